@@ -1,0 +1,42 @@
+#pragma once
+/// The contract of the routing engine: what every backend offers.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/problem.h"
+#include "kernels/stats.h"
+
+namespace tollgate::kernels {
+
+/// Whether a backend can run on this machine, and if not, why (a clause without a full stop, such
+/// as "no CUDA driver is installed").
+struct Availability {
+  bool ok = false;
+  std::string reason;
+  explicit operator bool() const { return ok; }
+};
+
+/// One way to compute routing. All backends return equal results for equal problems, bit for bit;
+/// they differ only in speed and in what they need. Backends are stateless and may be used from
+/// several threads at once. Get one from `find_backend` in registry.h.
+class RoutingBackend {
+ public:
+  virtual ~RoutingBackend() = default;
+
+  virtual std::string_view name() const = 0;         ///< as on the command line: "tbb"
+  virtual std::string_view description() const = 0;  ///< one line for people
+  virtual Availability available() const = 0;
+
+  /// Routes all tokens and returns the statistics asked for. Throws std::invalid_argument for a bad
+  /// problem (see `validate`) and std::runtime_error if the device fails.
+  virtual RoutingStats route(const RoutingProblem& problem) const = 0;
+
+  /// The chosen experts themselves, for tests and small studies: best first, at index
+  /// (layer * tokens + token) * top_k + slot. Errors as for `route`.
+  virtual std::vector<std::uint16_t> select(const RoutingProblem& problem) const = 0;
+};
+
+}  // namespace tollgate::kernels

@@ -1,0 +1,106 @@
+#include "kernels/reference/reference_backend.h"
+
+#include <algorithm>
+#include <set>
+
+#include "kernels/core/popularity.h"
+#include "kernels/core/shape.h"
+#include "kernels/reference/select_experts.h"
+
+namespace tollgate::kernels {
+namespace {
+
+using Ids = std::vector<std::uint16_t>;
+
+void add_window(const RoutingProblem& problem, const std::uint16_t* ids, BatchStats& batch) {
+  const int assignments = batch.batch_size * problem.gate.top_k;
+  std::vector<std::int64_t> tokens_of(problem.experts);
+  for (int i = 0; i < assignments; ++i) ++tokens_of[ids[i]];
+
+  const std::int64_t hottest = *std::max_element(tokens_of.begin(), tokens_of.end());
+  batch.samples += 1;
+  batch.hottest_expert_sum += hottest;
+  batch.hottest_expert_max = std::max(batch.hottest_expert_max, hottest);
+  batch.distinct_experts_sum += problem.experts - std::count(tokens_of.begin(), tokens_of.end(), 0);
+
+  for (RankStats& stats : batch.ranks) {
+    std::vector<std::int64_t> load(stats.ranks), distinct(stats.ranks), rows64(stats.ranks),
+        rows128(stats.ranks);
+    for (int e = 0; e < problem.experts; ++e) {
+      const int rank = e / experts_per_rank(problem.experts, stats.ranks);
+      load[rank] += tokens_of[e];
+      distinct[rank] += tokens_of[e] > 0 ? 1 : 0;
+      rows64[rank] += (tokens_of[e] + 63) / 64 * 64;
+      rows128[rank] += (tokens_of[e] + 127) / 128 * 128;
+    }
+    const auto busiest = std::max_element(load.begin(), load.end()) - load.begin();
+    stats.samples += 1;
+    stats.busiest_load_sum += load[busiest];
+    stats.busiest_load_max = std::max(stats.busiest_load_max, load[busiest]);
+    stats.busiest_distinct_sum += distinct[busiest];
+    stats.max_distinct_sum += *std::max_element(distinct.begin(), distinct.end());
+    stats.padded_rows_64_sum += rows64[busiest];
+    stats.padded_rows_128_sum += rows128[busiest];
+    stats.busiest_load.push_back(static_cast<std::int32_t>(load[busiest]));
+  }
+}
+
+}  // namespace
+
+std::string_view ReferenceBackend::name() const { return "reference"; }
+std::string_view ReferenceBackend::description() const {
+  return "plain serial C++, the oracle for the other backends";
+}
+Availability ReferenceBackend::available() const { return {true, ""}; }
+
+std::vector<std::uint16_t> ReferenceBackend::select(const RoutingProblem& problem) const {
+  validate(problem);
+  const Popularity popularity(problem);
+  const int k = problem.gate.top_k;
+  Ids ids(static_cast<std::size_t>(problem.layers) * problem.tokens * k);
+  std::vector<std::int32_t> logits(problem.experts);
+  std::uint16_t* out = ids.data();
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    const Gate gate = gate_at(problem, layer);
+    for (int token = 0; token < problem.tokens; ++token) {
+      const std::int32_t* offsets = popularity.logits(layer, popularity.token_contexts()[token]);
+      for (int e = 0; e < problem.experts; ++e) {
+        const Words4 words = noise_words(problem.seed, problem.stream, layer, token, e / 4);
+        logits[e] = offsets[e] + gumbel(gumbel_tables(), words.w[e % 4]);
+      }
+      select_experts(gate, logits, {out, static_cast<std::size_t>(k)});
+      out += k;
+    }
+  }
+  return ids;
+}
+
+RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {
+  const Ids ids = select(problem);
+  const int k = problem.gate.top_k;
+  RoutingStats stats = empty_stats(problem);
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    const std::uint16_t* layer_ids = ids.data() + static_cast<std::size_t>(layer) * problem.tokens * k;
+    for (int i = 0; i < problem.tokens * k; ++i) {
+      ++stats.expert_tokens[static_cast<std::size_t>(layer) * problem.experts + layer_ids[i]];
+    }
+    for (TrafficStats& traffic : stats.traffic) {
+      for (int token = 0; token < problem.tokens; ++token) {
+        std::set<int> destinations;
+        for (int i = 0; i < k; ++i) {
+          destinations.insert(layer_ids[token * k + i] /
+                              experts_per_rank(problem.experts, traffic.ranks));
+        }
+        traffic.destination_ranks_sum += static_cast<std::int64_t>(destinations.size());
+      }
+    }
+    for (BatchStats& batch : stats.batches) {
+      for (int w = 0; w < problem.tokens / batch.batch_size; ++w) {
+        add_window(problem, layer_ids + static_cast<std::ptrdiff_t>(w) * batch.batch_size * k, batch);
+      }
+    }
+  }
+  return stats;
+}
+
+}  // namespace tollgate::kernels

@@ -1,0 +1,17 @@
+#pragma once
+/// The fast CPU backend: oneTBB tasks over token blocks, vectorised noise screening.
+
+#include "kernels/backend.h"
+
+namespace tollgate::kernels {
+
+class TbbBackend final : public RoutingBackend {
+ public:
+  std::string_view name() const override;
+  std::string_view description() const override;
+  Availability available() const override;
+  RoutingStats route(const RoutingProblem& problem) const override;
+  std::vector<std::uint16_t> select(const RoutingProblem& problem) const override;
+};
+
+}  // namespace tollgate::kernels

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sim/spec/model_schema.h"
+#include "sim/spec/workload_spec.h"
+
+namespace tollgate {
+
+/// The folder models/: architectures, accelerators, prices and traffic by name. A name is the file's
+/// name without .yaml. Remembers what it read, for the digest of a run's inputs.
+class Library {
+ public:
+  /// `root` holds llm/, hardware/, prices/, traffic/.
+  explicit Library(std::filesystem::path root);
+
+  /// The first that exists of: $TOLLGATE_MODELS, models/ in the current directory, share/tollgate/models
+  /// beside the program's prefix, the source tree this program was built from. InputError when none.
+  static std::filesystem::path find_root();
+
+  enum class Shelf { llm, hardware, prices, traffic };
+
+  std::vector<std::string> names(Shelf shelf) const;
+
+  /// Reads an entry. An unknown name is an InputError at `asked` with a suggestion. A name that ends
+  /// in .yaml is a path, relative to the directory of `asked.file`.
+  LlmSpec model(const std::string& name, const Place& asked);
+  HardwareSpec hardware(const std::string& name, const Place& asked);
+  RequestClass traffic(const std::string& name, const Place& asked);
+  std::vector<PriceBook> prices();
+
+  /// Path and digest of every file read so far, by path.
+  const std::map<std::string, std::string>& files_read() const { return files_read_; }
+  const std::filesystem::path& root() const { return root_; }
+
+ private:
+  YamlPtr load(Shelf shelf, const std::string& name, const Place& asked);
+  YamlPtr load_file(const std::filesystem::path& path);
+
+  std::filesystem::path root_;
+  std::map<std::string, std::string> files_read_;
+};
+
+/// A file of models/ as the program sees it, without `schema_version`, for reading by a Schema.
+/// Reads, parses, checks the version. `limit_bytes` guards against the wrong file.
+YamlPtr load_spec_file(const std::filesystem::path& path, std::string* text = nullptr);
+
+}  // namespace tollgate

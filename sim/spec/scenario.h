@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/spec/hardware_spec.h"
+#include "sim/spec/price_spec.h"
+#include "sim/spec/workload_spec.h"
+
+namespace tollgate {
+
+/// How a model is spread over accelerators. 0 = chosen by the search (`auto`).
+/// World size = tensor x pipeline x data_attention. Attention is sharded over `tensor` ranks inside
+/// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x data_attention
+/// splitting each expert (moe_tp = tensor x data_attention / expert).
+struct DeploymentSpec {
+  bool automatic = true;
+  int gpus = 0;              ///< per replica; with auto: exactly this many; 0 = one node
+  int tensor = 0;
+  int pipeline = 0;
+  int expert = 0;
+  int data_attention = 0;
+  std::optional<Precision> weights;   ///< override of every matrix below bf16's class; else as shipped
+  std::optional<Precision> kv_cache;
+  int max_batch = 0;         ///< cap on sequences per replica; 0 = memory decides
+  int batched_tokens = 8192; ///< token budget of one step (vLLM API server default on >= 70 GiB)
+  double memory_utilisation = 0.9;    ///< vLLM default
+  double mtp_acceptance_length = 1;   ///< tokens emitted per verify step; 1 = MTP off
+  int mtp_draft_tokens = 0;
+  Places places;
+};
+
+/// How tokens spread over experts; sent to the routing engine.
+struct RoutingSpec {
+  enum class Popularity { family, uniform, lognormal };
+  Popularity popularity = Popularity::family;
+  double sigma = 0;          ///< lognormal: total ln-popularity spread
+  int layers = 8;            ///< independent popularity draws
+  int tokens = 16384;        ///< tokens drawn per layer
+  std::string backend = "auto";
+  Places places;
+};
+
+/// Where the dollars come from.
+struct PricingSpec {
+  std::string level = "rent-3yr";     ///< GpuPrice::level
+  double usd_per_gpu_hour = 0;        ///< > 0: this price instead of the book
+  double utilisation = 1;             ///< time-average over peak throughput, 0..1
+  Places places;
+};
+
+struct CandidateSpec {
+  std::string name;
+  LlmSpec model;
+  HardwareSpec hardware;
+  DeploymentSpec deployment;
+  PricingSpec pricing;       ///< the scenario's, with the candidate's own keys on top
+  GpuPrice price;            ///< the one that applies, already looked up
+  Places places;
+};
+
+/// Constants of the method that are not properties of a device; each can be overridden.
+struct MethodSpec {
+  double host_seconds_per_step = 0.15e-3;
+  double host_seconds_per_sequence = 0;
+  double runtime_overhead_bytes = 0;  ///< set from docs/method.md defaults by the reader
+  double serving_log_sd = 0;
+  Places places;
+};
+
+/// A question, complete: everything a run depends on.
+struct Scenario {
+  int schema_version = 1;
+  std::string name;
+  std::string question;      ///< one sentence for the report
+  std::uint64_t seed = 1;
+  std::vector<CandidateSpec> candidates;
+  std::vector<RequestClass> workload;
+  LoadSpec load;
+  SloSpec slo;
+  RoutingSpec routing;
+  MethodSpec method;
+  std::string inputs_digest; ///< of the scenario text, the overrides and every file it refers to
+  std::vector<std::string> files;     ///< every file read, for the report
+  Places places;
+};
+
+}  // namespace tollgate
