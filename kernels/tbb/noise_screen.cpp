@@ -1,0 +1,163 @@
+#include "kernels/tbb/noise_screen.h"
+
+#include <vector>
+
+#include "kernels/core/popularity.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace tollgate::kernels {
+namespace {
+
+void screen_plain(const NoiseCounter& counter, int blocks, const std::uint32_t* limits,
+                  std::uint32_t* words, std::uint64_t* hits) {
+  for (int b = 0; b < blocks; ++b) {
+    const Words4 four =
+        noise_words(counter.seed, counter.stream, static_cast<int>(counter.layer),
+                    static_cast<int>(counter.token), b);
+    for (int j = 0; j < 4; ++j) words[j * blocks + b] = four.w[j];
+  }
+  for (int i = 0; i < 4 * blocks; i += 64) {
+    std::uint64_t bits = 0;
+    for (int n = 0; n < 64; ++n) {
+      bits |= static_cast<std::uint64_t>(words[i + n] <= limits[i + n]) << n;
+    }
+    hits[i / 64] = bits;
+  }
+}
+
+#if defined(__x86_64__)
+
+// Every 64-bit lane carries one block's counter word in its low half; the high half is rubbish,
+// which vpmuludq ignores. Even and odd blocks run as two vectors and interleave at the end.
+
+#define TOLLGATE_AVX512 __attribute__((target("avx512f")))
+
+struct Lanes512 {
+  __m512i c0, c1, c2, c3;
+};
+
+TOLLGATE_AVX512 inline void rounds(Lanes512& v, std::uint64_t key) {
+  const __m512i m0 = _mm512_set1_epi64(0xD2511F53);
+  const __m512i m1 = _mm512_set1_epi64(0xCD9E8D57);
+  std::uint32_t k0 = static_cast<std::uint32_t>(key);
+  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const __m512i p0 = _mm512_mul_epu32(v.c0, m0);
+    const __m512i p1 = _mm512_mul_epu32(v.c2, m1);
+    v.c0 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), v.c1, _mm512_set1_epi64(k0), 0x96);
+    v.c2 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), v.c3, _mm512_set1_epi64(k1), 0x96);
+    v.c1 = p1;
+    v.c3 = p0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+TOLLGATE_AVX512 void screen_avx512(const NoiseCounter& counter, int blocks,
+                                   const std::uint32_t* limits, std::uint32_t* words,
+                                   std::uint64_t* hits) {
+  auto* hits16 = reinterpret_cast<unsigned char*>(hits);
+  const __m512i step = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+  const __m512i token = _mm512_set1_epi64(counter.token);
+  const __m512i layer = _mm512_set1_epi64(counter.layer);
+  const __m512i stream = _mm512_set1_epi64(counter.stream);
+  for (int b = 0; b < blocks; b += 16) {
+    const __m512i first = _mm512_set1_epi64(draw_block(Purpose::token_noise, b));
+    Lanes512 even{token, _mm512_add_epi64(first, step), layer, stream};
+    Lanes512 odd = even;
+    odd.c1 = _mm512_add_epi64(odd.c1, _mm512_set1_epi64(1));
+    rounds(even, counter.seed);
+    rounds(odd, counter.seed);
+    const __m512i evens[4] = {even.c0, even.c1, even.c2, even.c3};
+    const __m512i odds[4] = {odd.c0, odd.c1, odd.c2, odd.c3};
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const int i = j * blocks + b;
+      const __m512i all =
+          _mm512_mask_blend_epi32(0xAAAA, evens[j], _mm512_slli_epi64(odds[j], 32));
+      _mm512_store_si512(words + i, all);
+      const std::uint16_t bits = _mm512_cmple_epu32_mask(all, _mm512_load_si512(limits + i));
+      __builtin_memcpy(hits16 + i / 8, &bits, 2);
+    }
+  }
+}
+
+#define TOLLGATE_AVX2 __attribute__((target("avx2")))
+
+struct Lanes256 {
+  __m256i c0, c1, c2, c3;
+};
+
+TOLLGATE_AVX2 inline void rounds(Lanes256& v, std::uint64_t key) {
+  const __m256i m0 = _mm256_set1_epi64x(0xD2511F53);
+  const __m256i m1 = _mm256_set1_epi64x(0xCD9E8D57);
+  std::uint32_t k0 = static_cast<std::uint32_t>(key);
+  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const __m256i p0 = _mm256_mul_epu32(v.c0, m0);
+    const __m256i p1 = _mm256_mul_epu32(v.c2, m1);
+    v.c0 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), v.c1),
+                            _mm256_set1_epi64x(k0));
+    v.c2 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), v.c3),
+                            _mm256_set1_epi64x(k1));
+    v.c1 = p1;
+    v.c3 = p0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+TOLLGATE_AVX2 void screen_avx2(const NoiseCounter& counter, int blocks,
+                               const std::uint32_t* limits, std::uint32_t* words,
+                               std::uint64_t* hits) {
+  auto* hits8 = reinterpret_cast<unsigned char*>(hits);
+  const __m256i step = _mm256_setr_epi64x(0, 2, 4, 6);
+  const __m256i token = _mm256_set1_epi64x(counter.token);
+  const __m256i layer = _mm256_set1_epi64x(counter.layer);
+  const __m256i stream = _mm256_set1_epi64x(counter.stream);
+  for (int b = 0; b < blocks; b += 8) {
+    const __m256i first = _mm256_set1_epi64x(draw_block(Purpose::token_noise, b));
+    Lanes256 even{token, _mm256_add_epi64(first, step), layer, stream};
+    Lanes256 odd = even;
+    odd.c1 = _mm256_add_epi64(odd.c1, _mm256_set1_epi64x(1));
+    rounds(even, counter.seed);
+    rounds(odd, counter.seed);
+    const __m256i evens[4] = {even.c0, even.c1, even.c2, even.c3};
+    const __m256i odds[4] = {odd.c0, odd.c1, odd.c2, odd.c3};
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const int i = j * blocks + b;
+      const __m256i all = _mm256_blend_epi32(evens[j], _mm256_slli_epi64(odds[j], 32), 0xAA);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(words + i), all);
+      const __m256i limit = _mm256_load_si256(reinterpret_cast<const __m256i*>(limits + i));
+      const __m256i below = _mm256_cmpeq_epi32(_mm256_min_epu32(all, limit), all);
+      hits8[i / 8] = static_cast<unsigned char>(_mm256_movemask_ps(_mm256_castsi256_ps(below)));
+    }
+  }
+}
+
+#endif
+
+std::vector<ScreenVariant> supported_variants() {
+  std::vector<ScreenVariant> variants;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) variants.push_back({"avx512", screen_avx512});
+  if (__builtin_cpu_supports("avx2")) variants.push_back({"avx2", screen_avx2});
+#endif
+  variants.push_back({"plain", screen_plain});
+  return variants;
+}
+
+}  // namespace
+
+std::span<const ScreenVariant> screen_variants() {
+  static const std::vector<ScreenVariant> variants = supported_variants();
+  return variants;
+}
+
+}  // namespace tollgate::kernels

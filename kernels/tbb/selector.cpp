@@ -1,0 +1,227 @@
+#include "kernels/tbb/selector.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <limits>
+
+namespace tollgate::kernels {
+namespace {
+
+constexpr int kPilots = 9;
+constexpr int kCoarseShift = 20;
+constexpr int kCoarse = 1 << (32 - kCoarseShift);
+
+/// How many experts should pass the floor on average. Ungrouped: three standard deviations of a
+/// Poisson count above top_k. Grouped: about five per group, so that most groups show their two
+/// best.
+int wanted_candidates(const GateSpec& gate) {
+  const int enough = gate.top_k + 2 + static_cast<int>(integer_sqrt(9 * gate.top_k));
+  if (gate.groups_kept == gate.groups) return enough;
+  return std::max(5 * gate.groups, enough * gate.groups / gate.groups_kept);
+}
+
+}  // namespace
+
+struct Selector::Scratch {
+  alignas(64) std::uint32_t words[kMaxExperts];
+  alignas(64) std::uint64_t hits[kMaxExperts / 64];
+  int count;
+  std::uint16_t experts[kMaxExperts];
+  std::int32_t values[kMaxExperts];
+
+  /// The best `k` of the candidates, best first. There are at least k.
+  void best(int k, std::uint16_t* chosen) const {
+    std::int64_t top[kMaxTopK + 1];
+    std::fill_n(top, k, std::numeric_limits<std::int64_t>::min());
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t key = selection_key(values[i], experts[i]);
+      if (key <= top[k - 1]) continue;
+      int slot = k - 1;
+      for (; slot > 0 && top[slot - 1] < key; --slot) top[slot] = top[slot - 1];
+      top[slot] = key;
+    }
+    for (int i = 0; i < k; ++i) chosen[i] = static_cast<std::uint16_t>(expert_of_key(top[i]));
+  }
+};
+
+Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
+    : problem_(problem),
+      popularity_(popularity),
+      order_(problem.experts),
+      screen_(screen_variants().front().function) {
+  const int experts = problem.experts;
+  expert_of_index_.assign(order_.words(), 0xFFFF);
+  for (int e = 0; e < experts; ++e) {
+    expert_of_index_[order_.index(e)] = static_cast<std::uint16_t>(e);
+    group_of_expert_.push_back(static_cast<std::uint8_t>(e / (experts / problem.gate.groups)));
+  }
+  for (int i = 0; i < kCoarse; ++i) {
+    coarse_gumbel_.push_back(gumbel(gumbel_tables(), static_cast<std::uint32_t>(i) << kCoarseShift));
+  }
+  for (int p = 0; p < kPilots; ++p) {
+    for (int e = 0; e < experts; ++e) {
+      const Words4 words =
+          philox4x32(static_cast<std::uint32_t>(p),
+                     draw_block(Purpose::pilot, static_cast<std::uint32_t>(e / 4)), 0, 0, 0);
+      pilots_.push_back(gumbel(gumbel_tables(), words.w[e % 4]));
+    }
+  }
+  const std::size_t tables = static_cast<std::size_t>(problem.layers) * popularity.contexts();
+  floors_.resize(tables);
+  limits_storage_.resize(tables * order_.words() + 16);
+  limits_ = limits_storage_.data();
+  while (reinterpret_cast<std::uintptr_t>(limits_) % 64 != 0) ++limits_;
+}
+
+void Selector::prepare(int layer, int context) {
+  const Gate gate = gate_at(problem_, layer);
+  const std::int32_t* offsets = popularity_.logits(layer, context);
+  const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
+  const int experts = problem_.experts;
+  const int wanted = wanted_candidates(gate.spec);
+
+  std::int32_t floor = std::numeric_limits<std::int32_t>::min();
+  if (wanted < experts) {
+    std::array<std::int32_t, kMaxExperts> values;
+    std::int64_t sum = 0;
+    for (int p = 0; p < kPilots; ++p) {
+      for (int e = 0; e < experts; ++e) {
+        values[e] = ranked_value(gate, e, offsets[e] + pilots_[p * experts + e]);
+      }
+      const auto end = values.begin() + experts;
+      std::nth_element(values.begin(), values.begin() + wanted - 1, end, std::greater<>());
+      sum += values[wanted - 1];
+    }
+    floor = static_cast<std::int32_t>(sum / kPilots);
+  }
+  floors_[table] = floor;
+
+  std::uint32_t* limits = limits_ + table * order_.words();
+  std::fill_n(limits, order_.words(), 0u);
+  for (int e = 0; e < experts; ++e) {
+    const auto below = std::partition_point(
+        coarse_gumbel_.begin(), coarse_gumbel_.end(), [&](std::int32_t noise) {
+          return ranked_value(gate, e, offsets[e] + noise) >= floor;
+        });
+    const std::int64_t i = below - coarse_gumbel_.begin();
+    limits[order_.index(e)] =
+        i == 0 ? 0u : static_cast<std::uint32_t>((i << kCoarseShift) - 1);
+  }
+}
+
+void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& scratch,
+                        int from) const {
+  const GumbelTables& tables = gumbel_tables();
+  for (int i = from; i < scratch.count; ++i) {
+    const int e = scratch.experts[i];
+    const std::int32_t logit = offsets[e] + gumbel(tables, scratch.words[order_.index(e)]);
+    scratch.values[i] = ranked_value(gate, e, logit);
+  }
+}
+
+/// Appends the experts of [first, last) that the screen left out.
+void Selector::add_group(Scratch& scratch, const std::uint32_t* limits, int first,
+                         int last) const {
+  for (int e = first; e < last; ++e) {
+    const int i = order_.index(e);
+    if (scratch.words[i] > limits[i]) {
+      scratch.experts[scratch.count++] = static_cast<std::uint16_t>(e);
+    }
+  }
+}
+
+int Selector::reaching(const Scratch& scratch, std::int32_t floor) const {
+  int count = 0;
+  for (int i = 0; i < scratch.count; ++i) count += scratch.values[i] >= floor ? 1 : 0;
+  return count;
+}
+
+void Selector::select_grouped(const Gate& gate, const std::int32_t* offsets,
+                              const std::uint32_t* limits, std::int32_t floor,
+                              Scratch& scratch) const {
+  const GateSpec& spec = gate.spec;
+  const int group_size = gate.experts / spec.groups;
+  const int needed = spec.group_reduce == GroupReduce::max ? 1 : 2;
+  std::int32_t best[kMaxGroups], second[kMaxGroups];
+  int known[kMaxGroups] = {};
+  bool complete[kMaxGroups] = {};
+  std::fill_n(best, spec.groups, std::numeric_limits<std::int32_t>::min());
+  std::fill_n(second, spec.groups, std::numeric_limits<std::int32_t>::min());
+
+  const auto take = [&](int from) {
+    for (int i = from; i < scratch.count; ++i) {
+      const int g = group_of_expert_[scratch.experts[i]];
+      const std::int32_t value = scratch.values[i];
+      known[g] += value >= floor ? 1 : 0;
+      second[g] = std::max(second[g], std::min(best[g], value));
+      best[g] = std::max(best[g], value);
+    }
+  };
+  const auto complete_group = [&](int g) {
+    const int from = scratch.count;
+    add_group(scratch, limits, g * group_size, (g + 1) * group_size);
+    evaluate(gate, offsets, scratch, from);
+    complete[g] = true;
+    return from;
+  };
+
+  take(0);
+  for (int g = 0; g < spec.groups; ++g) {
+    if (known[g] < needed) take(complete_group(g));
+  }
+  std::int64_t values[kMaxGroups];
+  for (int g = 0; g < spec.groups; ++g) values[g] = group_value(gate, best[g], second[g]);
+  const std::uint64_t kept = kept_groups(spec, values);
+
+  int reaching_in_kept = 0;
+  for (int g = 0; g < spec.groups; ++g) {
+    if (((kept >> g) & 1) != 0) reaching_in_kept += known[g];
+  }
+  if (reaching_in_kept < spec.top_k) {
+    for (int g = 0; g < spec.groups; ++g) {
+      if (((kept >> g) & 1) != 0 && !complete[g]) complete_group(g);
+    }
+  }
+  int remaining = 0;
+  for (int i = 0; i < scratch.count; ++i) {
+    scratch.experts[remaining] = scratch.experts[i];
+    scratch.values[remaining] = scratch.values[i];
+    remaining += static_cast<int>((kept >> group_of_expert_[scratch.experts[i]]) & 1);
+  }
+  scratch.count = remaining;
+}
+
+void Selector::select(int layer, int token, std::uint16_t* chosen) const {
+  const Gate gate = gate_at(problem_, layer);
+  const int context = popularity_.token_contexts()[token];
+  const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
+  const std::int32_t* offsets = popularity_.logits(layer, context);
+  const std::uint32_t* limits = limits_ + table * order_.words();
+
+  Scratch scratch;
+  screen_({problem_.seed, problem_.stream, static_cast<std::uint32_t>(layer),
+           static_cast<std::uint32_t>(token)},
+          order_.blocks, limits, scratch.words, scratch.hits);
+  scratch.count = 0;
+  for (int block = 0; block < order_.words() / 64; ++block) {
+    for (std::uint64_t bits = scratch.hits[block]; bits != 0; bits &= bits - 1) {
+      const std::uint16_t e = expert_of_index_[block * 64 + __builtin_ctzll(bits)];
+      scratch.experts[scratch.count] = e;
+      scratch.count += e != 0xFFFF ? 1 : 0;
+    }
+  }
+  evaluate(gate, offsets, scratch, 0);
+
+  const GateSpec& spec = gate.spec;
+  if (spec.groups_kept < spec.groups) {
+    select_grouped(gate, offsets, limits, floors_[table], scratch);
+  } else if (reaching(scratch, floors_[table]) < spec.top_k) {
+    const int from = scratch.count;
+    add_group(scratch, limits, 0, gate.experts);
+    evaluate(gate, offsets, scratch, from);
+  }
+  scratch.best(spec.top_k, chosen);
+}
+
+}  // namespace tollgate::kernels

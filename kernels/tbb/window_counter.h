@@ -1,0 +1,38 @@
+#pragma once
+/// Counts the windows of a token stream, in time proportional to the experts actually touched.
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/core/window_stats.h"
+
+namespace tollgate::kernels {
+
+/// Reusable counters for one thread.
+class WindowCounter {
+ public:
+  explicit WindowCounter(const RoutingProblem& problem);
+
+  /// Fills the record of one window, and one rank record per rank count, from its expert ids.
+  void count(const std::uint16_t* ids, int assignments, WindowRecord& window, RankRecord* ranks);
+
+  /// Sum over tokens of the number of distinct destination ranks; added to one entry of `sums` per
+  /// rank count.
+  void count_destinations(const std::uint16_t* ids, int tokens, std::int64_t* sums);
+
+ private:
+  struct RankLoad {
+    std::int32_t load, distinct, rows64, rows128;
+  };
+
+  int experts_;
+  int top_k_;
+  std::vector<int> rank_counts_;
+  std::vector<std::uint16_t> rank_of_;  ///< [rank count][expert]
+  std::vector<std::int32_t> tokens_of_;
+  std::vector<std::uint16_t> touched_;
+  std::vector<RankLoad> loads_;
+  std::vector<std::uint64_t> seen_;
+};
+
+}  // namespace tollgate::kernels
