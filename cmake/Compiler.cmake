@@ -16,7 +16,9 @@ endif()
 
 add_library(tollgate_options INTERFACE)
 target_compile_options(tollgate_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor -ffp-contract=off>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor
+                            -Wno-restrict  # false positives of g++ 12 (GCC bug 105651)
+                            -ffp-contract=off>)
 
 if(TOLLGATE_SANITIZE)
   target_compile_options(tollgate_options INTERFACE

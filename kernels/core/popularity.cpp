@@ -1,6 +1,8 @@
 #include "kernels/core/popularity.h"
 
 #include "kernels/core/fixed_point.h"
+#include "kernels/core/noise.h"
+#include "kernels/core/philox.h"
 
 namespace tollgate::kernels {
 namespace {

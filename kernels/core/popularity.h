@@ -1,11 +1,9 @@
 #pragma once
-/// Expert popularity as tables, and the tokens' random words.
+/// Expert popularity as tables.
 
 #include <cstdint>
 #include <vector>
 
-#include "kernels/core/noise.h"
-#include "kernels/core/philox.h"
 #include "kernels/problem.h"
 
 namespace tollgate::kernels {
@@ -35,13 +33,5 @@ class Popularity {
   std::vector<std::int32_t> offsets_;
   std::vector<std::uint16_t> token_contexts_;
 };
-
-/// The noise words of experts 4 * block .. 4 * block + 3 for one token.
-TOLLGATE_HD inline Words4 noise_words(std::uint64_t seed, std::uint32_t stream, int layer,
-                                      int token, int block) {
-  return philox4x32(static_cast<std::uint32_t>(token),
-                    draw_block(Purpose::token_noise, static_cast<std::uint32_t>(block)),
-                    static_cast<std::uint32_t>(layer), stream, seed);
-}
 
 }  // namespace tollgate::kernels

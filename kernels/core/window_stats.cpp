@@ -4,34 +4,38 @@
 
 namespace tollgate::kernels {
 
-WindowRecords::WindowRecords(const RoutingProblem& problem, int batch_size)
-    : windows_per_layer(problem.tokens / batch_size) {
-  const auto count = static_cast<std::size_t>(problem.layers) * windows_per_layer;
-  windows.resize(count);
-  ranks.resize(count * problem.rank_counts.size());
+void add_record(const WindowRecord& window, const RankRecord* ranks, BatchStats& sums) {
+  sums.samples += 1;
+  sums.hottest_expert_sum += window.hottest_expert;
+  sums.hottest_expert_max = std::max<std::int64_t>(sums.hottest_expert_max, window.hottest_expert);
+  sums.distinct_experts_sum += window.distinct_experts;
+  for (std::size_t r = 0; r < sums.ranks.size(); ++r) {
+    RankStats& rank = sums.ranks[r];
+    rank.samples += 1;
+    rank.busiest_load_sum += ranks[r].busiest_load;
+    rank.busiest_load_max = std::max<std::int64_t>(rank.busiest_load_max, ranks[r].busiest_load);
+    rank.busiest_distinct_sum += ranks[r].busiest_distinct;
+    rank.max_distinct_sum += ranks[r].max_distinct;
+    rank.padded_rows_64_sum += ranks[r].padded_rows_64;
+    rank.padded_rows_128_sum += ranks[r].padded_rows_128;
+  }
 }
 
-void add_records(const WindowRecords& records, BatchStats& batch) {
-  for (const WindowRecord& record : records.windows) {
-    batch.hottest_expert_sum += record.hottest_expert;
-    batch.hottest_expert_max = std::max<std::int64_t>(batch.hottest_expert_max, record.hottest_expert);
-    batch.distinct_experts_sum += record.distinct_experts;
-  }
-  batch.samples += static_cast<std::int64_t>(records.windows.size());
-  for (std::size_t r = 0; r < batch.ranks.size(); ++r) {
-    RankStats& stats = batch.ranks[r];
-    stats.busiest_load.reserve(stats.busiest_load.size() + records.windows.size());
-    for (std::size_t w = 0; w < records.windows.size(); ++w) {
-      const RankRecord& record = records.ranks[w * batch.ranks.size() + r];
-      stats.busiest_load_sum += record.busiest_load;
-      stats.busiest_load_max = std::max<std::int64_t>(stats.busiest_load_max, record.busiest_load);
-      stats.busiest_distinct_sum += record.busiest_distinct;
-      stats.max_distinct_sum += record.max_distinct;
-      stats.padded_rows_64_sum += record.padded_rows_64;
-      stats.padded_rows_128_sum += record.padded_rows_128;
-      stats.busiest_load.push_back(record.busiest_load);
-    }
-    stats.samples += static_cast<std::int64_t>(records.windows.size());
+void add_sums(const BatchStats& part, BatchStats& sums) {
+  sums.samples += part.samples;
+  sums.hottest_expert_sum += part.hottest_expert_sum;
+  sums.hottest_expert_max = std::max(sums.hottest_expert_max, part.hottest_expert_max);
+  sums.distinct_experts_sum += part.distinct_experts_sum;
+  for (std::size_t r = 0; r < sums.ranks.size(); ++r) {
+    const RankStats& from = part.ranks[r];
+    RankStats& rank = sums.ranks[r];
+    rank.samples += from.samples;
+    rank.busiest_load_sum += from.busiest_load_sum;
+    rank.busiest_load_max = std::max(rank.busiest_load_max, from.busiest_load_max);
+    rank.busiest_distinct_sum += from.busiest_distinct_sum;
+    rank.max_distinct_sum += from.max_distinct_sum;
+    rank.padded_rows_64_sum += from.padded_rows_64_sum;
+    rank.padded_rows_128_sum += from.padded_rows_128_sum;
   }
 }
 

@@ -1,10 +1,8 @@
 #pragma once
-/// Statistics of single windows as the fast backends produce them, and their ordered sum.
+/// Statistics of single windows as the fast backends produce them, and their sum.
 
 #include <cstdint>
-#include <vector>
 
-#include "kernels/problem.h"
 #include "kernels/stats.h"
 
 namespace tollgate::kernels {
@@ -24,16 +22,11 @@ struct RankRecord {
   std::int32_t padded_rows_128;
 };
 
-/// All windows of one batch size, by layer, then by position.
-struct WindowRecords {
-  int windows_per_layer = 0;
-  std::vector<WindowRecord> windows;  ///< [layer * windows_per_layer + window]
-  std::vector<RankRecord> ranks;      ///< [(layer * windows_per_layer + window) * rank counts + i]
+/// Adds one window, with its `sums.ranks.size()` rank records, to all sums, maxima and sample
+/// counts; `RankStats::busiest_load` is left alone.
+void add_record(const WindowRecord& window, const RankRecord* ranks, BatchStats& sums);
 
-  WindowRecords(const RoutingProblem& problem, int batch_size);
-};
-
-/// Adds the records to `batch` in order.
-void add_records(const WindowRecords& records, BatchStats& batch);
+/// The same for sums taken elsewhere. Integers: the order does not matter.
+void add_sums(const BatchStats& part, BatchStats& sums);
 
 }  // namespace tollgate::kernels

@@ -82,9 +82,18 @@ RoutingStats CudaBackend::route(const RoutingProblem& problem) const {
     stats.traffic[r].destination_ranks_sum = destinations[r];
   }
   for (BatchStats& batch : stats.batches) {
-    WindowRecords records(problem, batch.batch_size);
-    routing.count_windows(batch.batch_size, records.windows.data(), records.ranks.data());
-    add_records(records, batch);
+    const auto samples =
+        static_cast<std::size_t>(problem.layers) * (problem.tokens / batch.batch_size);
+    std::vector<WindowRecord> windows(samples);
+    std::vector<RankRecord> ranks(samples * batch.ranks.size());
+    routing.count_windows(batch.batch_size, windows.data(), ranks.data());
+    for (std::size_t i = 0; i < samples; ++i) {
+      const RankRecord* of_window = ranks.data() + i * batch.ranks.size();
+      add_record(windows[i], of_window, batch);
+      for (std::size_t r = 0; r < batch.ranks.size(); ++r) {
+        batch.ranks[r].busiest_load.push_back(of_window[r].busiest_load);
+      }
+    }
   }
   return stats;
 }

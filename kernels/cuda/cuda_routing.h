@@ -28,7 +28,7 @@ struct CudaProblem {
   int rank_count_number;
 };
 
-/// Tokens routed on the device. Owns device memory; movable state is hidden in `impl`.
+/// Tokens routed on the device. Owns device memory.
 /// All members throw std::runtime_error with file, line and CUDA error name if the device fails.
 class CudaRouting {
  public:
@@ -43,7 +43,8 @@ class CudaRouting {
   /// Adds to `expert_tokens` [layer][expert] and `destinations` [rank count].
   void count_tokens(std::int64_t* expert_tokens, std::int64_t* destinations) const;
 
-  /// Fills records of all windows of one batch size, ordered as in WindowRecords.
+  /// Fills the records of all windows of one batch size: windows[layer * n + w] with
+  /// n = tokens / batch_size, ranks[(layer * n + w) * rank counts + r].
   void count_windows(int batch_size, WindowRecord* windows, RankRecord* ranks) const;
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "kernels/core/noise.h"
+#include "kernels/core/noise_words.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
 #include "kernels/reference/select_experts.h"

@@ -2,11 +2,14 @@
 
 #include <vector>
 
-#include "kernels/core/popularity.h"
+#include "kernels/core/noise_words.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+// GCC 12 warns about its own _mm512_undefined_epi32 (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 namespace tollgate::kernels {
 namespace {

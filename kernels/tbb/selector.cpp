@@ -5,6 +5,9 @@
 #include <functional>
 #include <limits>
 
+#include "kernels/core/noise.h"
+#include "kernels/core/philox.h"
+
 namespace tollgate::kernels {
 namespace {
 

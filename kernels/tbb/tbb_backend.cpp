@@ -84,19 +84,28 @@ RoutingStats TbbBackend::route(const RoutingProblem& problem) const {
   }
 
   for (BatchStats& batch : stats.batches) {
-    WindowRecords records(problem, batch.batch_size);
-    const int windows = records.windows_per_layer;
+    const int windows = problem.tokens / batch.batch_size;
+    tbb::enumerable_thread_specific<BatchStats> sums(batch);
+    for (RankStats& rank : batch.ranks) {
+      rank.busiest_load.resize(static_cast<std::size_t>(problem.layers) * windows);
+    }
     const int grain = std::max(1, 2 * kTokensPerTask / batch.batch_size);
     for_layer_pieces(problem.layers, windows, grain, [&](int layer, int first, int count) {
       WindowCounter& counter = counters.local();
+      BatchStats& sum = sums.local();
+      WindowRecord window;
+      std::vector<RankRecord> ranks(rank_counts);
       for (int w = first; w < first + count; ++w) {
-        const auto i = static_cast<std::size_t>(layer) * windows + w;
         counter.count(row(layer, static_cast<std::ptrdiff_t>(w) * batch.batch_size),
-                      batch.batch_size * k, records.windows[i],
-                      records.ranks.data() + i * rank_counts);
+                      batch.batch_size * k, window, ranks.data());
+        add_record(window, ranks.data(), sum);
+        for (std::size_t r = 0; r < rank_counts; ++r) {
+          batch.ranks[r].busiest_load[static_cast<std::size_t>(layer) * windows + w] =
+              ranks[r].busiest_load;
+        }
       }
     });
-    add_records(records, batch);
+    for (const BatchStats& sum : sums) add_sums(sum, batch);
   }
   return stats;
 }

@@ -34,28 +34,43 @@ void WindowCounter::count(const std::uint16_t* ids, int assignments, WindowRecor
   std::int32_t hottest = 0;
   for (int i = 0; i < distinct; ++i) hottest = std::max(hottest, tokens_of_[touched_[i]]);
   window = {hottest, distinct};
-
   for (std::size_t r = 0; r < rank_counts_.size(); ++r) {
-    const std::uint16_t* rank_of = rank_of_.data() + r * experts_;
-    std::fill_n(loads_.begin(), rank_counts_[r], RankLoad{});
-    for (int i = 0; i < distinct; ++i) {
-      const std::uint16_t e = touched_[i];
-      const std::int32_t n = tokens_of_[e];
-      RankLoad& rank = loads_[rank_of[e]];
-      rank.load += n;
-      rank.distinct += 1;
-      rank.rows64 += (n + 63) & ~63;
-      rank.rows128 += (n + 127) & ~127;
-    }
-    const RankLoad* busiest = loads_.data();
-    std::int32_t max_distinct = 0;
-    for (int rank = 0; rank < rank_counts_[r]; ++rank) {
-      if (loads_[rank].load > busiest->load) busiest = &loads_[rank];
-      max_distinct = std::max(max_distinct, loads_[rank].distinct);
-    }
-    ranks[r] = {busiest->load, busiest->distinct, max_distinct, busiest->rows64, busiest->rows128};
+    ranks[r] = count_ranks(distinct, rank_counts_[r], rank_of_.data() + r * experts_);
   }
   for (int i = 0; i < distinct; ++i) tokens_of_[touched_[i]] = 0;
+}
+
+/// Looks at the touched ranks only if these are fewer than all.
+RankRecord WindowCounter::count_ranks(int distinct, int ranks, const std::uint16_t* rank_of) {
+  std::uint64_t* loads = loads_.data();
+  for (int i = 0; i < distinct; ++i) {
+    const std::uint16_t e = touched_[i];
+    loads[rank_of[e]] += (static_cast<std::uint64_t>(tokens_of_[e]) << 32) | 1;
+  }
+  std::uint64_t best = 0;  // assignments, then the lowest rank
+  std::uint64_t max_distinct = 0;
+  const auto look_at = [&](int rank) {
+    best = std::max(best, (loads[rank] & 0xFFFFFFFF00000000u) | static_cast<std::uint64_t>(0xFFFF - rank));
+    max_distinct = std::max(max_distinct, loads[rank] & 0xFFFFFFFFu);
+  };
+  if (distinct < ranks) {
+    for (int i = 0; i < distinct; ++i) look_at(rank_of[touched_[i]]);
+  } else {
+    for (int rank = 0; rank < ranks; ++rank) look_at(rank);
+  }
+  const int busiest = 0xFFFF - static_cast<int>(best & 0xFFFF);
+  const auto busiest_distinct = static_cast<std::int32_t>(loads[busiest] & 0xFFFFFFFFu);
+  std::int32_t rows64 = 0;
+  std::int32_t rows128 = 0;
+  for (int i = 0; i < distinct; ++i) {
+    const std::uint16_t e = touched_[i];
+    const std::int32_t mine = rank_of[e] == busiest ? -1 : 0;
+    rows64 += ((tokens_of_[e] + 63) & ~63) & mine;
+    rows128 += ((tokens_of_[e] + 127) & ~127) & mine;
+    loads[rank_of[e]] = 0;
+  }
+  return {static_cast<std::int32_t>(best >> 32), busiest_distinct,
+          static_cast<std::int32_t>(max_distinct), rows64, rows128};
 }
 
 void WindowCounter::count_destinations(const std::uint16_t* ids, int tokens, std::int64_t* sums) {

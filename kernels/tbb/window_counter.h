@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/core/window_stats.h"
+#include "kernels/problem.h"
 
 namespace tollgate::kernels {
 
@@ -21,17 +22,15 @@ class WindowCounter {
   void count_destinations(const std::uint16_t* ids, int tokens, std::int64_t* sums);
 
  private:
-  struct RankLoad {
-    std::int32_t load, distinct, rows64, rows128;
-  };
+  RankRecord count_ranks(int distinct, int ranks, const std::uint16_t* rank_of);
 
   int experts_;
   int top_k_;
   std::vector<int> rank_counts_;
   std::vector<std::uint16_t> rank_of_;  ///< [rank count][expert]
-  std::vector<std::int32_t> tokens_of_;
-  std::vector<std::uint16_t> touched_;
-  std::vector<RankLoad> loads_;
+  std::vector<std::int32_t> tokens_of_;  ///< per expert; zero between calls
+  std::vector<std::uint16_t> touched_;   ///< the experts with tokens
+  std::vector<std::uint64_t> loads_;    ///< per rank: assignments << 32 | distinct experts
   std::vector<std::uint64_t> seen_;
 };
 

@@ -128,9 +128,13 @@ LlmSpec Library::model(const std::string& name, const Place& asked) {
 
 HardwareSpec Library::hardware(const std::string& name, const Place& asked) {
   HardwareSpec hardware = hardware_schema().read(*load(Shelf::hardware, name, asked), "");
+  complete(hardware);
+  return hardware;
+}
+
+void Library::complete(HardwareSpec& hardware) {
   const auto defaults = root_ / folder(Shelf::hardware) / "_defaults.yaml";
   fill_efficiency(hardware.efficiency, efficiency_schema().read(*load_file(defaults), ""));
-  return hardware;
 }
 
 RequestClass Library::traffic(const std::string& name, const Place& asked) {

@@ -32,6 +32,9 @@ class Library {
   RequestClass traffic(const std::string& name, const Place& asked);
   std::vector<PriceBook> prices();
 
+  /// Gives operator classes that `hardware` leaves out the constants of hardware/_defaults.yaml.
+  void complete(HardwareSpec& hardware);
+
   /// Path and digest of every file read so far, by path.
   const std::map<std::string, std::string>& files_read() const { return files_read_; }
   const std::filesystem::path& root() const { return root_; }

@@ -334,6 +334,8 @@ const Schema<PublishedFigures>& published_schema() {
                   "Parameters used per token; 0 means not stated.")
           .boolean("active_counts_embeddings", &PublishedFigures::active_counts_embeddings, optional,
                    "Whether active_parameters counts the embedding and the LM head.")
+          .boolean("active_counts_lm_head", &PublishedFigures::active_counts_lm_head, optional,
+                   "Whether active_parameters counts the LM head, where it leaves the embedding out.")
           .number("kv_bytes_per_token", &PublishedFigures::kv_bytes_per_token, optional, parameter_range,
                   "Cached bytes per token of context; 0 means not stated.");
   return schema;

@@ -41,7 +41,8 @@ struct AttentionSpec {
   int q_lora_rank = 0;       ///< low-rank Q projection (mla, MFA, DeepSeek-V4); 0 = full rank
   bool shared_kv = false;    ///< gqa: K and V are one cached vector (DeepSeek-V4); gemma k_eq_v: false
   bool k_eq_v = false;       ///< gqa: V is computed by K's projection (Gemma 4 global layers)
-  bool output_gate = false;  ///< a gate of heads x v_head_dim beside Q (Qwen3.5), or low rank
+  bool output_gate = false;  ///< a gate of heads x v_head_dim beside Q (Qwen3.5); linear kda: its gate
+                             ///< has full rank (Kimi K3), else it is low rank (Kimi Linear)
   bool bias = false;         ///< biases on Q, K, V (and O): parameters only
   bool qk_norm = false;
   int o_groups = 0;          ///< grouped low-rank output projection (DeepSeek-V4)
@@ -124,6 +125,7 @@ struct PublishedFigures {
   double total_parameters = 0;   ///< 0 = not stated
   double active_parameters = 0;
   bool active_counts_embeddings = true;  ///< does `active_parameters` count embedding and LM head
+  bool active_counts_lm_head = false;    ///< counts the LM head alone, where embeddings are not counted
   double kv_bytes_per_token = 0; ///< in the cache precision of the spec; 0 = not stated
   Places places;
 };

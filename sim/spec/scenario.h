@@ -61,18 +61,20 @@ struct CandidateSpec {
   Places places;
 };
 
-/// Constants of the method that are not properties of a device; each can be overridden.
+/// Constants of the method that are not properties of a device; each can be overridden. The sources
+/// of the defaults stand in docs/method.md.
 struct MethodSpec {
-  double host_seconds_per_step = 0.15e-3;
-  double host_seconds_per_sequence = 0;
-  double runtime_overhead_bytes = 0;  ///< set from docs/method.md defaults by the reader
-  double serving_log_sd = 0;
+  double host_per_step = 0.3e-3;       ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 4e-6;     ///< seconds per sequence and step
+  double host_per_request = 15e-3;     ///< seconds from arrival to the first step that can take it
+  double activation_factor = 12;       ///< workspace: factor x step tokens x hidden x 2 bytes / tensor
+  double runtime_overhead = 3.9e9;     ///< bytes per accelerator: context, graphs, communication buffers
+  double serving_log_sd = 0.2;         ///< log-sd of steady-state predictions beyond the operators' own
   Places places;
 };
 
 /// A question, complete: everything a run depends on.
 struct Scenario {
-  int schema_version = 1;
   std::string name;
   std::string question;      ///< one sentence for the report
   std::uint64_t seed = 1;
@@ -84,7 +86,6 @@ struct Scenario {
   MethodSpec method;
   std::string inputs_digest; ///< of the scenario text, the overrides and every file it refers to
   std::vector<std::string> files;     ///< every file read, for the report
-  Places places;
 };
 
 }  // namespace tollgate

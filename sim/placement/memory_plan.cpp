@@ -1,0 +1,113 @@
+#include "sim/placement/memory_plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tollgate {
+namespace {
+
+double matrix_bytes(const std::vector<Matrix>& matrices, const PrecisionMap& precision) {
+  double bytes = 0;
+  for (const Matrix& m : matrices) bytes += m.elements() * bytes_per_element(precision_of(precision, m.tensor));
+  return bytes;
+}
+
+double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& p) {
+  double bytes = 0;
+  if (layer.attention >= 0) {
+    const auto& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
+    bytes += matrix_bytes(attention_matrices(attention, model.hidden, d.tensor), p);
+  }
+  for (const int index : layer.ffns) {
+    const FfnSpec& ffn = model.ffns[static_cast<std::size_t>(index)];
+    if (ffn.kind == FfnKind::dense) {
+      bytes += matrix_bytes(
+          dense_ffn_matrices(model.hidden, ffn.intermediate, ffn.gated, d.tensor, TensorClass::dense_ffn), p);
+      continue;
+    }
+    const double per_rank = std::ceil(static_cast<double>(ffn.experts) / d.expert);
+    bytes += per_rank * expert_elements(ffn, model.hidden) / d.expert_tensor() * bytes_per_element(p.experts);
+    bytes += matrix_bytes(
+        dense_ffn_matrices(model.hidden, shared_width(ffn), ffn.gated, d.tensor, TensorClass::shared_experts), p);
+    bytes += static_cast<double>(ffn.experts + ffn.zero_experts) * model.hidden * bytes_per_element(p.router);
+    bytes += 2.0 * ffn.latent * model.hidden * bytes_per_element(p.shared_experts);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
+  PrecisionMap p = model.precision;
+  if (spec.weights) {
+    for (const auto member : {&PrecisionMap::attention, &PrecisionMap::dense_ffn, &PrecisionMap::experts,
+                              &PrecisionMap::shared_experts}) {
+      if (bytes_per_element(p.*member) > bytes_per_element(*spec.weights)) p.*member = *spec.weights;
+    }
+  }
+  if (spec.kv_cache) p.kv_cache = *spec.kv_cache;
+  return p;
+}
+
+MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& d,
+                       const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
+                       double context) {
+  MemoryPlan plan;
+  plan.capacity = hardware.memory * spec.memory_utilisation;
+  plan.runtime_overhead = method.runtime_overhead;
+  // The workspace holds the widest tensors of one step on one rank of a data-parallel group.
+  plan.activations = method.activation_factor * spec.batched_tokens * model.hidden * 2.0 / d.tensor;
+
+  const double vocabulary =
+      static_cast<double>(model.vocab) * model.hidden / d.tensor * bytes_per_element(precision.embedding);
+  const std::size_t layers = model.layers.size();
+  const auto stages = static_cast<std::size_t>(d.pipeline);
+  const double block_slack = 8;
+  double worst = -1;
+  std::size_t first = 0;
+  for (std::size_t stage = 0; stage < stages; ++stage) {
+    const std::size_t last = layers * (stage + 1) / stages;
+    double weights = 0, kv = 0, state = 0;
+    for (std::size_t i = first; i < last; ++i) {
+      const LayerSpec& layer = model.layers[i];
+      weights += layer_bytes(model, layer, d, precision);
+      if (layer.attention < 0) continue;
+      const AttentionSpec& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
+      const CacheShape shape = cache_shape(attention);
+      const double share = cache_share(attention, d.tensor);
+      const double tokens = context + block_slack;
+      double positions = tokens / shape.compression;
+      if (shape.window > 0) {
+        const double in_window = std::min(tokens, static_cast<double>(shape.window));
+        positions = shape.compression > 1 ? in_window + tokens / shape.compression : in_window;
+      }
+      kv += positions * shape.kv_per_position * bytes_per_element(precision.kv_cache) * share;
+      kv += tokens / shape.compression * shape.index_per_position * bytes_per_element(precision.index_cache);
+      state += (shape.state * bytes_per_element(precision.state) + shape.conv_state * 2.0) * share;
+    }
+    if (stage == 0) weights += vocabulary;
+    if (stage + 1 == stages && (stages > 1 || !model.tied_embeddings)) weights += vocabulary;
+    if (stage == 0) weights += model.other_parameters * 2.0 / d.tensor;
+    if (stage + 1 == stages && spec.mtp_draft_tokens > 0 && model.mtp.modules > 0) {
+      weights += layer_bytes(model, model.mtp.layer, d, precision) +
+                 2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention);
+    }
+    // The fullest stage is the one with least room per sequence.
+    const double room = plan.capacity - plan.runtime_overhead - plan.activations - weights;
+    const double batch = kv + state > 0 ? room / (kv + state) : room;
+    if (worst < 0 || batch < plan.largest_batch) {
+      worst = 1;
+      plan.weights = weights;
+      plan.kv_per_sequence = kv;
+      plan.state_per_sequence = state;
+      plan.for_sequences = room;
+      plan.largest_batch = batch;
+    }
+    first = last;
+  }
+  plan.largest_batch = std::max(0.0, std::floor(plan.largest_batch)) * d.data_attention;
+  if (spec.max_batch > 0) plan.largest_batch = std::min(plan.largest_batch, static_cast<double>(spec.max_batch));
+  return plan;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,105 @@
+#include "sim/placement/sharding.h"
+
+#include <algorithm>
+
+namespace tollgate {
+
+Precision precision_of(const PrecisionMap& map, TensorClass tensor) {
+  switch (tensor) {
+    case TensorClass::attention: return map.attention;
+    case TensorClass::dense_ffn: return map.dense_ffn;
+    case TensorClass::experts: return map.experts;
+    case TensorClass::shared_experts: return map.shared_experts;
+    case TensorClass::router: return map.router;
+    case TensorClass::embedding: return map.embedding;
+  }
+  return map.attention;
+}
+
+std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int tensor) {
+  std::vector<Matrix> out;
+  const double h = hidden;
+  const double heads = static_cast<double>(a.heads) / tensor;
+  if (a.kind == AttentionKind::linear) {
+    const double qk = 2.0 * a.qk_heads * a.qk_head_dim;
+    const double v = static_cast<double>(a.v_heads) * a.v_head_dim;
+    const bool lightning = a.linear == LinearKind::lightning;
+    const bool kda = a.linear == LinearKind::kda;
+    // q, k, v and the output gate; the decay and beta projections are narrow (one value per head).
+    const double gate = kda ? 0 : v;
+    const double narrow = lightning ? 0 : (a.linear == LinearKind::mamba2 ? 1.0 : 2.0) * a.v_heads;
+    out.push_back({(qk + v + gate + narrow) / tensor, h});
+    if (kda) {  // low-rank decay and gate, rank = head width
+      const double rank = a.v_head_dim;
+      out.push_back({2 * rank, h});
+      out.push_back({2 * v / tensor, rank});
+    }
+    out.push_back({h, v / tensor});
+    return out;
+  }
+  if (a.kind == AttentionKind::mla) {
+    const double qk = a.qk_nope_head_dim + a.qk_rope_head_dim;
+    const double latent = a.kv_lora_rank + a.qk_rope_head_dim;
+    if (a.q_lora_rank > 0) {
+      out.push_back({a.q_lora_rank + latent, h});
+      out.push_back({heads * qk, static_cast<double>(a.q_lora_rank)});
+    } else {
+      out.push_back({heads * qk + latent, h});
+    }
+    out.push_back({static_cast<double>(a.kv_lora_rank), static_cast<double>(a.qk_nope_head_dim), heads});
+    out.push_back({static_cast<double>(a.v_head_dim), static_cast<double>(a.kv_lora_rank), heads});
+    if (a.output_gate) out.push_back({heads * a.v_head_dim, h});
+    out.push_back({h, heads * a.v_head_dim});
+  } else {
+    const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;
+    const double kv_heads = std::max(1.0, static_cast<double>(a.kv_heads) / tensor);
+    const double q = heads * a.head_dim + (a.output_gate ? heads * v_dim : 0);
+    const double kv = kv_heads * (a.head_dim + (a.shared_kv || a.k_eq_v ? 0 : v_dim));
+    if (a.q_lora_rank > 0) {
+      out.push_back({a.q_lora_rank + kv, h});
+      out.push_back({q, static_cast<double>(a.q_lora_rank)});
+    } else {
+      out.push_back({q + kv, h});
+    }
+    if (a.o_groups > 0) {
+      const double groups = std::max(1.0, static_cast<double>(a.o_groups) / tensor);
+      out.push_back({static_cast<double>(a.o_lora_rank), heads * v_dim / groups, groups});
+      out.push_back({h, groups * a.o_lora_rank});
+    } else {
+      out.push_back({h, heads * v_dim});
+    }
+  }
+  if (a.index.top_k > 0 && a.index.owns_cache) {
+    const double from = a.q_lora_rank > 0 ? a.q_lora_rank : h;
+    out.push_back({static_cast<double>(a.index.heads) * a.index.head_dim, from});
+    out.push_back({static_cast<double>(a.index.head_dim + a.index.heads), h});
+  }
+  return out;
+}
+
+std::vector<Matrix> dense_ffn_matrices(int hidden, double intermediate, bool gated, int tensor,
+                                       TensorClass tensor_class) {
+  if (intermediate <= 0) return {};
+  const double width = intermediate / tensor;
+  return {{(gated ? 2 : 1) * width, static_cast<double>(hidden), 1, tensor_class},
+          {static_cast<double>(hidden), width, 1, tensor_class}};
+}
+
+double shared_width(const FfnSpec& ffn) {
+  if (ffn.shared_experts == 0) return 0;
+  return ffn.shared_intermediate > 0 ? ffn.shared_intermediate
+                                     : static_cast<double>(ffn.shared_experts) * ffn.intermediate;
+}
+
+double expert_elements(const FfnSpec& ffn, int hidden) {
+  const double width = ffn.latent > 0 ? ffn.latent : hidden;
+  return (ffn.gated ? 3.0 : 2.0) * width * ffn.intermediate;
+}
+
+double cache_share(const AttentionSpec& a, int tensor) {
+  if (a.kind == AttentionKind::linear) return 1.0 / tensor;
+  if (a.kind == AttentionKind::mla || a.shared_kv) return 1;
+  return std::max(1.0, static_cast<double>(a.kv_heads) / tensor) / a.kv_heads;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,199 @@
+#include "sim/report/candidate_text.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/base/text.h"
+#include "sim/report/facts.h"
+#include "sim/report/number_format.h"
+#include "sim/report/style.h"
+#include "sim/report/text_table.h"
+
+namespace tollgate {
+namespace {
+
+constexpr std::size_t indent = 16;
+
+std::string band(const Estimate& e, std::string (*text)(double)) {
+  std::string out = text(e.value) + std::string(mark(e.provenance));
+  if (e.low < e.high) out += " (" + text(e.low) + " - " + text(e.high) + ")";
+  return out;
+}
+
+std::string plural(int count, const char* word) {
+  return grouped(count, 0) + " " + word + (count == 1 ? "" : "s");
+}
+
+std::string title(const CandidateResult& c) {
+  std::string text = printable(c.name) + ": " + printable(c.model) + " on " +
+                     (c.gpus > 0 ? std::to_string(c.gpus) + " x " : "") + printable(c.hardware);
+  if (c.total_parameters > 0) {
+    text += " (" + parameters_text(c.total_parameters) + " parameters, " +
+            (is_dense(c) ? "dense" : parameters_text(c.active_parameters) + " active per token") + ", " +
+            bytes_text(c.kv_bytes_per_token) + " of cache per token)";
+  }
+  return text;
+}
+
+std::string deployment(const CandidateResult& c) {
+  std::string text = deployment_text(c);
+  if (!c.precision.empty()) text += "; " + printable(c.precision);
+  text += "; " + plural(c.replicas, "replica") + " of " + plural(c.gpus, "GPU");
+  if (c.usd_per_hour > 0) {
+    text += ", " + money_text(c.usd_per_hour) + " USD/h in all";
+    if (!c.price.date.empty()) text += " (price of " + printable(c.price.date) + ")";
+  }
+  return text;
+}
+
+struct MemoryPart {
+  const char* name;
+  char letter;
+  const Estimate* bytes;
+};
+
+std::vector<MemoryPart> memory_parts(const CandidateResult& c) {
+  const MemoryResult& m = c.memory;
+  std::vector<MemoryPart> parts{{"weights", 'W', &m.weights}};
+  if (c.fits) {
+    parts.push_back({"KV cache", 'K', &m.kv_cache});
+    parts.push_back({"recurrent state", 'S', &m.recurrent_state});
+  }
+  parts.push_back({"activations", 'a', &m.activations});
+  parts.push_back({"runtime", 'r', &m.runtime_overhead});
+  std::erase_if(parts, [](const MemoryPart& part) { return !showable(*part.bytes) || part.bytes->value <= 0; });
+  return parts;
+}
+
+/// "WWWWWWKKKKKKKKa......": one letter per fiftieth of the capacity, dots are free.
+std::string memory_bar(const CandidateResult& c) {
+  constexpr double cells = 50;
+  std::string bar;
+  double sum = 0;
+  for (const MemoryPart& part : memory_parts(c)) {
+    sum += part.bytes->value;
+    const double until = std::clamp(std::round(sum / c.memory.capacity.value * cells), 0.0, cells);
+    if (static_cast<double>(bar.size()) < until) bar.resize(static_cast<std::size_t>(until), part.letter);
+  }
+  bar.resize(static_cast<std::size_t>(cells), '.');
+  return "[" + bar + "]";
+}
+
+std::string memory_amounts(const CandidateResult& c) {
+  std::vector<std::string> parts;
+  for (const MemoryPart& part : memory_parts(c)) {
+    parts.push_back(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value));
+  }
+  if (c.fits && showable(c.memory.free)) parts.push_back(". free " + bytes_text(c.memory.free.value));
+  return join(parts);
+}
+
+std::string bound(const BoundResult& b) {
+  struct Share {
+    const char* name;
+    double value;
+  };
+  std::vector<Share> shares{{"compute", b.compute},
+                            {"hbm", b.hbm},
+                            {"interconnect", b.interconnect},
+                            {"imbalance", b.imbalance},
+                            {"host", b.host}};
+  std::stable_sort(shares.begin(), shares.end(), [](const Share& x, const Share& y) { return x.value > y.value; });
+  std::vector<std::string> parts;
+  for (const Share& share : shares) {
+    if (std::isfinite(share.value) && share.value > 0.0005) {
+      parts.push_back(std::string(share.name) + " " + percent_text(share.value));
+    }
+  }
+  return "bound by " + printable(b.name) + ": " + join(parts) + " of the time";
+}
+
+std::string step(const CandidateResult& c, const char* phase) {
+  std::vector<const OperatorShare*> operators;
+  double total = 0;
+  for (const OperatorShare& o : c.operators) {
+    if (o.phase != phase || !std::isfinite(o.seconds) || o.seconds <= 0) continue;
+    operators.push_back(&o);
+    total += o.seconds;
+  }
+  if (operators.empty()) return "";
+  std::stable_sort(operators.begin(), operators.end(),
+                   [](const OperatorShare* a, const OperatorShare* b) { return a->seconds > b->seconds; });
+  std::vector<std::string> parts;
+  for (const OperatorShare* o : operators) {
+    if (o->seconds < 0.005 * total) continue;
+    parts.push_back(printable(o->name) + std::string(mark(o->provenance)) + " " + percent_text(o->seconds / total));
+  }
+  return "step of " + seconds_text(total) + ": " + join(parts);
+}
+
+std::string routing(const RoutingResult& r) {
+  std::string text = printable(r.ffn) + ": a step routes " + count_text(r.tokens) + " tokens to " +
+                     std::to_string(r.top_k) + " of " + std::to_string(r.experts) + " experts and touches " +
+                     significant(r.distinct_experts, r.distinct_experts >= 100 ? 4 : 3) + " of them";
+  if (r.ranks > 1) {
+    text += "; the busiest of " + std::to_string(r.ranks) + " ranks has " + fixed(r.busiest_rank_ratio, 2) +
+            " x the mean load (P95 " + fixed(r.busiest_rank_p95, 2) + " x), a token goes to " +
+            significant(r.distinct_ranks_per_token, 3) + " ranks";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string candidate_text(const CandidateResult& c, const std::vector<std::string>& said,
+                           const RenderOptions& options) {
+  const Painter paint(options.colour);
+  const auto width = static_cast<std::size_t>(options.width);
+  const bool runs = has_operating_point(c);
+  std::string out = paint(wrapped(title(c), width, 0, 4), Style::heading) + "\n";
+  const auto line = [&](std::string label, const std::string& text, Style style = Style::plain) {
+    if (text.empty()) return;
+    label = "  " + label;
+    label.resize(indent, ' ');
+    out += label + paint(wrapped(text, width, indent, indent), style) + "\n";
+  };
+  if (!c.fits) {
+    line("does not fit", printable(c.reason), Style::bad);
+  } else if (!c.meets_slo) {
+    line("misses target", printable(c.reason), Style::bad);
+  }
+  if (c.gpus > 0) line("deployment", deployment(c));
+  if (showable(c.memory.capacity) && c.memory.capacity.value > 0) {
+    line("memory per GPU", (c.fits ? memory_bar(c) + " " : "") + "of " + bytes_text(c.memory.capacity.value) + " usable");
+    line("", memory_amounts(c));
+  }
+  if (runs) {
+    std::string batch = count_text(c.batch.value) + " sequences in flight per replica, memory holds " +
+                        count_text(c.largest_batch.value);
+    if (c.meets_slo && !c.reason.empty()) {
+      batch += "; " + printable(c.reason);
+    } else if (!c.limited_by.empty()) {
+      batch += "; limited by " + printable(c.limited_by);
+    }
+    line("batch", batch);
+    line("latency", "TTFT " + band(c.ttft, seconds_text) + ", TPOT " + band(c.tpot, seconds_text) + ", whole request " +
+                        band(c.end_to_end, seconds_text));
+    line("throughput", band(c.output_tokens_per_second_per_gpu, count_text) + " output tokens/s per GPU, " +
+                           band(c.requests_per_second, count_text) + " requests/s per replica");
+    line("GPU-hours", band(c.gpu_hours_per_million_output_tokens, count_text) + " per million output tokens");
+    line("prefill", bound(c.prefill_bound));
+    line("", step(c, "prefill"));
+    line("decode", bound(c.decode_bound));
+    line("", step(c, "decode"));
+    bool first = true;
+    for (const RoutingResult& r : c.routing) {
+      line(first ? "routing" : "", routing(r));
+      first = false;
+    }
+  }
+  bool first = true;
+  for (const std::string& sentence : c.assumptions) {
+    if (std::find(said.begin(), said.end(), sentence) != said.end()) continue;
+    line(first ? "assumed" : "", printable(sentence));
+    first = false;
+  }
+  return out;
+}
+
+}  // namespace tollgate

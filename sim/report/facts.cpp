@@ -1,0 +1,51 @@
+#include "sim/report/facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace tollgate {
+
+bool showable(const Estimate& e) {
+  return std::isfinite(e.value) && std::isfinite(e.low) && std::isfinite(e.high) && e.value >= 0 && e.low >= 0;
+}
+
+bool has_operating_point(const CandidateResult& c) {
+  return c.fits && showable(c.batch) && c.batch.value > 0 && showable(c.tpot) &&
+         showable(c.output_tokens_per_second_per_gpu) && c.output_tokens_per_second_per_gpu.value > 0;
+}
+
+std::vector<std::size_t> by_cost(const RunResult& result) {
+  std::vector<std::size_t> order(result.candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto group = [&](std::size_t i) {
+    const CandidateResult& c = result.candidates[i];
+    if (!has_operating_point(c)) return c.fits ? 2 : 3;
+    return c.meets_slo ? 0 : 1;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    if (group(a) != group(b)) return group(a) < group(b);
+    if (group(a) > 1) return false;
+    return result.candidates[a].usd_per_million_output_tokens.value <
+           result.candidates[b].usd_per_million_output_tokens.value;
+  });
+  return order;
+}
+
+std::string deployment_text(const CandidateResult& c) {
+  std::string text;
+  const auto part = [&](const char* name, int degree) {
+    if (degree <= 1) return;
+    if (!text.empty()) text += ' ';
+    text += name + std::to_string(degree);
+  };
+  part("TP", c.tensor);
+  part("DP", c.data_attention);
+  part("EP", c.expert);
+  part("PP", c.pipeline);
+  return text.empty() ? "1 GPU" : text;
+}
+
+bool is_dense(const CandidateResult& c) { return c.routing.empty(); }
+
+}  // namespace tollgate

@@ -1,0 +1,180 @@
+#include "sim/report/json_report.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "sim/report/facts.h"
+#include "sim/report/version.h"
+
+namespace tollgate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) && value >= 0 ? Json(value + 0.0) : Json(nullptr); }
+
+Json estimate(const Estimate& e, const char* unit) {
+  if (!showable(e)) return nullptr;
+  return {{"value", e.value},
+          {"low", e.low},
+          {"high", e.high},
+          {"unit", unit},
+          {"provenance", to_string(e.provenance)}};
+}
+
+Json length_json(const LengthSpec& length) {
+  static constexpr const char* kinds[] = {"fixed", "uniform", "lognormal", "quantiles"};
+  return {{"kind", kinds[static_cast<int>(length.kind)]}, {"mean_tokens", number(length.average())}};
+}
+
+Json workload_json(const RunResult& result) {
+  Json classes = Json::array();
+  for (const RequestClass& request : result.workload) {
+    classes.push_back({{"name", request.name},
+                       {"weight", number(request.weight)},
+                       {"input", length_json(request.input)},
+                       {"output", length_json(request.output)},
+                       {"prefix_hit_rate", number(request.prefix_hit_rate)}});
+  }
+  return {{"mean_input_tokens", number(result.mean_input)},
+          {"mean_cached_tokens", number(result.mean_cached)},
+          {"mean_output_tokens", number(result.mean_output)},
+          {"classes", classes}};
+}
+
+Json load_json(const LoadSpec& load) {
+  static constexpr const char* kinds[] = {"saturate", "concurrency", "rate"};
+  Json json{{"kind", kinds[static_cast<int>(load.kind)]}};
+  if (load.kind == LoadKind::concurrency) json["concurrency"] = number(load.concurrency);
+  if (load.kind == LoadKind::rate) json["requests_per_second"] = number(load.rate);
+  return json;
+}
+
+Json slo_json(const SloSpec& slo) {
+  return {{"ttft_seconds", slo.ttft > 0 ? number(slo.ttft) : Json(nullptr)},
+          {"tpot_seconds", slo.tpot > 0 ? number(slo.tpot) : Json(nullptr)}};
+}
+
+Json memory_json(const CandidateResult& c) {
+  const MemoryResult& m = c.memory;
+  return {{"capacity", estimate(m.capacity, "B")},
+          {"weights", estimate(m.weights, "B")},
+          {"kv_cache", c.fits ? estimate(m.kv_cache, "B") : Json(nullptr)},
+          {"recurrent_state", c.fits ? estimate(m.recurrent_state, "B") : Json(nullptr)},
+          {"activations", estimate(m.activations, "B")},
+          {"runtime_overhead", estimate(m.runtime_overhead, "B")},
+          {"free", c.fits ? estimate(m.free, "B") : Json(nullptr)}};
+}
+
+Json bound_json(const BoundResult& b) {
+  return {{"name", b.name},
+          {"shares",
+           {{"compute", number(b.compute)},
+            {"hbm", number(b.hbm)},
+            {"interconnect", number(b.interconnect)},
+            {"imbalance", number(b.imbalance)},
+            {"host", number(b.host)}}}};
+}
+
+Json operators_json(const CandidateResult& c) {
+  Json list = Json::array();
+  for (const OperatorShare& o : c.operators) {
+    list.push_back({{"phase", o.phase},
+                    {"name", o.name},
+                    {"seconds_per_step", number(o.seconds)},
+                    {"bound", o.bound},
+                    {"provenance", to_string(o.provenance)}});
+  }
+  return list;
+}
+
+Json routing_json(const CandidateResult& c) {
+  Json list = Json::array();
+  for (const RoutingResult& r : c.routing) {
+    list.push_back({{"ffn", r.ffn},
+                    {"backend", r.backend},
+                    {"experts", r.experts},
+                    {"top_k", r.top_k},
+                    {"ranks", r.ranks},
+                    {"tokens", number(r.tokens)},
+                    {"busiest_rank_ratio", number(r.busiest_rank_ratio)},
+                    {"busiest_rank_p95", number(r.busiest_rank_p95)},
+                    {"distinct_experts", number(r.distinct_experts)},
+                    {"distinct_ranks_per_token", number(r.distinct_ranks_per_token)}});
+  }
+  return list;
+}
+
+Json deployment_json(const CandidateResult& c) {
+  return {{"gpus_per_replica", c.gpus}, {"replicas", c.replicas},         {"tensor", c.tensor},
+          {"pipeline", c.pipeline},     {"expert", c.expert},             {"data_attention", c.data_attention},
+          {"precision", c.precision}};
+}
+
+Json price_json(const CandidateResult& c) {
+  return {{"hardware", c.price.hardware},
+          {"level", c.price.level},
+          {"usd_per_gpu_hour", number(c.price.usd_per_hour)},
+          {"date", c.price.date},
+          {"from", c.price.from},
+          {"usd_per_hour_of_service", c.fits ? number(c.usd_per_hour) : Json(nullptr)}};
+}
+
+Json candidate_json(const CandidateResult& c) {
+  const bool runs = has_operating_point(c);
+  const auto at_point = [&](const Estimate& e, const char* unit) { return runs ? estimate(e, unit) : Json(nullptr); };
+  Json json;
+  json["name"] = c.name;
+  json["model"] = c.model;
+  json["hardware"] = c.hardware;
+  json["total_parameters"] = number(c.total_parameters);
+  json["active_parameters"] = number(c.active_parameters);
+  json["kv_bytes_per_token"] = number(c.kv_bytes_per_token);
+  json["fits"] = c.fits;
+  json["meets_slo"] = c.meets_slo;
+  json["reason"] = c.reason;
+  json["limited_by"] = c.limited_by;
+  json["deployment"] = deployment_json(c);
+  json["memory"] = memory_json(c);
+  json["largest_batch"] = c.fits ? estimate(c.largest_batch, "sequences") : Json(nullptr);
+  json["batch"] = at_point(c.batch, "sequences");
+  json["throughput"] = {
+      {"input_tokens_per_second_per_gpu", at_point(c.input_tokens_per_second_per_gpu, "tokens/s")},
+      {"output_tokens_per_second_per_gpu", at_point(c.output_tokens_per_second_per_gpu, "tokens/s")},
+      {"requests_per_second", at_point(c.requests_per_second, "1/s")}};
+  json["latency"] = {{"ttft", at_point(c.ttft, "s")},
+                     {"tpot", at_point(c.tpot, "s")},
+                     {"end_to_end", at_point(c.end_to_end, "s")}};
+  json["bound"] = runs ? Json{{"prefill", bound_json(c.prefill_bound)}, {"decode", bound_json(c.decode_bound)}}
+                       : Json(nullptr);
+  json["operators"] = operators_json(c);
+  json["routing"] = routing_json(c);
+  json["gpu_hours_per_million_output_tokens"] = at_point(c.gpu_hours_per_million_output_tokens, "GPU h");
+  json["usd_per_million_output_tokens"] = at_point(c.usd_per_million_output_tokens, "USD");
+  json["usd_per_million_tokens"] = at_point(c.usd_per_million_tokens, "USD");
+  json["price"] = price_json(c);
+  json["assumptions"] = c.assumptions;
+  return json;
+}
+
+}  // namespace
+
+std::string json_report(const RunResult& result) {
+  Json json;
+  json["format_version"] = run_format_version;
+  json["tool_version"] = tool_version;
+  json["inputs_digest"] = result.inputs_digest;
+  json["scenario"] = result.scenario;
+  json["question"] = result.question;
+  json["backend"] = result.backend;
+  json["workload"] = workload_json(result);
+  json["load"] = load_json(result.load);
+  json["slo"] = slo_json(result.slo);
+  const bool found = result.cheapest >= 0 && result.cheapest < static_cast<int>(result.candidates.size());
+  json["cheapest"] = found ? Json(result.candidates[static_cast<std::size_t>(result.cheapest)].name) : Json(nullptr);
+  json["candidates"] = Json::array();
+  for (const CandidateResult& candidate : result.candidates) json["candidates"].push_back(candidate_json(candidate));
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace tollgate

@@ -1,0 +1,202 @@
+#include "sim/report/text_report.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sim/base/text.h"
+#include "sim/report/candidate_text.h"
+#include "sim/report/facts.h"
+#include "sim/report/number_format.h"
+#include "sim/report/style.h"
+#include "sim/report/text_table.h"
+
+namespace tollgate {
+namespace {
+
+constexpr std::size_t label_width = 10;
+
+std::string labelled(const std::string& label, const std::string& text, const RenderOptions& options) {
+  std::string line = label;
+  line.resize(std::max(label_width, line.size() + 1), ' ');
+  return line + wrapped(text, static_cast<std::size_t>(options.width), line.size(), label_width) + "\n";
+}
+
+std::string length_text(const LengthSpec& length) {
+  const std::string mean = count_text(length.average());
+  switch (length.kind) {
+    case LengthKind::fixed: return mean;
+    case LengthKind::uniform: return count_text(length.low) + "-" + count_text(length.high);
+    case LengthKind::lognormal:
+    case LengthKind::quantiles: return "mean " + mean;
+  }
+  return mean;
+}
+
+std::string workload_text(const RunResult& result) {
+  std::string text = "mean request " + count_text(result.mean_input) + " tokens in (" +
+                     count_text(result.mean_cached) + " of them cached), " + count_text(result.mean_output) + " out";
+  if (result.workload.empty()) return text;
+  double total = 0;
+  for (const RequestClass& c : result.workload) total += c.weight;
+  std::vector<std::string> classes;
+  for (const RequestClass& c : result.workload) {
+    std::string part = result.workload.size() > 1 ? percent_text(c.weight / total) + " " : "";
+    classes.push_back(part + printable(c.name) + " (" + length_text(c.input) + " in, " + length_text(c.output) + " out)");
+  }
+  return text + "; " + join(classes);
+}
+
+std::string target_text(const RunResult& result) {
+  std::vector<std::string> parts;
+  if (result.slo.ttft > 0) parts.push_back("mean TTFT at most " + seconds_text(result.slo.ttft));
+  if (result.slo.tpot > 0) parts.push_back("mean TPOT at most " + seconds_text(result.slo.tpot));
+  if (parts.empty()) parts.emplace_back("no latency bound");
+  switch (result.load.kind) {
+    case LoadKind::saturate: parts.emplace_back("as many requests as that allows"); break;
+    case LoadKind::concurrency:
+      parts.push_back(count_text(result.load.concurrency) + " requests in flight per replica");
+      break;
+    case LoadKind::rate: parts.push_back(count_text(result.load.rate) + " requests/s for the whole service"); break;
+  }
+  return join(parts);
+}
+
+std::string prices_text(const RunResult& result) {
+  std::vector<std::string> parts;
+  for (const CandidateResult& c : result.candidates) {
+    std::string text = printable(c.hardware) + " " + money_text(c.price.usd_per_hour) + " USD per GPU-hour";
+    std::vector<std::string> from;
+    for (const std::string& item : {c.price.level, c.price.date, c.price.from}) {
+      if (!item.empty()) from.push_back(printable(item));
+    }
+    if (!from.empty()) text += " (" + join(from) + ")";
+    if (std::find(parts.begin(), parts.end(), text) == parts.end()) parts.push_back(text);
+  }
+  return join(parts, "; ");
+}
+
+std::set<std::string> price_dates(const RunResult& result) {
+  std::set<std::string> dates;
+  for (const CandidateResult& c : result.candidates) dates.insert(printable(c.price.date));
+  return dates;
+}
+
+std::string marked(const std::string& text, const Estimate& estimate) {
+  return text + std::string(mark(estimate.provenance));
+}
+
+struct Line {
+  std::string text;
+  Style style = Style::plain;
+};
+
+/// The comparison table, heading lines first.
+std::vector<Line> comparison(const RunResult& result) {
+  using Align = TextTable::Align;
+  const std::set<std::string> dates = price_dates(result);
+  const bool one_date = dates.size() == 1 && !dates.begin()->empty();
+  const std::string money = one_date ? "USD per M tokens, prices of " + *dates.begin() : "USD per M tokens";
+  TextTable table;
+  table.column("candidate", Align::left);
+  table.column("GPUs", Align::left);
+  table.column("deployment", Align::left);
+  table.column("batch", Align::right);
+  table.column("in", Align::right, "tokens/s/GPU");
+  table.column("out", Align::right, "tokens/s/GPU");
+  table.column("TTFT", Align::right, "mean latency");
+  table.column("TPOT", Align::right, "mean latency");
+  table.column("output", Align::right, money);
+  table.column("P10-P90", Align::right, money);
+  table.column("in+out", Align::right, money);
+  if (!one_date) table.column("price of", Align::left);
+
+  std::vector<Style> styles;
+  for (const std::size_t i : by_cost(result)) {
+    const CandidateResult& c = result.candidates[i];
+    const std::string gpus = (c.replicas > 1 ? std::to_string(c.replicas) + " x " : "") +
+                             (c.gpus > 0 ? std::to_string(c.gpus) + " " : "") + printable(c.hardware);
+    if (!has_operating_point(c)) {
+      const char* what = c.fits ? "misses the target" : "does not fit";
+      table.note({printable(c.name), gpus}, std::string(what) + (c.reason.empty() ? "" : ": " + printable(c.reason)));
+      styles.push_back(Style::bad);
+      continue;
+    }
+    const Estimate& usd = c.usd_per_million_output_tokens;
+    table.row({printable(c.name) + (c.meets_slo ? "" : " (misses target)"), gpus, deployment_text(c),
+               count_text(c.batch.value), count_text(c.input_tokens_per_second_per_gpu.value),
+               count_text(c.output_tokens_per_second_per_gpu.value), marked(seconds_text(c.ttft.value), c.ttft),
+               marked(seconds_text(c.tpot.value), c.tpot), marked(money_text(usd.value), usd),
+               money_text(usd.low) + "-" + money_text(usd.high), money_text(c.usd_per_million_tokens.value),
+               printable(c.price.date)});
+    styles.push_back(!c.meets_slo ? Style::bad
+                     : static_cast<int>(i) == result.cheapest ? Style::good
+                                                              : Style::plain);
+  }
+  std::vector<Line> lines;
+  for (std::string& heading : table.head()) lines.push_back({std::move(heading), Style::heading});
+  std::vector<std::string> rows = table.body();
+  for (std::size_t i = 0; i < rows.size(); ++i) lines.push_back({std::move(rows[i]), styles[i]});
+  return lines;
+}
+
+/// Legend of the marks that occur.
+std::string legend(const RunResult& result) {
+  bool extrapolated = false, assumed = false;
+  for (const CandidateResult& c : result.candidates) {
+    if (!has_operating_point(c)) continue;
+    for (const Estimate* e : {&c.ttft, &c.tpot, &c.usd_per_million_output_tokens}) {
+      extrapolated = extrapolated || e->provenance == Provenance::extrapolated;
+      assumed = assumed || e->provenance == Provenance::assumed;
+    }
+  }
+  std::vector<std::string> parts;
+  if (extrapolated) parts.emplace_back("~ rests on a curve used outside its measured range");
+  if (assumed) parts.emplace_back("? rests on an assumption listed below");
+  return join(parts, "; ");
+}
+
+/// Sentences shared by every candidate are said once.
+std::vector<std::string> common_assumptions(const RunResult& result) {
+  std::map<std::string, std::size_t> seen;
+  for (const CandidateResult& c : result.candidates) {
+    for (const std::string& sentence : std::set<std::string>(c.assumptions.begin(), c.assumptions.end())) ++seen[sentence];
+  }
+  std::vector<std::string> common;
+  if (result.candidates.size() < 2) return common;
+  for (const std::string& sentence : result.candidates[0].assumptions) {
+    const bool everywhere = seen[sentence] == result.candidates.size();
+    if (everywhere && std::find(common.begin(), common.end(), sentence) == common.end()) common.push_back(sentence);
+  }
+  return common;
+}
+
+}  // namespace
+
+std::string text_report(const RunResult& result, const RenderOptions& options) {
+  const Painter paint(options.colour);
+  const auto width = static_cast<std::size_t>(options.width);
+  const std::string title = printable(result.question.empty() ? result.scenario : result.question);
+  std::string out = paint(wrapped(title, width, 0, 0), Style::heading) + "\n\n";
+  out += labelled("workload", workload_text(result), options);
+  out += labelled("target", target_text(result), options);
+  out += labelled("prices", prices_text(result), options);
+  out += "\n";
+  for (const Line& line : comparison(result)) out += paint(line.text, line.style) + "\n";
+  if (const std::string marks = legend(result); !marks.empty()) out += paint(marks, Style::faint) + "\n";
+
+  const std::vector<std::string> common = common_assumptions(result);
+  for (const std::size_t i : by_cost(result)) {
+    out += "\n" + candidate_text(result.candidates[i], common, options);
+  }
+  if (!common.empty()) {
+    out += "\n" + paint("Assumed for every candidate", Style::heading) + "\n";
+    for (const std::string& sentence : common) out += "  - " + wrapped(printable(sentence), width, 4, 4) + "\n";
+  }
+  out += "\n" + labelled("inputs", printable(result.scenario) + ", digest " + result.inputs_digest + "; routing by " +
+                                       printable(result.backend), options);
+  out += "\n" + paint(wrapped(verdict(result), width, 0, 0), result.cheapest >= 0 ? Style::good : Style::bad) + "\n";
+  return out;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,54 @@
+#include <algorithm>
+
+#include "sim/report/facts.h"
+#include "sim/report/number_format.h"
+#include "sim/report/text_report.h"
+
+namespace tollgate {
+namespace {
+
+const CandidateResult* rival_of(const RunResult& result, const CandidateResult& best) {
+  // The question behind most scenarios is MoE against dense: prefer a rival of the other kind.
+  const CandidateResult* next = nullptr;
+  for (const std::size_t i : by_cost(result)) {
+    const CandidateResult& c = result.candidates[i];
+    if (&c == &best || !has_operating_point(c) || !c.meets_slo) continue;
+    if (is_dense(c) != is_dense(best)) return &c;
+    if (!next) next = &c;
+  }
+  return next;
+}
+
+std::string comparison(const CandidateResult& best, const CandidateResult& rival) {
+  const Estimate& a = best.usd_per_million_output_tokens;
+  const Estimate& b = rival.usd_per_million_output_tokens;
+  const double times = a.value > 0 ? b.value / a.value : 1;
+  const std::string kind = is_dense(rival) == is_dense(best) ? "" : is_dense(rival) ? "the dense " : "the MoE ";
+  std::string text = times < 1.005 ? ", the same as " : ", " + ratio_text(times) + " times cheaper than ";
+  text += kind + printable(rival.name) + " (" + money_text(b.value) + ").";
+  if (a.high >= b.low) text += " Their P10-P90 bands overlap: the order is likely, not certain.";
+  return text;
+}
+
+}  // namespace
+
+std::string verdict(const RunResult& result) {
+  if (result.cheapest < 0 || result.cheapest >= static_cast<int>(result.candidates.size())) {
+    const auto fitting = std::count_if(result.candidates.begin(), result.candidates.end(),
+                                       [](const CandidateResult& c) { return c.fits; });
+    return fitting == 0 ? "No candidate fits in its GPUs' memory."
+                        : "No candidate meets the target; the reasons stand beside each.";
+  }
+  const CandidateResult& best = result.candidates[static_cast<std::size_t>(result.cheapest)];
+  const Estimate& cost = best.usd_per_million_output_tokens;
+  const bool only = result.candidates.size() == 1;
+  std::string text = printable(best.name) + (only ? " meets the target: " : " is the cheapest that meets the target: ");
+  text += money_text(cost.value) + " USD per million output tokens (P10-P90 " + money_text(cost.low) + "-" +
+          money_text(cost.high);
+  if (!best.price.date.empty()) text += ", GPU price of " + printable(best.price.date);
+  text += ")";
+  const CandidateResult* rival = rival_of(result, best);
+  return text + (rival ? comparison(best, *rival) : ".");
+}
+
+}  // namespace tollgate

@@ -1,0 +1,402 @@
+#include "sim/spec/scenario_schema.h"
+
+#include <algorithm>
+#include <set>
+
+#include "sim/base/file.h"
+#include "sim/base/text.h"
+#include "sim/spec/model_schema.h"
+#include "sim/spec/price_lookup.h"
+#include "sim/spec/workload_schema.h"
+
+namespace tollgate {
+namespace {
+
+constexpr auto required = Need::required;
+constexpr auto optional = Need::optional;
+constexpr std::size_t scenario_file_limit = 1 << 20;
+
+/// A scenario as written, with references not yet resolved.
+struct CandidateText {
+  std::string name;
+  YamlPtr model, hardware, deployment, pricing;
+  Places places;
+};
+
+struct ScenarioText {
+  std::string name, question;
+  long long seed = 1;
+  std::vector<CandidateText> candidates;
+  YamlPtr workload, deployment, pricing;
+  LoadSpec load;
+  SloSpec slo;
+  RoutingSpec routing;
+  MethodSpec method;
+  Places places;
+};
+
+template <class T>
+void keep(Schema<T>& schema, YamlPtr T::*member, FieldInfo info) {
+  schema.custom(std::move(info), [member](const YamlNode& node, const std::string&, T& t) {
+    t.*member = std::make_shared<YamlNode>(node);
+  });
+}
+
+FieldInfo reference(const char* name, const SchemaInfo& child, Need need, const char* doc) {
+  FieldInfo info;
+  info.name = name;
+  info.type = FieldInfo::Type::object;
+  info.reference = true;
+  info.child = &child;
+  info.required = need == required;
+  info.doc = doc;
+  return info;
+}
+
+const Schema<CandidateText>& candidate_schema() {
+  static const auto schema = [] {
+    Schema<CandidateText> s("candidate", "One architecture on one kind of accelerator.");
+    s.text("name", &CandidateText::name, optional, "Name in the report; by default made of model and hardware.");
+    keep(s, &CandidateText::model,
+         reference("model", model_schema().info(), required,
+                   "Name of a models/llm entry, a path ending in .yaml, or an inline model; an inline model "
+                   "may begin with `base: NAME` and give only what differs."));
+    keep(s, &CandidateText::hardware,
+         reference("hardware", hardware_schema().info(), required,
+                   "Name of a models/hardware entry, a path, an inline accelerator (also with `base`), or a "
+                   "list of names: one candidate each."));
+    keep(s, &CandidateText::deployment,
+         reference("deployment", deployment_schema().info(), optional,
+                   "`auto` searches; a mapping fixes what it names. Default: the scenario's."));
+    keep(s, &CandidateText::pricing,
+         reference("pricing", pricing_schema().info(), optional, "On top of the scenario's pricing."));
+    return s;
+  }();
+  return schema;
+}
+
+FieldInfo workload_field() {
+  FieldInfo info;
+  info.name = "workload";
+  info.type = FieldInfo::Type::list;
+  info.child = &request_class_schema().info();
+  info.required = true;
+  info.doc =
+      "Mix of request classes. An element is a class, or {traffic: NAME, weight: W} to take one of "
+      "models/traffic, with any key on top.";
+  return info;
+}
+
+const Schema<ScenarioText>& scenario_schema() {
+  static const auto schema = [] {
+    Schema<ScenarioText> s("scenario", "A question: candidates, a workload, a load and a latency target.");
+    s.text("name", &ScenarioText::name, required, "Short name of the scenario.");
+    s.text("question", &ScenarioText::question, optional, "What the scenario asks, in one sentence.");
+    s.integer("seed", &ScenarioText::seed, optional, Range{0, 9e15}, "Seed of every random number.");
+    s.list("candidates", &ScenarioText::candidates, candidate_schema(), required, "What is compared.");
+    keep(s, &ScenarioText::workload, workload_field());
+    s.object("load", &ScenarioText::load, load_schema(), required, "What is offered to the service.");
+    s.object("slo", &ScenarioText::slo, slo_schema(), optional, "Latency target.");
+    keep(s, &ScenarioText::deployment,
+         reference("deployment", deployment_schema().info(), optional, "Default deployment of the candidates."));
+    keep(s, &ScenarioText::pricing,
+         reference("pricing", pricing_schema().info(), optional, "Where the dollars come from."));
+    s.object("routing", &ScenarioText::routing, routing_schema(), optional, "How tokens spread over experts.");
+    s.object("method", &ScenarioText::method, method_schema(), optional,
+             "Constants of the method; docs/method.md says where the defaults come from.");
+    return s;
+  }();
+  return schema;
+}
+
+/// A reference by name, a path, or an inline mapping on top of a `base`.
+template <class T>
+T resolve(const YamlNode& node, const std::string& path, const Schema<T>& schema,
+          const std::function<T(const std::string&, const Place&)>& by_name) {
+  if (node.kind == YamlNode::Kind::scalar) return by_name(scalar::text(node, path), node.place);
+  expect_kind(node, YamlNode::Kind::mapping, path);
+  const auto* base = node.find("base");
+  if (!base) return schema.read(node, path);
+  T start = by_name(scalar::text(*base->value, path + ".base"), base->value->place);
+  YamlNode rest = node;
+  std::erase_if(rest.entries, [](const auto& entry) { return entry.key == "base"; });
+  return schema.read(rest, path, std::move(start), true);
+}
+
+DeploymentSpec read_deployment(const YamlPtr& node, const std::string& path, DeploymentSpec start) {
+  if (!node) return start;
+  if (node->kind == YamlNode::Kind::scalar) {
+    if (node->scalar != "auto") {
+      throw InputError(node->place, path + " must be 'auto' or a mapping, but is " + quote(node->scalar) + ".");
+    }
+    start.automatic = true;
+    return start;
+  }
+  DeploymentSpec deployment = deployment_schema().read(*node, path, std::move(start), true);
+  deployment.automatic = deployment.tensor == 0 || deployment.pipeline == 0 || deployment.expert == 0 ||
+                         deployment.data_attention == 0;
+  return deployment;
+}
+
+std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) {
+  expect_kind(node, YamlNode::Kind::sequence, "workload");
+  if (node.items.empty()) {
+    throw InputError(node.place, "workload has no request classes; there would be nothing to serve.");
+  }
+  std::vector<RequestClass> classes;
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const YamlNode& item = *node.items[i];
+    const std::string path = "workload[" + std::to_string(i) + "]";
+    expect_kind(item, YamlNode::Kind::mapping, path);
+    if (const auto* traffic = item.find("traffic")) {
+      RequestClass start = library.traffic(scalar::text(*traffic->value, path + ".traffic"), traffic->value->place);
+      YamlNode rest = item;
+      std::erase_if(rest.entries, [](const auto& entry) { return entry.key == "traffic"; });
+      classes.push_back(request_class_schema().read(rest, path, std::move(start), true));
+    } else {
+      classes.push_back(request_class_schema().read(item, path));
+    }
+  }
+  return classes;
+}
+
+/// The places where `expert` and friends contradict each other or the model.
+void check_deployment(const CandidateSpec& c) {
+  const DeploymentSpec& d = c.deployment;
+  const auto at = [&](const char* key) {
+    return d.places.count(key) ? place_of(d.places, key) : place_of(c.places, "");
+  };
+  const int known = std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
+  if (d.gpus > 0 && d.tensor && d.pipeline && d.data_attention && known != d.gpus) {
+    throw InputError(at("gpus"), "deployment.gpus is " + std::to_string(d.gpus) + ", but tensor x pipeline x "
+                                     "data_attention is " + std::to_string(known) + ".");
+  }
+  if (d.pipeline > static_cast<int>(c.model.layers.size())) {
+    throw InputError(at("pipeline"), "deployment.pipeline is " + std::to_string(d.pipeline) + ", but the model has " +
+                                         std::to_string(c.model.layers.size()) + " layers.");
+  }
+  if (d.expert > 1) {
+    int fewest = 0;
+    for (const FfnSpec& ffn : c.model.ffns) {
+      if (ffn.kind == FfnKind::moe) fewest = fewest ? std::min(fewest, ffn.experts) : ffn.experts;
+    }
+    if (fewest == 0) {
+      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " + c.model.name +
+                                         " has no experts.");
+    }
+    if (d.expert > fewest) {
+      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " + c.model.name +
+                                         " has only " + std::to_string(fewest) + " experts.");
+    }
+    if (d.tensor && d.data_attention && (d.tensor * d.data_attention) % d.expert != 0) {
+      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) +
+                                         ", which does not divide tensor x data_attention = " +
+                                         std::to_string(d.tensor * d.data_attention) + ".");
+    }
+  }
+}
+
+void check_context(const CandidateSpec& c, const std::vector<RequestClass>& workload) {
+  for (const RequestClass& r : workload) {
+    const double mean = r.input.average() + r.output.average();
+    if (!c.model.closed && mean > static_cast<double>(c.model.context)) {
+      throw InputError(place_of(r.places, "input"),
+                       "class " + quote(r.name) + " needs " + fixed(mean, 0) + " tokens of context on average, but " +
+                           c.model.name + " has " + std::to_string(c.model.context) + ".");
+    }
+  }
+}
+
+}  // namespace
+
+const Schema<DeploymentSpec>& deployment_schema() {
+  static const auto schema = [] {
+    constexpr Range degree{1, 16384};
+    Schema<DeploymentSpec> s("deployment", "How a model is spread over accelerators; what is left out is searched.");
+    s.integer("gpus", &DeploymentSpec::gpus, optional, degree,
+              "Accelerators per replica; left out: one machine, or as many as the sizes below make.");
+    s.integer("tensor", &DeploymentSpec::tensor, optional, degree, "Tensor-parallel size of attention.");
+    s.integer("pipeline", &DeploymentSpec::pipeline, optional, degree, "Pipeline stages.");
+    s.integer("expert", &DeploymentSpec::expert, optional, degree,
+              "Expert-parallel size; tensor x data_attention / expert ranks share each expert.");
+    s.integer("data_attention", &DeploymentSpec::data_attention, optional, degree,
+              "Data-parallel attention groups, each with its own KV cache.");
+    const auto precision = [&](const char* name, std::optional<Precision> DeploymentSpec::*member, const char* doc) {
+      FieldInfo info;
+      info.name = name;
+      info.type = FieldInfo::Type::choice;
+      info.doc = doc;
+      info.default_text = "as shipped";
+      for (const PrecisionInfo& p : all_precisions) info.choices.emplace_back(p.name);
+      s.custom(info,
+               [member, choices = info.choices](const YamlNode& n, const std::string& p, DeploymentSpec& d) {
+                 d.*member = all_precisions[scalar::choice(n, p, choices)].precision;
+               },
+               [member](const DeploymentSpec& d) -> YamlPtr {
+                 if (!(d.*member)) return nullptr;
+                 return yaml_scalar(std::string(tollgate::info(*(d.*member)).name));
+               });
+    };
+    precision("weights", &DeploymentSpec::weights,
+              "Storage format of the weight matrices instead of the shipped one; embedding, router and "
+              "whatever is already narrower stay.");
+    precision("kv_cache", &DeploymentSpec::kv_cache, "Storage format of the KV cache instead of the model's.");
+    s.integer("max_batch", &DeploymentSpec::max_batch, optional, Range{1, 1e6},
+              "Most sequences in flight per replica; left out: memory decides.");
+    s.integer("batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
+              "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
+    s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
+             "Share of device memory the engine may use.");
+    s.integer("mtp_draft_tokens", &DeploymentSpec::mtp_draft_tokens, optional, Range{0, 16},
+              "Draft tokens per step of multi-token prediction; 0 is off.");
+    s.number("mtp_acceptance_length", &DeploymentSpec::mtp_acceptance_length, optional, Range{1, 17},
+             "Tokens emitted per verify step, the certain one included; measured, never predicted here.");
+    s.check([](const DeploymentSpec& d, const std::string& path) {
+      if (d.mtp_acceptance_length > 1 + d.mtp_draft_tokens) {
+        throw InputError(place_of(d.places, "mtp_acceptance_length"),
+                         path + ".mtp_acceptance_length is " + shortest(d.mtp_acceptance_length) + ", but " +
+                             std::to_string(d.mtp_draft_tokens) + " draft tokens give at most " +
+                             std::to_string(d.mtp_draft_tokens + 1) + ".");
+      }
+    });
+    return s;
+  }();
+  return schema;
+}
+
+const Schema<RoutingSpec>& routing_schema() {
+  static const auto schema =
+      Schema<RoutingSpec>("routing", "How tokens spread over experts.")
+          .choice<RoutingSpec::Popularity>("popularity", &RoutingSpec::popularity, optional,
+                                           {{"family", RoutingSpec::Popularity::family},
+                                            {"uniform", RoutingSpec::Popularity::uniform},
+                                            {"lognormal", RoutingSpec::Popularity::lognormal}},
+                                           "family: log-normal with the model family's spread; uniform: perfect "
+                                           "balance in expectation; lognormal: the `sigma` given.")
+          .number("sigma", &RoutingSpec::sigma, optional, Range{0, 4},
+                  "lognormal: standard deviation of the logarithm of expert popularity.")
+          .integer("layers", &RoutingSpec::layers, optional, Range{1, 256}, "Independent popularity draws.")
+          .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20}, "Tokens routed per draw.")
+          .choice<std::string>("backend", &RoutingSpec::backend, optional,
+                               {{"auto", "auto"}, {"reference", "reference"}, {"tbb", "tbb"}, {"cuda", "cuda"}},
+                               "Where the routing engine runs; results do not depend on it.");
+  return schema;
+}
+
+const Schema<PricingSpec>& pricing_schema() {
+  static const auto schema =
+      Schema<PricingSpec>("pricing", "Where the dollars come from.")
+          .text("level", &PricingSpec::level, optional,
+                "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, hyperscaler-own, "
+                "neocloud-own, ...")
+          .quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour, optional, positive,
+                    "Price of one accelerator for one hour, instead of looking it up.")
+          .number("utilisation", &PricingSpec::utilisation, optional, Range{0, 1, true},
+                  "Time-average over peak throughput: what idle hours cost.");
+  return schema;
+}
+
+const Schema<MethodSpec>& method_schema() {
+  static const auto schema =
+      Schema<MethodSpec>("method", "Constants of the method.")
+          .quantity("host_per_step", &MethodSpec::host_per_step, Dimension::seconds, optional, not_negative,
+                    "Time per engine step outside the device's kernels.")
+          .quantity("host_per_sequence", &MethodSpec::host_per_sequence, Dimension::seconds, optional, not_negative,
+                    "Time per sequence and step outside the kernels.")
+          .quantity("host_per_request", &MethodSpec::host_per_request, Dimension::seconds, optional, not_negative,
+                    "Time from arrival to the first step that can take a request.")
+          .number("activation_factor", &MethodSpec::activation_factor, optional, positive,
+                  "Workspace per accelerator: factor x step tokens x hidden x 2 bytes / tensor.")
+          .quantity("runtime_overhead", &MethodSpec::runtime_overhead, Dimension::bytes, optional, not_negative,
+                    "Memory per accelerator for context, graphs and communication buffers.")
+          .number("serving_log_sd", &MethodSpec::serving_log_sd, optional, Range{0, 3},
+                  "Log standard deviation of steady-state predictions beyond the operators' own.");
+  return schema;
+}
+
+const SchemaInfo& scenario_schema_info() { return scenario_schema().info(); }
+
+Scenario parse_scenario(const std::string& text, const std::string& file,
+                        const std::vector<std::string>& overrides, Library& library) {
+  YamlPtr root = parse_yaml(text, file);
+  for (const std::string& override_text : overrides) apply_override(*root, override_text);
+  check_schema_version(*root);
+  std::erase_if(root->entries, [](const auto& entry) { return entry.key == "schema_version"; });
+  const ScenarioText raw = scenario_schema().read(*root, "");
+
+  Scenario scenario;
+  scenario.name = raw.name;
+  scenario.question = raw.question;
+  scenario.seed = static_cast<std::uint64_t>(raw.seed);
+  scenario.load = raw.load;
+  scenario.slo = raw.slo;
+  scenario.routing = raw.routing;
+  scenario.method = raw.method;
+  if (raw.routing.popularity == RoutingSpec::Popularity::lognormal && !raw.routing.places.count("sigma")) {
+    throw InputError(place_of(raw.routing.places, "popularity"), "routing lacks 'sigma', which lognormal needs.");
+  }
+  scenario.workload = read_workload(*raw.workload, library);
+  if (raw.candidates.empty()) throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
+
+  const std::vector<PriceBook> books = library.prices();
+  const PricingSpec pricing =
+      raw.pricing ? pricing_schema().read(*raw.pricing, "pricing") : PricingSpec{};
+  const DeploymentSpec deployment = read_deployment(raw.deployment, "deployment", {});
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < raw.candidates.size(); ++i) {
+    const CandidateText& text_of = raw.candidates[i];
+    const std::string path = "candidates[" + std::to_string(i) + "]";
+    CandidateSpec candidate;
+    candidate.places = text_of.places;
+    candidate.model = resolve<LlmSpec>(
+        *text_of.model, path + ".model", model_schema(),
+        [&](const std::string& name, const Place& asked) { return library.model(name, asked); });
+    if (candidate.model.closed) {
+      throw InputError(text_of.model->place,
+                       candidate.model.name + " is closed: its architecture is not published, so it has prices only.");
+    }
+    candidate.deployment = read_deployment(text_of.deployment, path + ".deployment", deployment);
+    candidate.pricing = text_of.pricing ? pricing_schema().read(*text_of.pricing, path + ".pricing", pricing, true)
+                                        : pricing;
+    std::vector<YamlPtr> hardware{text_of.hardware};
+    if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
+    if (hardware.empty()) throw InputError(text_of.hardware->place, path + ".hardware is an empty list.");
+    for (const YamlPtr& node : hardware) {
+      candidate.hardware = resolve<HardwareSpec>(
+          *node, path + ".hardware", hardware_schema(),
+          [&](const std::string& name, const Place& asked) { return library.hardware(name, asked); });
+      library.complete(candidate.hardware);
+      candidate.name = text_of.name.empty() ? candidate.model.name + " on " + candidate.hardware.name : text_of.name;
+      if (!text_of.name.empty() && hardware.size() > 1) candidate.name += " on " + candidate.hardware.name;
+      if (!names.insert(candidate.name).second) {
+        throw InputError(place_of(text_of.places, ""), "there are two candidates named " + quote(candidate.name) + ".");
+      }
+      check_deployment(candidate);
+      check_context(candidate, scenario.workload);
+      if (candidate.pricing.usd_per_gpu_hour > 0) {
+        candidate.price = {candidate.hardware.name, "given", candidate.pricing.usd_per_gpu_hour, "", "the scenario", {}};
+      } else {
+        const Place asked = candidate.pricing.places.count("level") ? place_of(candidate.pricing.places, "level")
+                                                                    : node->place;
+        candidate.price = find_gpu_price(books, candidate.hardware.name, candidate.pricing.level, asked);
+      }
+      scenario.candidates.push_back(candidate);
+    }
+  }
+
+  std::string identity = text + '\n';
+  for (const std::string& override_text : overrides) identity += override_text + '\n';
+  for (const auto& [read, hash] : library.files_read()) {
+    identity += std::filesystem::path(read).filename().string() + ' ' + hash + '\n';
+    scenario.files.push_back(read);
+  }
+  scenario.inputs_digest = digest(identity);
+  return scenario;
+}
+
+Scenario load_scenario(const std::filesystem::path& path, const std::vector<std::string>& overrides,
+                       Library& library) {
+  return parse_scenario(read_text_file(path, scenario_file_limit), path.string(), overrides, library);
+}
+
+}  // namespace tollgate

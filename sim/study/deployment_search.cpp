@@ -1,0 +1,81 @@
+#include "sim/study/deployment_search.h"
+
+#include <algorithm>
+
+namespace tollgate {
+namespace {
+
+bool has_experts(const LlmSpec& model) {
+  return std::any_of(model.ffns.begin(), model.ffns.end(), [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+}
+
+bool tensor_allowed(const LlmSpec& model, int tensor) {
+  for (const AttentionSpec& a : model.attentions) {
+    const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
+    if (heads % tensor != 0) return false;
+    if (a.kind == AttentionKind::gqa && a.kv_heads % tensor != 0 && tensor % a.kv_heads != 0) return false;
+  }
+  for (const FfnSpec& f : model.ffns) {
+    if (f.kind == FfnKind::dense && f.intermediate % tensor != 0) return false;
+  }
+  return true;
+}
+
+int fewest_experts(const LlmSpec& model) {
+  int fewest = 0;
+  for (const FfnSpec& f : model.ffns) {
+    if (f.kind == FfnKind::moe) fewest = fewest == 0 ? f.experts : std::min(fewest, f.experts);
+  }
+  return fewest;
+}
+
+bool accepts(int fixed, int value) { return fixed == 0 || fixed == value; }
+
+}  // namespace
+
+std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool beyond_one_machine) {
+  const LlmSpec& model = candidate.model;
+  const DeploymentSpec& spec = candidate.deployment;
+  const bool mixture = has_experts(model);
+
+  std::vector<int> sizes;
+  const int given = spec.tensor > 0 && spec.pipeline > 0 && spec.data_attention > 0
+                        ? spec.tensor * spec.pipeline * spec.data_attention
+                        : spec.gpus;
+  if (given > 0) {
+    if (!beyond_one_machine) sizes.push_back(given);
+  } else if (!beyond_one_machine) {
+    for (int g = 1; g <= candidate.hardware.per_node; g *= 2) sizes.push_back(g);
+    if (std::find(sizes.begin(), sizes.end(), candidate.hardware.per_node) == sizes.end()) {
+      sizes.push_back(candidate.hardware.per_node);
+    }
+  } else {
+    for (int g = 2 * candidate.hardware.per_node; g <= std::max(candidate.hardware.per_domain, 32); g *= 2) {
+      sizes.push_back(g);
+    }
+  }
+
+  std::vector<Deployment> out;
+  for (const int gpus : sizes) {
+    for (int pipeline = 1; pipeline <= gpus; ++pipeline) {
+      if (gpus % pipeline != 0 || !accepts(spec.pipeline, pipeline)) continue;
+      if (pipeline > static_cast<int>(model.layers.size())) continue;
+      const int stage = gpus / pipeline;
+      for (int tensor = 1; tensor <= stage; ++tensor) {
+        if (stage % tensor != 0 || !accepts(spec.tensor, tensor) || !tensor_allowed(model, tensor)) continue;
+        const int groups = stage / tensor;
+        if (!accepts(spec.data_attention, groups) || (groups > 1 && !mixture && spec.data_attention == 0)) continue;
+        for (int expert = 1; expert <= stage; ++expert) {
+          if (stage % expert != 0 || !accepts(spec.expert, expert)) continue;
+          if (expert > 1 && (!mixture || expert > fewest_experts(model))) continue;
+          // Engines run experts either sliced over all ranks or whole on each; other mixes by request.
+          if (spec.expert == 0 && expert != 1 && expert != stage) continue;
+          out.push_back({tensor, pipeline, expert, groups});
+        }
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace tollgate

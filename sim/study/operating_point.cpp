@@ -1,0 +1,64 @@
+#include "sim/study/operating_point.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tollgate {
+namespace {
+
+bool keeps(const SteadyState& state, const SloSpec& slo) {
+  return (slo.tpot == 0 || state.tpot <= slo.tpot) && (slo.ttft == 0 || state.ttft <= slo.ttft);
+}
+
+/// The largest whole number in [1, most] for which `good` holds, given that it holds up to some
+/// number and not beyond; 0 when it does not hold for 1.
+template <class Good>
+double largest(double most, const Good& good) {
+  if (!good(1.0)) return 0;
+  if (good(most)) return most;
+  double low = 1, high = most;
+  while (high - low > 1) {
+    const double middle = std::floor((low + high) / 2);
+    (good(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory, const WorkloadMix& mix,
+                                    const SchedulerLimits& limits, const LoadSpec& load, const SloSpec& slo,
+                                    double time_scale) {
+  const auto solve = [&](double in_flight) { return solve_steady_state(model, mix, limits, in_flight, time_scale); };
+  OperatingPoint point;
+  const double room = std::max(1.0, memory.largest_batch);
+  if (load.kind == LoadKind::concurrency) {
+    point.state = solve(std::min(load.concurrency, room));
+    point.meets_slo = keeps(point.state, slo);
+    point.limited_by = load.concurrency > room ? "kv memory" : "load";
+    return point;
+  }
+
+  const double best = largest(room, [&](double n) { return keeps(solve(n), slo); });
+  point.state = solve(std::max(1.0, best));
+  point.meets_slo = best >= 1;
+  if (best < room) {
+    const SteadyState next = solve(std::max(1.0, best + 1));
+    point.limited_by = slo.tpot > 0 && next.tpot > slo.tpot ? "tpot" : "ttft";
+  } else {
+    point.limited_by = "kv memory";
+  }
+  if (load.kind == LoadKind::rate && point.meets_slo) {
+    point.replicas = static_cast<int>(std::ceil(load.rate / point.state.requests_per_second - 1e-9));
+    const double wanted = load.rate / point.replicas;
+    const double enough = room - largest(room, [&](double n) {
+                            return solve(room + 1 - n).requests_per_second >= wanted;
+                          }) + 1;
+    point.state = solve(std::min(enough, std::max(1.0, best)));
+    point.state.requests_per_second = wanted;
+    point.limited_by = "load";
+  }
+  return point;
+}
+
+}  // namespace tollgate

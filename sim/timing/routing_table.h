@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "sim/spec/scenario.h"
+
+namespace tollgate {
+
+/// What the routing engine found for one kind of expert layer and one number of ranks, as a function
+/// of the number of tokens routed together. Made once, then only interpolated.
+class RoutingTable {
+ public:
+  struct Point {
+    double tokens = 0;
+    double busiest_ratio = 1;     ///< assignments on the busiest rank over the mean
+    double busiest_ratio_p95 = 1;
+    double rank_distinct = 0;     ///< most distinct experts on any rank
+    double distinct = 0;          ///< distinct experts over all ranks
+    double padded_rows = 0;       ///< rows on the busiest rank with every expert padded to 64
+  };
+
+  RoutingTable(std::vector<Point> points, double destination_ranks, int ranks);
+
+  /// Linear between the powers of two; held at both ends, where padded rows grow with the tokens.
+  Point at(double tokens) const;
+
+  /// Distinct ranks a token is sent to.
+  double destination_ranks() const { return destination_ranks_; }
+  int ranks() const { return ranks_; }
+
+ private:
+  std::vector<Point> points_;
+  double destination_ranks_;
+  int ranks_;
+};
+
+/// Spread of expert popularity of a model family: log-normal with a global, a domain and a topic part
+/// (standard deviations of ln weight), and how well it is known.
+struct FamilyPopularity {
+  std::string_view family;
+  double sigma_global, sigma_domain, sigma_topic;
+  Provenance provenance;
+};
+
+/// The family's entry, or the one for unknown families. Values: docs/method.md, "Popularity".
+const FamilyPopularity& family_popularity(std::string_view family);
+
+/// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
+/// batches of 1 to spec.tokens tokens in powers of two. Hash-routed layers are uniform by construction.
+std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
+                                              const RoutingSpec& spec, std::uint64_t seed,
+                                              const std::vector<int>& ranks,
+                                              const kernels::RoutingBackend& backend);
+
+}  // namespace tollgate

@@ -1,0 +1,92 @@
+#include "tools/cli.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "sim/base/error.h"
+#include "sim/base/text.h"
+#include "tools/argument_parser.h"
+#include "tools/command.h"
+#include "tools/help_text.h"
+#include "tools/version_text.h"
+
+namespace tollgate {
+namespace {
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (command.help.name == name) return command;
+    names.push_back(command.help.name);
+  }
+  if (name.ends_with(".yaml") || name.ends_with(".yml")) {
+    throw InputError("tollgate: " + quote(name) + " is not a command. Did you mean 'tollgate run " + name + "'?");
+  }
+  const std::string what = name.starts_with("-") ? "option " : "command ";
+  if (name.starts_with("-")) names = {"--help", "--version"};
+  std::string hint = did_you_mean(name, names);
+  if (hint.empty()) hint = " Known: " + join(names) + ".";
+  throw InputError("tollgate: there is no " + what + quote(name) + "." + hint);
+}
+
+bool asks_for_help(const std::vector<std::string>& words) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  return std::any_of(words.begin(), end, [](const std::string& w) { return w == "-h" || w == "--help"; });
+}
+
+int dispatch(const std::vector<std::string>& arguments, Console& console) {
+  if (arguments.empty()) {
+    console.err << short_help();
+    return exit_code::input;
+  }
+  const std::string& first = arguments.front();
+  if (first == "-h" || first == "--help") {
+    console.out << short_help();
+    return exit_code::ok;
+  }
+  if (first == "--version" || first == "-V") {
+    console.out << version_text();
+    return exit_code::ok;
+  }
+  const Command& command = find_command(first);
+  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (asks_for_help(rest)) {
+    console.out << command_help(command.help, console.width);
+    return exit_code::ok;
+  }
+  return command.run(parse_arguments(command.help, rest), console);
+}
+
+/// One line, whatever is in the sentence.
+void complain(std::ostream& err, const std::string& sentence) {
+  std::string line = sentence;
+  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  err << line << '\n';
+}
+
+}  // namespace
+
+int run_main(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
+             const Terminal& terminal) {
+  Console console{out, err, terminal.colour, terminal.width};
+  try {
+    return dispatch(arguments, console);
+  } catch (const InputError& error) {
+    complain(err, error.what());
+    return exit_code::input;
+  } catch (const FileError& error) {
+    complain(err, error.what());
+    return exit_code::file;
+  } catch (const DeviceError& error) {
+    complain(err, error.what());
+    return exit_code::device;
+  } catch (const std::bad_alloc&) {
+    complain(err, "This is a bug in tollgate: it ran out of memory.");
+    return exit_code::bug;
+  } catch (const std::exception& error) {
+    complain(err, std::string("This is a bug in tollgate: ") + error.what());
+    return exit_code::bug;
+  }
+}
+
+}  // namespace tollgate
