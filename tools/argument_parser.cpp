@@ -40,9 +40,8 @@ Arguments parse_arguments(const CommandHelp& help, const std::vector<std::string
   app.allow_extras();
   std::map<std::string, std::vector<std::string>> values;
   std::map<std::string, bool> flags;
-  for (const PositionalHelp& positional : help.positionals) {
-    app.add_option(positional.name, values[positional.name])->expected(0, 1);
-  }
+  std::vector<std::string> free_words;
+  app.add_option("WORDS", free_words);
   for (const OptionHelp& option : help.options) {
     const std::string names = option.letter.empty() ? option.name : option.letter + "," + option.name;
     if (option.value.empty()) {
@@ -62,14 +61,15 @@ Arguments parse_arguments(const CommandHelp& help, const std::vector<std::string
   if (const auto extra = app.remaining(); !extra.empty()) refuse_extra(help, extra.front());
 
   Arguments arguments(help.name);
-  for (const PositionalHelp& positional : help.positionals) {
-    const auto& given = values[positional.name];
-    if (given.empty() && positional.required) {
-      fail(help, positional.name + " is missing: " + positional.text);
-    }
-    for (const std::string& value : given) {
-      check_choice(help, positional.name, value, positional.choices);
-      arguments.add(positional.name, value);
+  for (std::size_t i = 0; i < std::max(help.positionals.size(), free_words.size()); ++i) {
+    if (i >= help.positionals.size()) refuse_extra(help, free_words[i]);
+    const PositionalHelp& positional = help.positionals[i];
+    if (i < free_words.size()) {
+      check_choice(help, positional.name, free_words[i], positional.choices);
+      arguments.add(positional.name, free_words[i]);
+    } else if (positional.required) {
+      const std::string one_of = positional.choices.empty() ? "" : " (one of " + join(positional.choices) + ")";
+      fail(help, positional.name + " is missing" + one_of + "; 'tollgate " + help.name + " --help' explains it.");
     }
   }
   for (const OptionHelp& option : help.options) {

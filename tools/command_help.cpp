@@ -23,7 +23,8 @@ int run(const Arguments& arguments, Console& console) {
     console.out << command_help(command.help, console.width);
     return exit_code::ok;
   }
-  throw InputError("tollgate help: there is no command " + quote(name) + "." + did_you_mean(name, names));
+  throw InputError("tollgate help: there is no command " + quote(name) + "." + did_you_mean(name, names) +
+                   " Known: " + join(names) + ".");
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ using Align = TextTable::Align;
 /// What a list prints: the same entries as a table and as JSON.
 struct Listing {
   TextTable table;
+  TextTable second;  ///< printed below the first, if it has rows
   Json json = Json::array();
 };
 
@@ -75,8 +76,8 @@ Listing list_hardware(Library& library) {
   list.table.column("bandwidth", Align::right);
   for (const char* format : {"bf16", "fp8", "fp4"}) list.table.column(format, Align::right, "dense TFLOP/s");
   list.table.column("power", Align::right);
-  list.table.column("domain", Align::right, "fast link");
-  list.table.column("per GPU", Align::right, "fast link");
+  list.table.column("GPUs", Align::right, "fast link");
+  list.table.column("each way", Align::right, "fast link");
   list.table.column("USD/h", Align::right, "price");
   list.table.column("kind", Align::left, "price");
   list.table.column("date", Align::left, "price");
@@ -84,9 +85,9 @@ Listing list_hardware(Library& library) {
   for (const std::string& name : library.names(Library::Shelf::hardware)) {
     const HardwareSpec h = library.hardware(name, {});
     const GpuPrice* price = price_of(books, h.name);
-    list.table.row({h.name, format_quantity(h.memory, Dimension::bytes), format_quantity(h.memory_bandwidth, Dimension::bytes_per_second),
+    list.table.row({h.name, bytes_text(h.memory), format_quantity(h.memory_bandwidth, Dimension::bytes_per_second),
                     peak_text(h.peak.bf16), peak_text(h.peak.fp8), peak_text(h.peak.fp4),
-                    format_quantity(h.tdp, Dimension::watts), std::to_string(h.per_domain),
+                    h.tdp > 0 ? grouped(h.tdp, 0) + " W" : "-", std::to_string(h.per_domain),
                     format_quantity(h.scale_up.bandwidth, Dimension::bytes_per_second),
                     price ? money_text(price->usd_per_hour) : "-", price ? price->level : "", price ? price->date : ""});
     Json entry{{"name", h.name},
@@ -95,7 +96,7 @@ Listing list_hardware(Library& library) {
                {"memory_bandwidth_bytes_per_second", h.memory_bandwidth},
                {"peak_flops_per_second",
                 {{"bf16", h.peak.bf16}, {"fp8", h.peak.fp8}, {"int8", h.peak.int8}, {"fp4", h.peak.fp4}}},
-               {"tdp_watts", h.tdp},
+               {"tdp_watts", h.tdp > 0 ? Json(h.tdp) : Json(nullptr)},
                {"per_node", h.per_node},
                {"per_domain", h.per_domain},
                {"scale_up_bytes_per_second", h.scale_up.bandwidth},
@@ -114,15 +115,15 @@ Json optional_number(double usd) { return usd < 0 ? Json(nullptr) : Json(usd); }
 
 Listing list_prices(Library& library) {
   Listing list;
-  list.table.column("of", Align::left);
-  list.table.column("kind or seller", Align::left);
-  list.table.column("date", Align::left);
+  for (const char* heading : {"hardware", "kind", "date"}) list.table.column(heading, Align::left);
   list.table.column("USD/h", Align::right);
-  for (const char* kind : {"input", "cached", "output"}) list.table.column(kind, Align::right, "USD per M tokens");
-  list.table.column("book", Align::left);
+  list.table.column("from", Align::left);
+  for (const char* heading : {"model", "seller", "date"}) list.second.column(heading, Align::left);
+  for (const char* kind : {"input", "cached", "output"}) list.second.column(kind, Align::right, "USD per M tokens");
+  list.second.column("book", Align::left);
   for (const PriceBook& book : library.prices()) {
     for (const GpuPrice& p : book.gpus) {
-      list.table.row({p.hardware, p.level, p.date, money_text(p.usd_per_hour), "", "", "", book.name});
+      list.table.row({p.hardware, p.level, p.date, money_text(p.usd_per_hour), p.from});
       list.json.push_back({{"book", book.name},
                            {"hardware", p.hardware},
                            {"level", p.level},
@@ -131,8 +132,8 @@ Listing list_prices(Library& library) {
                            {"from", p.from}});
     }
     for (const TokenPrice& p : book.tokens) {
-      list.table.row({p.model, p.seller, p.date, "", money_text(p.input), optional_money(p.cached_input),
-                      money_text(p.output), book.name});
+      list.second.row({p.model, p.seller, p.date, money_text(p.input), optional_money(p.cached_input),
+                       money_text(p.output), book.name});
       list.json.push_back({{"book", book.name},
                            {"model", p.model},
                            {"seller", p.seller},
@@ -176,8 +177,12 @@ int run(const Arguments& arguments, Console& console) {
   if (arguments.text("--format") == "json") {
     out = Json{{kind, list.json}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   } else {
-    for (const auto& lines : {list.table.head(), list.table.body()}) {
-      for (const std::string& line : lines) out.append(printable(line)).append("\n");
+    for (const TextTable* table : {&list.table, &list.second}) {
+      if (table != &list.table && table->body().empty()) continue;
+      if (table != &list.table) out += '\n';
+      for (const auto& lines : {table->head(), table->body()}) {
+        for (const std::string& line : lines) out.append(printable(line)).append("\n");
+      }
     }
   }
   deliver(out, arguments.text("--output"), console);

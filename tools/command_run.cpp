@@ -42,6 +42,7 @@ int run(const Arguments& arguments, Console& console) {
     RenderOptions options;
     options.colour = console.colour && (path.empty() || path == "-");
     options.width = console.width;
+    options.brief = arguments.has("--brief");
     deliver(render(result, format_of(arguments.text("--format")), options), path, console);
     return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
   });
@@ -62,14 +63,16 @@ Command run_command() {
   help.options = {
       format_option({"text", "json", "csv"}),
       output_option(),
+      {"--brief", "", "", "Text: only the table and the verdict."},
       {"--set", "", "PATH=VALUE", "Replace or add a value of the scenario."},
       {"--candidate", "", "NAME", "Only this candidate."},
       {"--seed", "", "N", "Seed instead of the scenario's; the same as --set seed=N."},
       backend_option(),
       threads_option(),
   };
-  help.options[2].repeatable = true;
-  help.options[3].repeatable = true;
+  for (OptionHelp& option : help.options) {
+    option.repeatable = option.name == "--set" || option.name == "--candidate";
+  }
   help.examples = {
       {"tollgate run scenarios/moe-vs-dense.yaml", "The report for reading."},
       {"tollgate run scenarios/moe-vs-dense.yaml --set 'slo.tpot=30 ms' --set pricing.level=on-demand",

@@ -32,13 +32,16 @@ std::string show_model(const LlmSpec& m) {
   if (m.closed) return out;
   const ParameterCount p = count_parameters(m);
   const WeightBytes w = weight_bytes(m, m.precision);
-  const double active = p.active(m.published.active_counts_embeddings);
-  const bool counts = m.published.active_counts_embeddings;
+  const PublishedFigures& theirs = m.published;
+  const double active = p.active(theirs.active_counts_embeddings) +
+                        (!theirs.active_counts_embeddings && theirs.active_counts_lm_head ? p.lm_head : 0);
+  const char* without = theirs.active_counts_embeddings ? ""
+                        : theirs.active_counts_lm_head  ? " without the embedding"
+                                                        : " without embedding and LM head";
   out += "\n# Counted from the architecture above:\n";
   out += derived("layers", std::to_string(m.layers.size()));
-  out += derived("parameters", parameters_text(p.total()) + published(p.total(), m.published.total_parameters));
-  out += derived("active per token", parameters_text(active) + (counts ? "" : " without embedding and LM head") +
-                                         published(active, m.published.active_parameters));
+  out += derived("parameters", parameters_text(p.total()) + published(p.total(), theirs.total_parameters));
+  out += derived("active per token", parameters_text(active) + without + published(active, theirs.active_parameters));
   if (p.experts > 0) out += derived("share in routed experts", percent_text(p.experts / p.total()));
   if (p.mtp > 0) out += derived("MTP modules, apart", parameters_text(p.mtp));
   out += derived("weights as shipped", bytes_text(w.total()));

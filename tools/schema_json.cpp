@@ -58,11 +58,19 @@ class Writer {
 
  private:
   /// A field that may also be written in a shorter form.
-  Json with_shorthand(const SchemaInfo& child, Json full) {
-    if (child.name == "length") {
-      return {{"anyOf", Json::array({Json{{"type", "integer"}, {"minimum", 1}}, std::move(full)})}};
+  Json with_shorthand(const SchemaInfo& child) {
+    const Json name{{"type", "string"}};
+    Json forms = Json::array();
+    switch (shorthand_of(child)) {
+      case Shorthand::none: return reference(child);
+      case Shorthand::count: forms = {Json{{"type", "integer"}, {"minimum", 1}}, reference(child)}; break;
+      case Shorthand::automatic: forms = {Json{{"const", "auto"}}, reference(child)}; break;
+      case Shorthand::name: forms = {name, reference(child, true)}; break;
+      case Shorthand::names:
+        forms = {name, Json{{"type", "array"}, {"items", name}, {"minItems", 1}}, reference(child, true)};
+        break;
     }
-    return full;
+    return {{"anyOf", std::move(forms)}};
   }
 
   Json reference(const SchemaInfo& child, bool partial = false) {
@@ -112,13 +120,7 @@ class Writer {
         json = {{"type", "object"}, {"additionalProperties", reference(*field.child)}};
         break;
       case Type::object:
-        if (field.reference) {
-          json["anyOf"] = Json::array({Json{{"type", "string"}},
-                                       Json{{"type", "array"}, {"items", {{"type", "string"}}}},
-                                       reference(*field.child, true)});
-        } else {
-          json = with_shorthand(*field.child, reference(*field.child));
-        }
+        json = with_shorthand(*field.child);
         break;
       case Type::custom: json = Json::object(); break;
     }
@@ -163,6 +165,14 @@ class Writer {
 };
 
 }  // namespace
+
+Shorthand shorthand_of(const SchemaInfo& info) {
+  if (info.name == "length") return Shorthand::count;
+  if (info.name == "deployment") return Shorthand::automatic;
+  if (info.name == "model") return Shorthand::name;
+  if (info.name == "hardware") return Shorthand::names;
+  return Shorthand::none;
+}
 
 Range parse_range(const std::string& text) {
   Range range{-unbounded, unbounded};

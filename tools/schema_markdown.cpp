@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/base/text.h"
+#include "tools/schema_json.h"
 
 namespace tollgate {
 namespace {
@@ -38,11 +39,27 @@ std::string type_text(const FieldInfo& field) {
   switch (field.type) {
     case Type::quantity: return "quantity";
     case Type::choice: return "choice";
-    case Type::object: return (field.reference ? "name or " : "") + anchor(*field.child);
+    case Type::object:
+      switch (shorthand_of(*field.child)) {
+        case Shorthand::none: return anchor(*field.child);
+        case Shorthand::count: return "whole number or " + anchor(*field.child);
+        case Shorthand::automatic: return "`auto` or " + anchor(*field.child);
+        case Shorthand::name: return "name or " + anchor(*field.child);
+        case Shorthand::names: return "name, names or " + anchor(*field.child);
+      }
+      return "";
     case Type::list: return "list of " + (field.child ? anchor(*field.child) : simple_type(field.element));
     case Type::named_map: return "names to " + anchor(*field.child);
     default: return simple_type(field.type);
   }
+}
+
+/// A zero that the range does not allow stands for "not given".
+std::string default_text(const FieldInfo& field) {
+  const Range range = parse_range(field.range);
+  const bool zero = parse_number(field.default_text.substr(0, field.default_text.find(' '))) == 0.0;
+  const bool allowed = range.above ? 0 > range.low : 0 >= range.low;
+  return zero && !allowed ? "" : field.default_text;
 }
 
 std::string values_text(const FieldInfo& field) {
@@ -75,7 +92,7 @@ class Page {
     out_ += std::string("\n") + heading + info.name + "\n\n" + info.doc + "\n\n";
     out_ += "| key | type | required or default | values | meaning |\n|---|---|---|---|---|\n";
     for (const FieldInfo& field : info.fields) {
-      const std::string usual = field.required ? "required" : field.default_text;
+      const std::string usual = field.required ? "required" : default_text(field);
       out_ += "| `" + field.name + "` | " + type_text(field) + " | " + cell(usual) + " | " + cell(values_text(field)) +
               " | " + cell(field.doc) + " |\n";
       if (field.child && std::find(seen_.begin(), seen_.end(), field.child) == seen_.end()) {

@@ -1,6 +1,6 @@
 #pragma once
 /// The inner loop of the CPU backend: draw a token's noise words and mark the experts whose word is
-/// small enough for a large logit.
+/// small enough for a large logit; then pick the best of them.
 
 #include <cstdint>
 #include <span>
@@ -15,7 +15,6 @@ struct ScreenOrder {
 
   explicit ScreenOrder(int experts) : blocks((experts + 63) / 64 * 16) {}
   int words() const { return 4 * blocks; }
-  int expert(int index) const { return 4 * (index % blocks) + index / blocks; }
   int index(int expert) const { return (expert % 4) * blocks + expert / 4; }
 };
 
@@ -26,15 +25,21 @@ struct NoiseCounter {
   std::uint32_t token;
 };
 
-/// Fills `words` (4 * blocks, in screen order, past the last expert too) and sets bit i of `hits`
-/// (4 * blocks bits) where words[i] <= limits[i]. Arrays are 64-byte aligned.
-using ScreenFunction = void (*)(const NoiseCounter& counter, int blocks,
-                                const std::uint32_t* limits, std::uint32_t* words,
-                                std::uint64_t* hits);
+/// Fills `words` (4 * blocks, in screen order, past the last expert too), writes to `candidates`
+/// the experts with words[i] <= limits[i], in any order, and returns their number. `words` and
+/// `limits` are 64-byte aligned; `candidates` has room for 4 * blocks + 16.
+using ScreenFunction = int (*)(const NoiseCounter& counter, int blocks,
+                               const std::uint32_t* limits, std::uint32_t* words,
+                               std::uint16_t* candidates);
+
+/// Writes to `chosen` the experts of the `k` largest of `count` >= k different selection keys,
+/// largest first. `keys` has room for 8 more and may be changed.
+using TopKFunction = void (*)(std::int64_t* keys, int count, int k, std::uint16_t* chosen);
 
 struct ScreenVariant {
   std::string_view name;
-  ScreenFunction function;
+  ScreenFunction screen;
+  TopKFunction top_k;
 };
 
 /// The variants this processor can run, fastest first, plain C++ last. Their results are equal.

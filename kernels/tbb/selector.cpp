@@ -28,35 +28,19 @@ int wanted_candidates(const GateSpec& gate) {
 
 struct Selector::Scratch {
   alignas(64) std::uint32_t words[kMaxExperts];
-  alignas(64) std::uint64_t hits[kMaxExperts / 64];
   int count;
-  std::uint16_t experts[kMaxExperts];
+  std::uint16_t experts[kMaxExperts + 16];
   std::int32_t values[kMaxExperts];
-
-  /// The best `k` of the candidates, best first. There are at least k.
-  void best(int k, std::uint16_t* chosen) const {
-    std::int64_t top[kMaxTopK + 1];
-    std::fill_n(top, k, std::numeric_limits<std::int64_t>::min());
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t key = selection_key(values[i], experts[i]);
-      if (key <= top[k - 1]) continue;
-      int slot = k - 1;
-      for (; slot > 0 && top[slot - 1] < key; --slot) top[slot] = top[slot - 1];
-      top[slot] = key;
-    }
-    for (int i = 0; i < k; ++i) chosen[i] = static_cast<std::uint16_t>(expert_of_key(top[i]));
-  }
 };
 
 Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
     : problem_(problem),
       popularity_(popularity),
       order_(problem.experts),
-      screen_(screen_variants().front().function) {
+      variant_(screen_variants().front()) {
   const int experts = problem.experts;
-  expert_of_index_.assign(order_.words(), 0xFFFF);
   for (int e = 0; e < experts; ++e) {
-    expert_of_index_[order_.index(e)] = static_cast<std::uint16_t>(e);
+    index_of_expert_.push_back(static_cast<std::uint16_t>(order_.index(e)));
     group_of_expert_.push_back(static_cast<std::uint8_t>(e / (experts / problem.gate.groups)));
   }
   for (int i = 0; i < kCoarse; ++i) {
@@ -118,7 +102,7 @@ void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& 
   const GumbelTables& tables = gumbel_tables();
   for (int i = from; i < scratch.count; ++i) {
     const int e = scratch.experts[i];
-    const std::int32_t logit = offsets[e] + gumbel(tables, scratch.words[order_.index(e)]);
+    const std::int32_t logit = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
     scratch.values[i] = ranked_value(gate, e, logit);
   }
 }
@@ -127,7 +111,7 @@ void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& 
 void Selector::add_group(Scratch& scratch, const std::uint32_t* limits, int first,
                          int last) const {
   for (int e = first; e < last; ++e) {
-    const int i = order_.index(e);
+    const int i = index_of_expert_[e];
     if (scratch.words[i] > limits[i]) {
       scratch.experts[scratch.count++] = static_cast<std::uint16_t>(e);
     }
@@ -203,16 +187,14 @@ void Selector::select(int layer, int token, std::uint16_t* chosen) const {
   const std::uint32_t* limits = limits_ + table * order_.words();
 
   Scratch scratch;
-  screen_({problem_.seed, problem_.stream, static_cast<std::uint32_t>(layer),
-           static_cast<std::uint32_t>(token)},
-          order_.blocks, limits, scratch.words, scratch.hits);
-  scratch.count = 0;
-  for (int block = 0; block < order_.words() / 64; ++block) {
-    for (std::uint64_t bits = scratch.hits[block]; bits != 0; bits &= bits - 1) {
-      const std::uint16_t e = expert_of_index_[block * 64 + __builtin_ctzll(bits)];
-      scratch.experts[scratch.count] = e;
-      scratch.count += e != 0xFFFF ? 1 : 0;
-    }
+  scratch.count = variant_.screen({problem_.seed, problem_.stream,
+                                   static_cast<std::uint32_t>(layer),
+                                   static_cast<std::uint32_t>(token)},
+                                  order_.blocks, limits, scratch.words, scratch.experts);
+  if (order_.words() != gate.experts) {  // a word of zero passes even where there is no expert
+    const auto end = std::remove_if(scratch.experts, scratch.experts + scratch.count,
+                                    [&](std::uint16_t e) { return e >= gate.experts; });
+    scratch.count = static_cast<int>(end - scratch.experts);
   }
   evaluate(gate, offsets, scratch, 0);
 
@@ -224,7 +206,11 @@ void Selector::select(int layer, int token, std::uint16_t* chosen) const {
     add_group(scratch, limits, 0, gate.experts);
     evaluate(gate, offsets, scratch, from);
   }
-  scratch.best(spec.top_k, chosen);
+  std::int64_t keys[kMaxExperts + 8];
+  for (int i = 0; i < scratch.count; ++i) {
+    keys[i] = selection_key(scratch.values[i], scratch.experts[i]);
+  }
+  variant_.top_k(keys, scratch.count, spec.top_k, chosen);
 }
 
 }  // namespace tollgate::kernels

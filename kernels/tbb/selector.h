@@ -28,7 +28,7 @@ class Selector {
   void select(int layer, int token, std::uint16_t* chosen) const;
 
   /// Use another variant of the inner loop than the fastest; for tests and benchmarks.
-  void use(const ScreenVariant& variant) { screen_ = variant.function; }
+  void use(const ScreenVariant& variant) { variant_ = variant; }
 
  private:
   struct Scratch;
@@ -41,8 +41,8 @@ class Selector {
   const RoutingProblem& problem_;
   const Popularity& popularity_;
   ScreenOrder order_;
-  ScreenFunction screen_;
-  std::vector<std::uint16_t> expert_of_index_;
+  ScreenVariant variant_;
+  std::vector<std::uint16_t> index_of_expert_;  ///< in screen order
   std::vector<std::uint8_t> group_of_expert_;
   std::vector<std::int32_t> coarse_gumbel_;  ///< at words i * 2^20
   std::vector<std::int32_t> pilots_;         ///< [pilot][expert] noise

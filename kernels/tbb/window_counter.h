@@ -1,5 +1,5 @@
 #pragma once
-/// Counts the windows of a token stream, in time proportional to the experts actually touched.
+/// Counts the windows of a token stream.
 
 #include <cstdint>
 #include <vector>
@@ -22,11 +22,22 @@ class WindowCounter {
   void count_destinations(const std::uint16_t* ids, int tokens, std::int64_t* sums);
 
  private:
-  RankRecord count_ranks(int distinct, int ranks, const std::uint16_t* rank_of);
+  struct Unit {
+    std::int32_t load, distinct;
+  };
+
+  /// Long windows: scan all experts. Short ones: look only at the touched experts.
+  void count_all(const std::uint16_t* ids, int assignments, WindowRecord& window,
+                 RankRecord* ranks);
+  void count_touched(const std::uint16_t* ids, int assignments, WindowRecord& window,
+                     RankRecord* ranks);
+  RankRecord touched_ranks(int distinct, const std::uint16_t* rank_of);
 
   int experts_;
   int top_k_;
   std::vector<int> rank_counts_;
+  int unit_;                             ///< experts; divides every rank's block
+  std::vector<Unit> units_;
   std::vector<std::uint16_t> rank_of_;  ///< [rank count][expert]
   std::vector<std::int32_t> tokens_of_;  ///< per expert; zero between calls
   std::vector<std::uint16_t> touched_;   ///< the experts with tokens

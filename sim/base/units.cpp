@@ -104,18 +104,18 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
               did_you_mean(unit, names));
 }
 
-std::string format_quantity(double si_value, Dimension dimension) {
+std::string format_quantity(double si, Dimension dimension) {
   const auto units = units_of(dimension);
-  if (units.size() == 1) return shortest(si_value) + " " + std::string(units[0].name);
+  if (units.size() == 1) return shortest(si) + " " + std::string(units[0].name);
   const Unit* best = &units[0];
   for (const Unit& unit : units) {
     const bool decimal = dimension == Dimension::seconds ||
                          (unit.name.find('i') == std::string_view::npos &&
                           dimension != Dimension::per_second);
-    if (decimal && std::fabs(si_value) >= unit.factor && unit.factor >= best->factor) best = &unit;
+    if (decimal && std::fabs(si) >= unit.factor && unit.factor >= best->factor) best = &unit;
   }
   // Division and multiplication by the factor may differ in the last bit; 15 digits hide that.
-  std::string number = significant(si_value / best->factor, 15);
+  std::string number = significant(si / best->factor, 15);
   if (number.find('.') != std::string::npos && number.find('e') == std::string::npos) {
     number.erase(number.find_last_not_of('0') + 1);
     if (number.back() == '.') number.pop_back();

@@ -30,7 +30,7 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
 std::vector<std::string_view> accepted_units(Dimension dimension);
 
 /// The SI value as text with a readable prefix ("141 GB", "4.8 TB/s"), which parse_quantity reads back.
-std::string format_quantity(double si_value, Dimension dimension);
+std::string format_quantity(double si, Dimension dimension);
 
 /// The name of a dimension for schema and reference pages, for example "bytes per second".
 std::string_view dimension_name(Dimension dimension);

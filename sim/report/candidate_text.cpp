@@ -12,12 +12,18 @@
 namespace tollgate {
 namespace {
 
-constexpr std::size_t indent = 16;
+constexpr std::size_t indent = 18;
 
-std::string band(const Estimate& e, std::string (*text)(double)) {
-  std::string out = text(e.value) + std::string(mark(e.provenance));
-  if (e.low < e.high) out += " (" + text(e.low) + " - " + text(e.high) + ")";
-  return out;
+/// "276 ms (156-485 ms)".
+std::string band(const Estimate& e, std::string (*text)(double), bool marked) {
+  std::string out = text(e.value);
+  if (marked) out += mark(e.provenance);
+  if (!(e.low < e.high)) return glued(out);
+  std::string low = text(e.low);
+  const std::string high = text(e.high);
+  const std::size_t unit = low.find(' ');
+  if (unit != std::string::npos && high.ends_with(low.substr(unit))) low.resize(unit);
+  return glued(out) + " (" + glued(low + "-" + high) + ")";
 }
 
 std::string plural(int count, const char* word) {
@@ -25,12 +31,13 @@ std::string plural(int count, const char* word) {
 }
 
 std::string title(const CandidateResult& c) {
-  std::string text = printable(c.name) + ": " + printable(c.model) + " on " +
-                     (c.gpus > 0 ? std::to_string(c.gpus) + " x " : "") + printable(c.hardware);
+  const std::string name = short_name(c);
+  std::string text = name == c.model ? "" : printable(name) + ": ";
+  text += printable(c.model) + " on " + (c.gpus > 0 ? std::to_string(c.gpus) + " x " : "") + printable(c.hardware);
   if (c.total_parameters > 0) {
     text += " (" + parameters_text(c.total_parameters) + " parameters, " +
             (is_dense(c) ? "dense" : parameters_text(c.active_parameters) + " active per token") + ", " +
-            bytes_text(c.kv_bytes_per_token) + " of cache per token)";
+            glued(bytes_text(c.kv_bytes_per_token)) + " of cache per token)";
   }
   return text;
 }
@@ -40,7 +47,7 @@ std::string deployment(const CandidateResult& c) {
   if (!c.precision.empty()) text += "; " + printable(c.precision);
   text += "; " + plural(c.replicas, "replica") + " of " + plural(c.gpus, "GPU");
   if (c.usd_per_hour > 0) {
-    text += ", " + money_text(c.usd_per_hour) + " USD/h in all";
+    text += ", " + glued(money_text(c.usd_per_hour) + " USD/h") + " in all";
     if (!c.price.date.empty()) text += " (price of " + printable(c.price.date) + ")";
   }
   return text;
@@ -82,9 +89,9 @@ std::string memory_bar(const CandidateResult& c) {
 std::string memory_amounts(const CandidateResult& c) {
   std::vector<std::string> parts;
   for (const MemoryPart& part : memory_parts(c)) {
-    parts.push_back(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value));
+    parts.push_back(glued(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value)));
   }
-  if (c.fits && showable(c.memory.free)) parts.push_back(". free " + bytes_text(c.memory.free.value));
+  if (c.fits && showable(c.memory.free)) parts.push_back(glued(". free " + bytes_text(c.memory.free.value)));
   return join(parts);
 }
 
@@ -102,13 +109,13 @@ std::string bound(const BoundResult& b) {
   std::vector<std::string> parts;
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > 0.0005) {
-      parts.push_back(std::string(share.name) + " " + percent_text(share.value));
+      parts.push_back(glued(std::string(share.name) + " " + percent_text(share.value)));
     }
   }
-  return "bound by " + printable(b.name) + ": " + join(parts) + " of the time";
+  return "bound by " + printable(b.name) + ": " + join(parts);
 }
 
-std::string step(const CandidateResult& c, const char* phase) {
+std::string step(const CandidateResult& c, const char* phase, const char* what, bool marked) {
   std::vector<const OperatorShare*> operators;
   double total = 0;
   for (const OperatorShare& o : c.operators) {
@@ -122,9 +129,10 @@ std::string step(const CandidateResult& c, const char* phase) {
   std::vector<std::string> parts;
   for (const OperatorShare* o : operators) {
     if (o->seconds < 0.005 * total) continue;
-    parts.push_back(printable(o->name) + std::string(mark(o->provenance)) + " " + percent_text(o->seconds / total));
+    const std::string marks(marked ? mark(o->provenance) : "");
+    parts.push_back(glued(printable(o->name) + marks + " " + percent_text(o->seconds / total)));
   }
-  return "step of " + seconds_text(total) + ": " + join(parts);
+  return what + (" " + glued(seconds_text(total))) + ": " + join(parts);
 }
 
 std::string routing(const RoutingResult& r) {
@@ -139,19 +147,36 @@ std::string routing(const RoutingResult& r) {
   return text;
 }
 
+/// "[1-4, 7]": the numbers of the sentences.
+std::string references(const CandidateResult& c, const std::vector<std::string>& sentences) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < sentences.size();) {
+    const auto has = [&](std::size_t k) {
+      return k < sentences.size() &&
+             std::find(c.assumptions.begin(), c.assumptions.end(), sentences[k]) != c.assumptions.end();
+    };
+    std::size_t j = i;
+    while (has(j)) ++j;
+    if (j > i) parts.push_back(std::to_string(i + 1) + (j > i + 1 ? "-" + std::to_string(j) : ""));
+    i = j + 1;
+  }
+  return parts.empty() ? "" : "[" + join(parts) + "]";
+}
+
 }  // namespace
 
-std::string candidate_text(const CandidateResult& c, const std::vector<std::string>& said,
-                           const RenderOptions& options) {
+std::string candidate_text(const CandidateResult& c, const BlockContext& context, const RenderOptions& options) {
   const Painter paint(options.colour);
   const auto width = static_cast<std::size_t>(options.width);
-  const bool runs = has_operating_point(c);
   std::string out = paint(wrapped(title(c), width, 0, 4), Style::heading) + "\n";
   const auto line = [&](std::string label, const std::string& text, Style style = Style::plain) {
     if (text.empty()) return;
-    label = "  " + label;
+    label.insert(0, "  ");
     label.resize(indent, ' ');
     out += label + paint(wrapped(text, width, indent, indent), style) + "\n";
+  };
+  const auto estimate = [&](const Estimate& e, std::string (*text)(double)) {
+    return band(e, text, context.mark_estimates);
   };
   if (!c.fits) {
     line("does not fit", printable(c.reason), Style::bad);
@@ -160,39 +185,35 @@ std::string candidate_text(const CandidateResult& c, const std::vector<std::stri
   }
   if (c.gpus > 0) line("deployment", deployment(c));
   if (showable(c.memory.capacity) && c.memory.capacity.value > 0) {
-    line("memory per GPU", (c.fits ? memory_bar(c) + " " : "") + "of " + bytes_text(c.memory.capacity.value) + " usable");
+    const std::string bar = c.fits ? memory_bar(c) + " " : "";
+    line("memory per GPU", bar + "of " + glued(bytes_text(c.memory.capacity.value)) + " usable");
     line("", memory_amounts(c));
   }
-  if (runs) {
-    std::string batch = count_text(c.batch.value) + " sequences in flight per replica, memory holds " +
-                        count_text(c.largest_batch.value);
+  if (has_operating_point(c)) {
+    std::string batch = batch_text(c.batch.value) + " sequences in flight per replica, memory holds " +
+                        batch_text(c.largest_batch.value);
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
     } else if (!c.limited_by.empty()) {
       batch += "; limited by " + printable(c.limited_by);
     }
     line("batch", batch);
-    line("latency", "TTFT " + band(c.ttft, seconds_text) + ", TPOT " + band(c.tpot, seconds_text) + ", whole request " +
-                        band(c.end_to_end, seconds_text));
-    line("throughput", band(c.output_tokens_per_second_per_gpu, count_text) + " output tokens/s per GPU, " +
-                           band(c.requests_per_second, count_text) + " requests/s per replica");
-    line("GPU-hours", band(c.gpu_hours_per_million_output_tokens, count_text) + " per million output tokens");
+    line("latency", "TTFT " + estimate(c.ttft, seconds_text) + ", TPOT " + estimate(c.tpot, seconds_text) +
+                        ", whole request " + estimate(c.end_to_end, seconds_text));
+    line("throughput", estimate(c.output_tokens_per_second_per_gpu, count_text) + " output tokens/s per GPU, " +
+                           estimate(c.requests_per_second, count_text) + " requests/s per replica");
+    line("GPU-hours", estimate(c.gpu_hours_per_million_output_tokens, count_text) + " per million output tokens");
     line("prefill", bound(c.prefill_bound));
-    line("", step(c, "prefill"));
+    line("", step(c, "prefill", "prompt part of a step", context.mark_operators));
     line("decode", bound(c.decode_bound));
-    line("", step(c, "decode"));
+    line("", step(c, "decode", "step without prompts", context.mark_operators));
     bool first = true;
     for (const RoutingResult& r : c.routing) {
       line(first ? "routing" : "", routing(r));
       first = false;
     }
   }
-  bool first = true;
-  for (const std::string& sentence : c.assumptions) {
-    if (std::find(said.begin(), said.end(), sentence) != said.end()) continue;
-    line(first ? "assumed" : "", printable(sentence));
-    first = false;
-  }
+  line("rests on", references(c, context.sentences), Style::faint);
   return out;
 }
 

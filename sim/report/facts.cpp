@@ -46,6 +46,10 @@ std::string deployment_text(const CandidateResult& c) {
   return text.empty() ? "1 GPU" : text;
 }
 
+std::string short_name(const CandidateResult& c) {
+  return c.name == c.model + " on " + c.hardware ? c.model : c.name;
+}
+
 bool is_dense(const CandidateResult& c) { return c.routing.empty(); }
 
 }  // namespace tollgate

@@ -24,6 +24,9 @@ std::vector<std::size_t> by_cost(const RunResult& result);
 /// what is 1 is left out, and "1 GPU" stands alone.
 std::string deployment_text(const CandidateResult& candidate);
 
+/// The name without " on HARDWARE", where that was made from model and hardware.
+std::string short_name(const CandidateResult& candidate);
+
 /// No layer was routed: a dense model.
 bool is_dense(const CandidateResult& candidate);
 

@@ -84,6 +84,15 @@ std::string ratio_text(double ratio) {
   return ratio >= 9.95 ? grouped(ratio, 0) : ratio >= 1.995 ? fixed(ratio, 1) : fixed(ratio, 2);
 }
 
+std::string batch_text(double sequences) {
+  return sequences >= 9.95 ? grouped(sequences, 0) : count_text(sequences);
+}
+
+std::string glued(std::string text) {
+  std::replace(text.begin(), text.end(), ' ', glue);
+  return text;
+}
+
 std::string_view mark(Provenance provenance) {
   switch (provenance) {
     case Provenance::exact:

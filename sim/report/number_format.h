@@ -34,12 +34,20 @@ std::string percent_text(double fraction);
 /// A ratio: "3.4", "12", "1.05".
 std::string ratio_text(double ratio);
 
+/// Sequences in flight: whole from ten up.
+std::string batch_text(double sequences);
+
 /// The mark behind a number for people: "" exact or fitted, "~" extrapolated, "?" assumed.
 std::string_view mark(Provenance provenance);
 
 /// The text with control characters shown as \xNN, so that a name in a scenario cannot command the
 /// terminal.
 std::string printable(std::string_view text);
+
+/// The text with its spaces made unbreakable for `wrapped` (text_table.h), which prints them as
+/// spaces: "48.2 ms" stays on one line.
+std::string glued(std::string text);
+inline constexpr char glue = '\x1f';
 
 /// Columns a UTF-8 text takes, counting each code point as one.
 std::size_t display_width(std::string_view text);

@@ -11,6 +11,7 @@ enum class Format { text, json, csv };
 struct RenderOptions {
   bool colour = false;  ///< ANSI colours (text only); the caller knows whether it writes to a terminal
   int width = 110;      ///< columns at which running text is wrapped (text only)
+  bool brief = false;   ///< only the table and the verdict (text only)
 };
 
 /// The whole output of a run in one of its formats, newline at the end. The bytes depend on nothing

@@ -1,7 +1,6 @@
 #include "sim/report/text_report.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "sim/base/text.h"
@@ -82,17 +81,13 @@ std::set<std::string> price_dates(const RunResult& result) {
   return dates;
 }
 
-std::string marked(const std::string& text, const Estimate& estimate) {
-  return text + std::string(mark(estimate.provenance));
-}
-
 struct Line {
   std::string text;
   Style style = Style::plain;
 };
 
 /// The comparison table, heading lines first.
-std::vector<Line> comparison(const RunResult& result) {
+std::vector<Line> comparison(const RunResult& result, bool marked) {
   using Align = TextTable::Align;
   const std::set<std::string> dates = price_dates(result);
   const bool one_date = dates.size() == 1 && !dates.begin()->empty();
@@ -111,6 +106,7 @@ std::vector<Line> comparison(const RunResult& result) {
   table.column("in+out", Align::right, money);
   if (!one_date) table.column("price of", Align::left);
 
+  const auto shown = [&](std::string text, const Estimate& e) { return marked ? text.append(mark(e.provenance)) : text; };
   std::vector<Style> styles;
   for (const std::size_t i : by_cost(result)) {
     const CandidateResult& c = result.candidates[i];
@@ -118,15 +114,15 @@ std::vector<Line> comparison(const RunResult& result) {
                              (c.gpus > 0 ? std::to_string(c.gpus) + " " : "") + printable(c.hardware);
     if (!has_operating_point(c)) {
       const char* what = c.fits ? "misses the target" : "does not fit";
-      table.note({printable(c.name), gpus}, std::string(what) + (c.reason.empty() ? "" : ": " + printable(c.reason)));
+      table.note({printable(short_name(c)), gpus}, std::string(what) + (c.reason.empty() ? "" : ": " + printable(c.reason)));
       styles.push_back(Style::bad);
       continue;
     }
     const Estimate& usd = c.usd_per_million_output_tokens;
-    table.row({printable(c.name) + (c.meets_slo ? "" : " (misses target)"), gpus, deployment_text(c),
-               count_text(c.batch.value), count_text(c.input_tokens_per_second_per_gpu.value),
-               count_text(c.output_tokens_per_second_per_gpu.value), marked(seconds_text(c.ttft.value), c.ttft),
-               marked(seconds_text(c.tpot.value), c.tpot), marked(money_text(usd.value), usd),
+    table.row({printable(short_name(c)) + (c.meets_slo ? "" : " (misses target)"), gpus, deployment_text(c),
+               batch_text(c.batch.value), count_text(c.input_tokens_per_second_per_gpu.value),
+               count_text(c.output_tokens_per_second_per_gpu.value), shown(seconds_text(c.ttft.value), c.ttft),
+               shown(seconds_text(c.tpot.value), c.tpot), shown(money_text(usd.value), usd),
                money_text(usd.low) + "-" + money_text(usd.high), money_text(c.usd_per_million_tokens.value),
                printable(c.price.date)});
     styles.push_back(!c.meets_slo ? Style::bad
@@ -140,35 +136,66 @@ std::vector<Line> comparison(const RunResult& result) {
   return lines;
 }
 
-/// Legend of the marks that occur.
-std::string legend(const RunResult& result) {
-  bool extrapolated = false, assumed = false;
+std::set<Provenance> provenances_of_estimates(const RunResult& result) {
+  std::set<Provenance> found;
   for (const CandidateResult& c : result.candidates) {
     if (!has_operating_point(c)) continue;
-    for (const Estimate* e : {&c.ttft, &c.tpot, &c.usd_per_million_output_tokens}) {
-      extrapolated = extrapolated || e->provenance == Provenance::extrapolated;
-      assumed = assumed || e->provenance == Provenance::assumed;
+    for (const Estimate* e : {&c.ttft, &c.tpot, &c.usd_per_million_output_tokens}) found.insert(e->provenance);
+  }
+  return found;
+}
+
+std::set<Provenance> provenances_of_operators(const RunResult& result) {
+  std::set<Provenance> found;
+  for (const CandidateResult& c : result.candidates) {
+    for (const OperatorShare& o : c.operators) found.insert(o.provenance);
+  }
+  return found;
+}
+
+/// What the estimates rest on: one sentence where they are alike, else what the marks mean.
+std::string legend(const std::set<Provenance>& found) {
+  if (found.size() == 1) {
+    switch (*found.begin()) {
+      case Provenance::exact: return "";
+      case Provenance::fitted: return "Times and dollars rest on curves fitted to measurements, inside their range.";
+      case Provenance::extrapolated: return "Times and dollars rest on fitted curves, some outside their range.";
+      case Provenance::assumed: return "Times and dollars rest on fitted curves and on assumptions, listed below.";
     }
   }
   std::vector<std::string> parts;
-  if (extrapolated) parts.emplace_back("~ rests on a curve used outside its measured range");
-  if (assumed) parts.emplace_back("? rests on an assumption listed below");
+  if (found.count(Provenance::extrapolated)) parts.emplace_back("~ rests on a curve used outside its range");
+  if (found.count(Provenance::assumed)) parts.emplace_back("? rests on an assumption, listed below");
   return join(parts, "; ");
 }
 
-/// Sentences shared by every candidate are said once.
-std::vector<std::string> common_assumptions(const RunResult& result) {
-  std::map<std::string, std::size_t> seen;
-  for (const CandidateResult& c : result.candidates) {
-    for (const std::string& sentence : std::set<std::string>(c.assumptions.begin(), c.assumptions.end())) ++seen[sentence];
+/// Every assumption once, in the order of the blocks.
+std::vector<std::string> all_assumptions(const RunResult& result) {
+  std::vector<std::string> sentences;
+  for (const std::size_t i : by_cost(result)) {
+    for (const std::string& sentence : result.candidates[i].assumptions) {
+      if (std::find(sentences.begin(), sentences.end(), sentence) == sentences.end()) sentences.push_back(sentence);
+    }
   }
-  std::vector<std::string> common;
-  if (result.candidates.size() < 2) return common;
-  for (const std::string& sentence : result.candidates[0].assumptions) {
-    const bool everywhere = seen[sentence] == result.candidates.size();
-    if (everywhere && std::find(common.begin(), common.end(), sentence) == common.end()) common.push_back(sentence);
+  // What holds for most comes first: the references of a block then run on.
+  const auto users = [&](const std::string& sentence) {
+    return std::count_if(result.candidates.begin(), result.candidates.end(), [&](const CandidateResult& c) {
+      return std::find(c.assumptions.begin(), c.assumptions.end(), sentence) != c.assumptions.end();
+    });
+  };
+  std::stable_sort(sentences.begin(), sentences.end(),
+                   [&](const std::string& a, const std::string& b) { return users(a) > users(b); });
+  return sentences;
+}
+
+std::string numbered(const std::vector<std::string>& sentences, std::size_t width) {
+  std::string out;
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    std::string label = "[" + std::to_string(i + 1) + "]";
+    label.insert(0, 6 - std::min<std::size_t>(label.size(), 6), ' ');
+    out += label + " " + wrapped(printable(sentences[i]), width, 7, 7) + "\n";
   }
-  return common;
+  return out;
 }
 
 }  // namespace
@@ -177,25 +204,34 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
   const Painter paint(options.colour);
   const auto width = static_cast<std::size_t>(options.width);
   const std::string title = printable(result.question.empty() ? result.scenario : result.question);
+  const std::set<Provenance> provenances = provenances_of_estimates(result);
+  BlockContext context;
+  context.mark_estimates = provenances.size() > 1;
+  context.mark_operators = provenances_of_operators(result).size() > 1;
+  context.sentences = all_assumptions(result);
+
   std::string out = paint(wrapped(title, width, 0, 0), Style::heading) + "\n\n";
   out += labelled("workload", workload_text(result), options);
   out += labelled("target", target_text(result), options);
   out += labelled("prices", prices_text(result), options);
-  out += "\n";
-  for (const Line& line : comparison(result)) out += paint(line.text, line.style) + "\n";
-  if (const std::string marks = legend(result); !marks.empty()) out += paint(marks, Style::faint) + "\n";
-
-  const std::vector<std::string> common = common_assumptions(result);
-  for (const std::size_t i : by_cost(result)) {
-    out += "\n" + candidate_text(result.candidates[i], common, options);
+  out += '\n';
+  for (const Line& line : comparison(result, context.mark_estimates)) out.append(paint(line.text, line.style)).append("\n");
+  if (const std::string marks = legend(provenances); !marks.empty() && !options.brief) {
+    out.append(paint(marks, Style::faint)).append("\n");
   }
-  if (!common.empty()) {
-    out += "\n" + paint("Assumed for every candidate", Style::heading) + "\n";
-    for (const std::string& sentence : common) out += "  - " + wrapped(printable(sentence), width, 4, 4) + "\n";
+  if (!options.brief) {
+    for (const std::size_t i : by_cost(result)) out.append("\n").append(candidate_text(result.candidates[i], context, options));
+    if (!context.sentences.empty()) {
+      out.append("\n").append(paint("What the numbers rest on", Style::heading)).append("\n");
+      out += numbered(context.sentences, width);
+    }
+    out += '\n';
+    out += labelled("inputs", printable(result.scenario) + ", digest " + result.inputs_digest + "; routing by " +
+                                  printable(result.backend), options);
   }
-  out += "\n" + labelled("inputs", printable(result.scenario) + ", digest " + result.inputs_digest + "; routing by " +
-                                       printable(result.backend), options);
-  out += "\n" + paint(wrapped(verdict(result), width, 0, 0), result.cheapest >= 0 ? Style::good : Style::bad) + "\n";
+  out += '\n';
+  out += paint(wrapped(verdict(result), width, 0, 0), result.cheapest >= 0 ? Style::good : Style::bad);
+  out += '\n';
   return out;
 }
 

@@ -113,6 +113,7 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t start,
     column += size;
     line_start = false;
   }
+  std::replace(out.begin(), out.end(), glue, ' ');
   return out;
 }
 

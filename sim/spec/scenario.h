@@ -66,10 +66,10 @@ struct CandidateSpec {
 struct MethodSpec {
   double host_per_step = 0.3e-3;       ///< seconds per engine step outside the device's kernels
   double host_per_sequence = 4e-6;     ///< seconds per sequence and step
-  double host_per_request = 15e-3;     ///< seconds from arrival to the first step that can take it
+  double host_per_request = 70e-3;     ///< seconds from arrival to the first step that can take it
   double activation_factor = 12;       ///< workspace: factor x step tokens x hidden x 2 bytes / tensor
   double runtime_overhead = 3.9e9;     ///< bytes per accelerator: context, graphs, communication buffers
-  double serving_log_sd = 0.2;         ///< log-sd of steady-state predictions beyond the operators' own
+  double serving_log_sd = 0.12;        ///< log-sd of steady-state predictions beyond the operators' own
   Places places;
 };
 

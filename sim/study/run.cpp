@@ -73,7 +73,7 @@ struct Trial {
 };
 
 double gpu_hours_of(const Deployment& d, const SteadyState& state, const WorkloadMix& mix) {
-  return gpu_hours_per_million(d.gpus(), state.requests_per_second * mix.output);
+  return gpu_hours_per_million(exactly(state.requests_per_second * mix.output), d.gpus(), 1).value;
 }
 
 /// Better: keeps the target, then cheaper; among those that miss it, the faster per token.
@@ -300,18 +300,21 @@ class CandidateStudy {
     r.batch = band(slow.state.in_flight, state.in_flight, fast.state.in_flight);
     r.input_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.input / d.gpus());
     r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / d.gpus());
-    r.gpu_hours_per_million_output_tokens = band(gpu_hours_of(d, fast.state, mix_), best.gpu_hours, gpu_hours_of(d, slow.state, mix_));
-    if (scenario_.load.kind == LoadKind::rate) {
-      const auto hours = [&](const OperatingPoint& p) {
-        return gpu_hours_per_million(d.gpus() * p.replicas, scenario_.load.rate * mix_.output);
-      };
-      r.gpu_hours_per_million_output_tokens = band(hours(fast), hours(best.point), hours(slow));
-    }
     const double utilisation = candidate_.pricing.utilisation;
-    r.gpu_hours_per_million_output_tokens = scaled(r.gpu_hours_per_million_output_tokens, 1 / utilisation);
-    r.usd_per_million_output_tokens = scaled(r.gpu_hours_per_million_output_tokens, r.price.usd_per_hour);
-    r.usd_per_million_tokens =
-        scaled(r.usd_per_million_output_tokens, mix_.output / (mix_.input + mix_.output));
+    Delivery delivery{scaled(r.requests_per_second, mix_.input), scaled(r.requests_per_second, mix_.output),
+                      static_cast<double>(d.gpus()), utilisation};
+    if (scenario_.load.kind == LoadKind::rate) {
+      // The service's rate is given; what is uncertain is how many replicas it takes.
+      const double gpus = static_cast<double>(d.gpus()) * best.point.replicas;
+      const auto share = [&](const OperatingPoint& p) { return static_cast<double>(best.point.replicas) / p.replicas; };
+      const Estimate rate_per_gpu_paid = band(share(slow), 1, share(fast));
+      delivery = {scaled(rate_per_gpu_paid, scenario_.load.rate * mix_.input),
+                  scaled(rate_per_gpu_paid, scenario_.load.rate * mix_.output), gpus, utilisation};
+    }
+    const UnitCost cost = unit_cost(delivery, r.price.usd_per_hour);
+    r.gpu_hours_per_million_output_tokens = cost.gpu_hours_per_million_output;
+    r.usd_per_million_output_tokens = cost.usd_per_million_output;
+    r.usd_per_million_tokens = cost.usd_per_million_total;
     r.usd_per_hour = r.price.usd_per_hour * d.gpus() * r.replicas;
     explain(best, slow, r);
   }

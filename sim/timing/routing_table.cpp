@@ -22,7 +22,9 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
                                                : kernels::ScoreFunction::sqrt_softplus;
   gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
                                                       : kernels::ScoreOrder::top_k_then_score;
-  gate.bias = r.bias ? kernels::BiasMode::on_score : kernels::BiasMode::none;
+  // The bias balances load in training; what popularity is left after it is what is drawn here, so a
+  // bias of zero is passed. On softmax scores the engine knows none.
+  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score : kernels::BiasMode::none;
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
   // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.

@@ -12,6 +12,10 @@ namespace {
 /// Log-sd of the host terms, whose constants are assumed: a factor of two either way is P10-P90.
 constexpr double host_log_sd = 0.5;
 
+/// Share of an operator class's error that its shapes have in common: a step sums many shapes, whose
+/// own errors partly cancel. Calibrated, see docs/method.md, "Error bands".
+constexpr double shared_error = 0.5;
+
 struct Limits {
   double flops;       ///< FLOP/s reachable
   double bandwidth;   ///< bytes/s reachable
@@ -378,7 +382,10 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
       ratio = p.busiest_ratio;
       rank_distinct = p.rank_distinct;
       mean_distinct = p.distinct / layer.ranks;
-      padded = std::max(p.padded_rows, mean_rows * ratio);
+      // Kernels take tiles of 64 rows where experts are full and of 16 where they are nearly empty.
+      const double worst_rows = mean_rows * ratio;
+      const double small_tiles = rank_distinct * std::max(16.0, worst_rows / std::max(1.0, rank_distinct) + 8);
+      padded = std::max(std::min(p.padded_rows, small_tiles), worst_rows);
     }
     const auto part = [&](double distinct, double row_count, double padded_rows) {
       return std::pair{padded_rows * layer.compute_per_row,
@@ -416,7 +423,7 @@ StepTime StepModel::detail(const StepLoad& load) const {
   walk(load, sink);
   double variance = 0;
   for (const double spread : sink.spread) variance += spread * spread;
-  if (sink.time.seconds > 0) sink.time.log_sd = std::sqrt(variance) / sink.time.seconds;
+  if (sink.time.seconds > 0) sink.time.log_sd = shared_error * std::sqrt(variance) / sink.time.seconds;
   return sink.time;
 }
 
