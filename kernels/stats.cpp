@@ -36,7 +36,9 @@ std::int32_t RankStats::busiest_load_percentile(double p) const {
 }
 
 double BatchStats::mean_hottest_expert() const { return mean(hottest_expert_sum, samples); }
-double BatchStats::mean_expert_imbalance() const { return mean_hottest_expert() / mean_expert_load; }
+double BatchStats::mean_expert_imbalance() const {
+  return mean_hottest_expert() / mean_expert_load;
+}
 double BatchStats::mean_distinct_experts() const { return mean(distinct_experts_sum, samples); }
 
 double TrafficStats::mean_destination_ranks() const { return mean(destination_ranks_sum, tokens); }

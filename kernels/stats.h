@@ -11,22 +11,22 @@ namespace tollgate::kernels {
 /// a window is the one with most assignments, the lowest id among equals.
 struct RankStats {
   int ranks = 0;
-  std::int64_t samples = 0;               ///< windows, over all layers
-  double mean_rank_load = 0.0;            ///< batch_size * top_k / ranks, the balanced load
-  std::int64_t busiest_load_sum = 0;      ///< assignments on the busiest rank
-  std::int64_t busiest_load_max = 0;      ///< largest over the samples
-  std::int64_t busiest_distinct_sum = 0;  ///< distinct experts on the busiest rank
-  std::int64_t max_distinct_sum = 0;      ///< largest number of distinct experts on any rank
-  std::int64_t padded_rows_64_sum = 0;    ///< busiest rank: sum over experts of ceil(n/64)*64
-  std::int64_t padded_rows_128_sum = 0;   ///< the same with tiles of 128 rows
+  std::int64_t samples = 0;                ///< windows, over all layers
+  double mean_rank_load = 0.0;             ///< batch_size * top_k / ranks, the balanced load
+  std::int64_t busiest_load_sum = 0;       ///< assignments on the busiest rank
+  std::int64_t busiest_load_max = 0;       ///< largest over the samples
+  std::int64_t busiest_distinct_sum = 0;   ///< distinct experts on the busiest rank
+  std::int64_t max_distinct_sum = 0;       ///< largest number of distinct experts on any rank
+  std::int64_t padded_rows_64_sum = 0;     ///< busiest rank: sum over experts of ceil(n/64)*64
+  std::int64_t padded_rows_128_sum = 0;    ///< the same with tiles of 128 rows
   std::vector<std::int32_t> busiest_load;  ///< per sample, by layer, then by window
 
-  double mean_busiest_load() const;        ///< assignments
-  double mean_imbalance() const;           ///< mean busiest load / balanced load, >= 1
-  double mean_busiest_distinct() const;    ///< experts
-  double mean_max_distinct() const;        ///< experts
-  double mean_padded_rows_64() const;      ///< rows
-  double mean_padded_rows_128() const;     ///< rows
+  double mean_busiest_load() const;      ///< assignments
+  double mean_imbalance() const;         ///< mean busiest load / balanced load, >= 1
+  double mean_busiest_distinct() const;  ///< experts
+  double mean_max_distinct() const;      ///< experts
+  double mean_padded_rows_64() const;    ///< rows
+  double mean_padded_rows_128() const;   ///< rows
 
   /// Nearest-rank percentile of the busiest load, p in (0, 100]; p = 50 is the median. Throws
   /// std::invalid_argument for another p.

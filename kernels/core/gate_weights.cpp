@@ -29,8 +29,9 @@ std::vector<double> gate_weights(const GateSpec& gate, std::span<const double> l
   std::vector<double> picked;
   for (const std::uint16_t expert : chosen) {
     if (expert >= logits.size()) {
-      throw std::invalid_argument("Expert " + std::to_string(expert) + " was chosen, but there are " +
-                                  std::to_string(logits.size()) + " logits.");
+      throw std::invalid_argument("Expert " + std::to_string(expert) +
+                                  " was chosen, but there are " + std::to_string(logits.size()) +
+                                  " logits.");
     }
     picked.push_back(logits[expert]);
   }

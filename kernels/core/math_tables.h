@@ -9,7 +9,7 @@ namespace tollgate::kernels {
 
 /// For the Gumbel generator; 30 fraction bits.
 struct GumbelTables {
-  std::uint32_t log2[257];  ///< log2(1 + i / 256)
+  std::uint32_t log2[257];   ///< log2(1 + i / 256)
   std::uint32_t log_h[257];  ///< ln(-ln(1 - w) / w) at w = i / 512, zero at w = 0
 };
 

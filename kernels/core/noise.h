@@ -9,14 +9,14 @@
 
 namespace tollgate::kernels {
 
-inline constexpr std::uint64_t kLn2Q28 = 186065279;      ///< floor(ln 2 * 2^28)
-inline constexpr std::int32_t kMinusLnLn2Q20 = 384316;   ///< floor(-ln(ln 2) * 2^20)
+inline constexpr std::uint64_t kLn2Q28 = 186065279;     ///< floor(ln 2 * 2^28)
+inline constexpr std::int32_t kMinusLnLn2Q20 = 384316;  ///< floor(-ln(ln 2) * 2^20)
 
 /// log2(value) with 30 fraction bits, error below 3e-6, non-decreasing. `value` is not zero.
 TOLLGATE_HD inline std::uint64_t log2_q30(const GumbelTables& tables, std::uint64_t value) {
   const int octave = highest_bit(value);
-  const std::uint32_t fraction = static_cast<std::uint32_t>(
-      octave >= 32 ? value >> (octave - 32) : value << (32 - octave));
+  const std::uint32_t fraction =
+      static_cast<std::uint32_t>(octave >= 32 ? value >> (octave - 32) : value << (32 - octave));
   const std::uint32_t i = fraction >> 24;
   const std::uint64_t slope = tables.log2[i + 1] - tables.log2[i];
   return (static_cast<std::uint64_t>(octave) << 30) + tables.log2[i] +

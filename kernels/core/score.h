@@ -43,8 +43,8 @@ TOLLGATE_HD inline std::int32_t score_of(const ScoreTables& tables, ScoreFunctio
       return interpolate_score(tables.sigmoid, logit);
     case ScoreFunction::sqrt_softplus:
       if (logit > kEnd) {  // softplus(x) = x to the last bit
-        return static_cast<std::int32_t>(
-            integer_sqrt(static_cast<std::uint64_t>(logit) << (2 * kScoreFraction - kLogitFraction)));
+        return static_cast<std::int32_t>(integer_sqrt(static_cast<std::uint64_t>(logit)
+                                                      << (2 * kScoreFraction - kLogitFraction)));
       }
       return interpolate_score(tables.sqrt_softplus, logit);
     case ScoreFunction::identity: {

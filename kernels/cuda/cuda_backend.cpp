@@ -49,7 +49,8 @@ struct Prepared {
 
 void require_device() {
   const std::string reason = cuda_unavailable_reason();
-  if (!reason.empty()) throw std::runtime_error("The CUDA routing backend cannot run: " + reason + ".");
+  if (!reason.empty())
+    throw std::runtime_error("The CUDA routing backend cannot run: " + reason + ".");
 }
 
 }  // namespace

@@ -16,8 +16,7 @@ inline void cuda_check(cudaError_t error, const char* call, const char* file, in
                            cudaGetErrorString(error) + ")");
 }
 
-#define TOLLGATE_CUDA_CHECK(call) \
-  ::tollgate::kernels::cuda_check((call), #call, __FILE__, __LINE__)
+#define TOLLGATE_CUDA_CHECK(call) ::tollgate::kernels::cuda_check((call), #call, __FILE__, __LINE__)
 
 template <typename T>
 class DeviceArray {

@@ -1,8 +1,7 @@
-#include "kernels/cuda/cuda_routing.h"
-
 #include <cuda_runtime.h>
 
 #include "kernels/cuda/cuda_check.h"
+#include "kernels/cuda/cuda_routing.h"
 #include "kernels/cuda/launch.h"
 
 namespace tollgate::kernels {

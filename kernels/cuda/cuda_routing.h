@@ -19,9 +19,9 @@ struct CudaProblem {
   int contexts;
   std::uint64_t seed;
   std::uint32_t stream;
-  const std::int32_t* popularity;        ///< [layer][context][expert]
-  const std::uint16_t* token_contexts;   ///< [token]
-  const std::int32_t* bias;              ///< [layer][expert] or null
+  const std::int32_t* popularity;       ///< [layer][context][expert]
+  const std::uint16_t* token_contexts;  ///< [token]
+  const std::int32_t* bias;             ///< [layer][expert] or null
   const GumbelTables* gumbel;
   const ScoreTables* scores;
   const int* rank_counts;

@@ -64,7 +64,8 @@ std::string gate_kernel_error() {
 void launch_gate(const CudaProblem& device, std::uint16_t* ids) {
   const long long rows = static_cast<long long>(device.layers) * device.tokens;
   const long long per_block = kThreads / kLanes;
-  const int blocks = static_cast<int>(std::min<long long>((rows + per_block - 1) / per_block, 8192));
+  const int blocks =
+      static_cast<int>(std::min<long long>((rows + per_block - 1) / per_block, 8192));
   if (device.experts <= 128) {
     gate_kernel<4><<<blocks, kThreads>>>(device, ids);
   } else if (device.experts <= 256) {

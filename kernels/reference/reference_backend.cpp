@@ -82,7 +82,8 @@ RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {
   const int k = problem.gate.top_k;
   RoutingStats stats = empty_stats(problem);
   for (int layer = 0; layer < problem.layers; ++layer) {
-    const std::uint16_t* layer_ids = ids.data() + static_cast<std::size_t>(layer) * problem.tokens * k;
+    const std::uint16_t* layer_ids =
+        ids.data() + static_cast<std::size_t>(layer) * problem.tokens * k;
     for (int i = 0; i < problem.tokens * k; ++i) {
       ++stats.expert_tokens[static_cast<std::size_t>(layer) * problem.experts + layer_ids[i]];
     }
@@ -98,7 +99,8 @@ RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {
     }
     for (BatchStats& batch : stats.batches) {
       for (int w = 0; w < problem.tokens / batch.batch_size; ++w) {
-        add_window(problem, layer_ids + static_cast<std::ptrdiff_t>(w) * batch.batch_size * k, batch);
+        add_window(problem, layer_ids + static_cast<std::ptrdiff_t>(w) * batch.batch_size * k,
+                   batch);
       }
     }
   }

@@ -21,9 +21,8 @@ int screen_plain(const NoiseCounter& counter, int blocks, const std::uint32_t* l
                  std::uint32_t* words, std::uint16_t* candidates) {
   int count = 0;
   for (int b = 0; b < blocks; ++b) {
-    const Words4 four =
-        noise_words(counter.seed, counter.stream, static_cast<int>(counter.layer),
-                    static_cast<int>(counter.token), b);
+    const Words4 four = noise_words(counter.seed, counter.stream, static_cast<int>(counter.layer),
+                                    static_cast<int>(counter.token), b);
     for (int j = 0; j < 4; ++j) {
       const int i = j * blocks + b;
       words[i] = four.w[j];
@@ -74,7 +73,8 @@ TOLLGATE_AVX512 int screen_avx512(const NoiseCounter& counter, int blocks,
                                   const std::uint32_t* limits, std::uint32_t* words,
                                   std::uint16_t* candidates) {
   int count = 0;
-  const __m512i experts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+  const __m512i experts =
+      _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
   const __m512i step = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
   const __m512i token = _mm512_set1_epi64(counter.token);
   const __m512i layer = _mm512_set1_epi64(counter.layer);
@@ -91,8 +91,7 @@ TOLLGATE_AVX512 int screen_avx512(const NoiseCounter& counter, int blocks,
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       const int i = j * blocks + b;
-      const __m512i all =
-          _mm512_mask_blend_epi32(0xAAAA, evens[j], _mm512_slli_epi64(odds[j], 32));
+      const __m512i all = _mm512_mask_blend_epi32(0xAAAA, evens[j], _mm512_slli_epi64(odds[j], 32));
       _mm512_store_si512(words + i, all);
       const __mmask16 hits = _mm512_cmple_epu32_mask(all, _mm512_load_si512(limits + i));
       const __m512i here = _mm512_maskz_compress_epi32(
@@ -153,10 +152,10 @@ TOLLGATE_AVX2 inline void rounds(Lanes256& v, std::uint64_t key) {
   for (int round = 0; round < 10; ++round) {
     const __m256i p0 = _mm256_mul_epu32(v.c0, m0);
     const __m256i p1 = _mm256_mul_epu32(v.c2, m1);
-    v.c0 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), v.c1),
-                            _mm256_set1_epi64x(k0));
-    v.c2 = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), v.c3),
-                            _mm256_set1_epi64x(k1));
+    v.c0 =
+        _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), v.c1), _mm256_set1_epi64x(k0));
+    v.c2 =
+        _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), v.c3), _mm256_set1_epi64x(k1));
     v.c1 = p1;
     v.c3 = p0;
     k0 += 0x9E3779B9u;
@@ -164,9 +163,8 @@ TOLLGATE_AVX2 inline void rounds(Lanes256& v, std::uint64_t key) {
   }
 }
 
-TOLLGATE_AVX2 int screen_avx2(const NoiseCounter& counter, int blocks,
-                              const std::uint32_t* limits, std::uint32_t* words,
-                              std::uint16_t* candidates) {
+TOLLGATE_AVX2 int screen_avx2(const NoiseCounter& counter, int blocks, const std::uint32_t* limits,
+                              std::uint32_t* words, std::uint16_t* candidates) {
   int count = 0;
   const __m256i step = _mm256_setr_epi64x(0, 2, 4, 6);
   const __m256i token = _mm256_set1_epi64x(counter.token);
@@ -223,7 +221,8 @@ TOLLGATE_AVX2 void top_k_avx2(std::int64_t* keys, int count, int k, std::uint16_
 std::vector<ScreenVariant> supported_variants() {
   std::vector<ScreenVariant> variants;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) variants.push_back({"avx512", screen_avx512, top_k_avx512});
+  if (__builtin_cpu_supports("avx512f"))
+    variants.push_back({"avx512", screen_avx512, top_k_avx512});
   if (__builtin_cpu_supports("avx2")) variants.push_back({"avx2", screen_avx2, top_k_avx2});
 #endif
   variants.push_back({"plain", screen_plain, top_k_plain});

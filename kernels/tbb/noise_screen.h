@@ -28,9 +28,8 @@ struct NoiseCounter {
 /// Fills `words` (4 * blocks, in screen order, past the last expert too), writes to `candidates`
 /// the experts with words[i] <= limits[i], in any order, and returns their number. `words` and
 /// `limits` are 64-byte aligned; `candidates` has room for 4 * blocks + 16.
-using ScreenFunction = int (*)(const NoiseCounter& counter, int blocks,
-                               const std::uint32_t* limits, std::uint32_t* words,
-                               std::uint16_t* candidates);
+using ScreenFunction = int (*)(const NoiseCounter& counter, int blocks, const std::uint32_t* limits,
+                               std::uint32_t* words, std::uint16_t* candidates);
 
 /// Writes to `chosen` the experts of the `k` largest of `count` >= k different selection keys,
 /// largest first. `keys` has room for 8 more and may be changed.

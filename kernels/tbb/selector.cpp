@@ -44,7 +44,8 @@ Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
     group_of_expert_.push_back(static_cast<std::uint8_t>(e / (experts / problem.gate.groups)));
   }
   for (int i = 0; i < kCoarse; ++i) {
-    coarse_gumbel_.push_back(gumbel(gumbel_tables(), static_cast<std::uint32_t>(i) << kCoarseShift));
+    coarse_gumbel_.push_back(
+        gumbel(gumbel_tables(), static_cast<std::uint32_t>(i) << kCoarseShift));
   }
   for (int p = 0; p < kPilots; ++p) {
     for (int e = 0; e < experts; ++e) {
@@ -88,12 +89,10 @@ void Selector::prepare(int layer, int context) {
   std::fill_n(limits, order_.words(), 0u);
   for (int e = 0; e < experts; ++e) {
     const auto below = std::partition_point(
-        coarse_gumbel_.begin(), coarse_gumbel_.end(), [&](std::int32_t noise) {
-          return ranked_value(gate, e, offsets[e] + noise) >= floor;
-        });
+        coarse_gumbel_.begin(), coarse_gumbel_.end(),
+        [&](std::int32_t noise) { return ranked_value(gate, e, offsets[e] + noise) >= floor; });
     const std::int64_t i = below - coarse_gumbel_.begin();
-    limits[order_.index(e)] =
-        i == 0 ? 0u : static_cast<std::uint32_t>((i << kCoarseShift) - 1);
+    limits[order_.index(e)] = i == 0 ? 0u : static_cast<std::uint32_t>((i << kCoarseShift) - 1);
   }
 }
 
@@ -108,8 +107,7 @@ void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& 
 }
 
 /// Appends the experts of [first, last) that the screen left out.
-void Selector::add_group(Scratch& scratch, const std::uint32_t* limits, int first,
-                         int last) const {
+void Selector::add_group(Scratch& scratch, const std::uint32_t* limits, int first, int last) const {
   for (int e = first; e < last; ++e) {
     const int i = index_of_expert_[e];
     if (scratch.words[i] > limits[i]) {
@@ -187,10 +185,10 @@ void Selector::select(int layer, int token, std::uint16_t* chosen) const {
   const std::uint32_t* limits = limits_ + table * order_.words();
 
   Scratch scratch;
-  scratch.count = variant_.screen({problem_.seed, problem_.stream,
-                                   static_cast<std::uint32_t>(layer),
-                                   static_cast<std::uint32_t>(token)},
-                                  order_.blocks, limits, scratch.words, scratch.experts);
+  scratch.count =
+      variant_.screen({problem_.seed, problem_.stream, static_cast<std::uint32_t>(layer),
+                       static_cast<std::uint32_t>(token)},
+                      order_.blocks, limits, scratch.words, scratch.experts);
   if (order_.words() != gate.experts) {  // a word of zero passes even where there is no expert
     const auto end = std::remove_if(scratch.experts, scratch.experts + scratch.count,
                                     [&](std::uint16_t e) { return e >= gate.experts; });

@@ -48,7 +48,7 @@ class Selector {
   std::vector<std::int32_t> pilots_;         ///< [pilot][expert] noise
   std::vector<std::int32_t> floors_;         ///< [layer][context]
   std::vector<std::uint32_t> limits_storage_;
-  std::uint32_t* limits_;                    ///< [layer][context][screen order], aligned
+  std::uint32_t* limits_;  ///< [layer][context][screen order], aligned
 };
 
 }  // namespace tollgate::kernels

@@ -70,8 +70,8 @@ RoutingStats TbbBackend::route(const RoutingProblem& problem) const {
   tbb::enumerable_thread_specific<WindowCounter> counters([&] { return WindowCounter(problem); });
   std::vector<std::int64_t> destinations(problem.layers * rank_counts);
   tbb::parallel_for(0, problem.layers, [&](int layer) {
-    std::int64_t* tokens_of = stats.expert_tokens.data() +
-                              static_cast<std::ptrdiff_t>(layer) * problem.experts;
+    std::int64_t* tokens_of =
+        stats.expert_tokens.data() + static_cast<std::ptrdiff_t>(layer) * problem.experts;
     const std::uint16_t* begin = row(layer, 0);
     for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(problem.tokens) * k; ++i) {
       ++tokens_of[begin[i]];

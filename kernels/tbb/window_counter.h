@@ -36,12 +36,12 @@ class WindowCounter {
   int experts_;
   int top_k_;
   std::vector<int> rank_counts_;
-  int unit_;                             ///< experts; divides every rank's block
+  int unit_;  ///< experts; divides every rank's block
   std::vector<Unit> units_;
-  std::vector<std::uint16_t> rank_of_;  ///< [rank count][expert]
+  std::vector<std::uint16_t> rank_of_;   ///< [rank count][expert]
   std::vector<std::int32_t> tokens_of_;  ///< per expert; zero between calls
   std::vector<std::uint16_t> touched_;   ///< the experts with tokens
-  std::vector<std::uint64_t> loads_;    ///< per rank: assignments << 32 | distinct experts
+  std::vector<std::uint64_t> loads_;     ///< per rank: assignments << 32 | distinct experts
   std::vector<std::uint64_t> seen_;
 };
 

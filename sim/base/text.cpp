@@ -64,7 +64,10 @@ std::string join(const std::vector<std::string>& items, std::string_view separat
 }
 
 std::optional<double> parse_number(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  if (!text.empty() && text.front() == '+') {
+    text.remove_prefix(1);
+    if (!text.empty() && text.front() == '-') return std::nullopt;
+  }
   if (text.empty()) return std::nullopt;
   const char first = text.front() == '-' ? (text.size() > 1 ? text[1] : 'x') : text.front();
   if (!(std::isdigit(static_cast<unsigned char>(first)) || first == '.')) return std::nullopt;

@@ -96,7 +96,10 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
     return fail(quote(text) + " has no unit; write one of " + unit_list(dimension));
   }
   for (const Unit& known : units_of(dimension)) {
-    if (known.name == unit) return *value * known.factor;
+    if (known.name != unit) continue;
+    const double si = *value * known.factor;
+    if (!std::isfinite(si)) return fail(quote(text) + " is too large");
+    return si;
   }
   std::vector<std::string> names;
   for (const Unit& known : units_of(dimension)) names.emplace_back(known.name);

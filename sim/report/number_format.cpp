@@ -85,7 +85,7 @@ std::string ratio_text(double ratio) {
 }
 
 std::string batch_text(double sequences) {
-  return sequences >= 9.95 ? grouped(sequences, 0) : count_text(sequences);
+  return sequences >= 9.95 || sequences == std::floor(sequences) ? grouped(sequences, 0) : count_text(sequences);
 }
 
 std::string glued(std::string text) {

@@ -34,7 +34,7 @@ std::string percent_text(double fraction);
 /// A ratio: "3.4", "12", "1.05".
 std::string ratio_text(double ratio);
 
-/// Sequences in flight: whole from ten up.
+/// Sequences in flight: without decimals where it is whole, and from ten up.
 std::string batch_text(double sequences);
 
 /// The mark behind a number for people: "" exact or fitted, "~" extrapolated, "?" assumed.

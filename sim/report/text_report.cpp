@@ -48,15 +48,15 @@ std::string workload_text(const RunResult& result) {
 
 std::string target_text(const RunResult& result) {
   std::vector<std::string> parts;
-  if (result.slo.ttft > 0) parts.push_back("mean TTFT at most " + seconds_text(result.slo.ttft));
-  if (result.slo.tpot > 0) parts.push_back("mean TPOT at most " + seconds_text(result.slo.tpot));
+  if (result.slo.ttft > 0) parts.push_back("mean TTFT at most " + format_quantity(result.slo.ttft, Dimension::seconds));
+  if (result.slo.tpot > 0) parts.push_back("mean TPOT at most " + format_quantity(result.slo.tpot, Dimension::seconds));
   if (parts.empty()) parts.emplace_back("no latency bound");
   switch (result.load.kind) {
     case LoadKind::saturate: parts.emplace_back("as many requests as that allows"); break;
     case LoadKind::concurrency:
-      parts.push_back(count_text(result.load.concurrency) + " requests in flight per replica");
+      parts.push_back(shortest(result.load.concurrency) + " requests in flight per replica");
       break;
-    case LoadKind::rate: parts.push_back(count_text(result.load.rate) + " requests/s for the whole service"); break;
+    case LoadKind::rate: parts.push_back(shortest(result.load.rate) + " requests/s for the whole service"); break;
   }
   return join(parts);
 }
@@ -91,7 +91,7 @@ std::vector<Line> comparison(const RunResult& result, bool marked) {
   using Align = TextTable::Align;
   const std::set<std::string> dates = price_dates(result);
   const bool one_date = dates.size() == 1 && !dates.begin()->empty();
-  const std::string money = one_date ? "USD per M tokens, prices of " + *dates.begin() : "USD per M tokens";
+  const std::string money = one_date ? "USD/M tokens (" + *dates.begin() + ")" : "USD/M tokens";
   TextTable table;
   table.column("candidate", Align::left);
   table.column("GPUs", Align::left);

@@ -257,21 +257,20 @@ bool same(const LayerSpec& a, const LayerSpec& b) { return a.attention == b.atte
 
 YamlPtr write_layer(const LayerSpec& layer, const LlmSpec& model, int repeat) {
   auto node = yaml_mapping();
-  if (repeat > 1) node->entries.push_back({"repeat", {}, yaml_scalar(std::to_string(repeat))});
-  node->entries.push_back(
-      {"attention", {},
-       yaml_scalar(layer.attention < 0 ? "none"
-                                       : model.attentions[static_cast<std::size_t>(layer.attention)].name)});
+  if (repeat > 1) node->add("repeat", yaml_scalar(std::to_string(repeat)));
+  node->add("attention",
+            yaml_scalar(layer.attention < 0 ? "none"
+                                            : model.attentions[static_cast<std::size_t>(layer.attention)].name));
   if (layer.ffns.size() == 1) {
-    node->entries.push_back({"ffn", {}, yaml_scalar(model.ffns[static_cast<std::size_t>(layer.ffns[0])].name)});
+    node->add("ffn", yaml_scalar(model.ffns[static_cast<std::size_t>(layer.ffns[0])].name));
   } else if (layer.ffns.empty()) {
-    node->entries.push_back({"ffn", {}, yaml_scalar("none")});
+    node->add("ffn", yaml_scalar("none"));
   } else {
     auto list = yaml_sequence();
     for (const int ffn : layer.ffns) {
       list->items.push_back(yaml_scalar(model.ffns[static_cast<std::size_t>(ffn)].name));
     }
-    node->entries.push_back({"ffn", {}, list});
+    node->add("ffn", list);
   }
   return node;
 }
@@ -313,10 +312,10 @@ YamlPtr write_layers(const LlmSpec& model) {
     }
     run(plain, i, *list);
     auto block = yaml_mapping();
-    block->entries.push_back({"repeat", {}, yaml_scalar(std::to_string(best_times))});
+    block->add("repeat", yaml_scalar(std::to_string(best_times)));
     auto of = yaml_sequence();
     run(i, i + best_period, *of);
-    block->entries.push_back({"of", {}, of});
+    block->add("of", of);
     list->items.push_back(block);
     i += best_period * best_times;
     plain = i;
@@ -424,9 +423,11 @@ const Schema<LlmSpec>& model_schema() {
              },
              [](const LlmSpec& model) -> YamlPtr {
                if (model.mtp.modules == 0) return nullptr;
-               auto node = write_layer(model.mtp.layer, model, 1);
-               node->entries.insert(node->entries.begin(),
-                                    {"modules", {}, yaml_scalar(std::to_string(model.mtp.modules))});
+               auto node = yaml_mapping();
+               node->add("modules", yaml_scalar(std::to_string(model.mtp.modules)));
+               for (auto& entry : write_layer(model.mtp.layer, model, 1)->entries) {
+                 node->entries.push_back(std::move(entry));
+               }
                return node;
              });
     s.object("precision", &LlmSpec::precision, precision_schema(), optional, "Storage formats as shipped.");

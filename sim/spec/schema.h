@@ -200,7 +200,7 @@ class Schema {
                  if ((t.*member).empty()) return nullptr;
                  auto node = yaml_mapping();
                  for (const C& item : t.*member) {
-                   node->entries.push_back({item.name, {}, child.write(item)});
+                   node->add(item.name, child.write(item));
                  }
                  return node;
                });
@@ -274,7 +274,7 @@ class Schema {
       if (!written) continue;
       const YamlPtr usual = field.write(defaults);
       if (!info.required && usual && equal(*written, *usual)) continue;
-      node->entries.push_back({info.name, {}, std::move(written)});
+      node->add(info.name, std::move(written));
     }
     return node;
   }

@@ -41,6 +41,7 @@ class TreeBuilder : public YAML::EventHandler {
     auto node = make(YamlNode::Kind::scalar, mark);
     node->scalar = value;
     node->plain = tag != "!";
+    if (!node->plain) last_quoted_ = mark;
     if (expects_key()) {
       take_key(*node);
       return;
@@ -65,6 +66,21 @@ class TreeBuilder : public YAML::EventHandler {
     open(make(YamlNode::Kind::sequence, mark), tag, mark, anchor);
   }
   void OnSequenceEnd() override { close(); }
+
+  /// yaml-cpp takes the end of the file for the end of a quoted text.
+  void check_last_quote(const std::string& text) const {
+    const auto from = static_cast<std::size_t>(std::max(0, last_quoted_.pos));
+    const char quote_mark = from < text.size() ? text[from] : ' ';
+    if (last_quoted_.is_null() || (quote_mark != '"' && quote_mark != '\'')) return;
+    for (std::size_t i = from + 1; i < text.size(); ++i) {
+      if (quote_mark == '"' && text[i] == '\\') {
+        ++i;
+      } else if (text[i] == quote_mark) {
+        return;
+      }
+    }
+    throw InputError(at(last_quoted_), "this is not YAML: the quoted text has no end.");
+  }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
     open(make(YamlNode::Kind::mapping, mark), tag, mark, anchor);
@@ -152,13 +168,16 @@ class TreeBuilder : public YAML::EventHandler {
 
   std::string file_;
   std::size_t count_ = 0;
+  YAML::Mark last_quoted_ = YAML::Mark::null_mark();
   std::vector<Open> open_;
   std::map<YAML::anchor_t, YamlPtr> anchors_;
   std::map<const YamlNode*, std::size_t> weight_;
 };
 
 bool plain_is_safe(const std::string& text) {
-  if (text.empty() || text == "null" || text == "~") return false;
+  for (const char* null : {"", "~", "null", "Null", "NULL"}) {
+    if (text == null) return false;
+  }
   static const std::string unsafe_first = "!&*-?:,[]{}#|>@`\"'% ";
   const bool number_like = text.front() == '-' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1]));
   if (unsafe_first.find(text.front()) != std::string::npos && !number_like) return false;
@@ -183,6 +202,11 @@ std::string scalar_text(const std::string& text) {
       out += "\\n";
     } else if (c == '\t') {
       out += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      constexpr char digits[] = "0123456789abcdef";
+      out += "\\x";
+      out += digits[c >> 4];
+      out += digits[c & 15];
     } else {
       out += c;
     }
@@ -288,6 +312,12 @@ const YamlNode::Entry* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
+void YamlNode::add(std::string key, std::shared_ptr<YamlNode> value) {
+  Entry& entry = entries.emplace_back();
+  entry.key = std::move(key);
+  entry.value = std::move(value);
+}
+
 std::string_view describe(YamlNode::Kind kind) {
   switch (kind) {
     case YamlNode::Kind::null: return "nothing";
@@ -310,6 +340,7 @@ YamlPtr parse_yaml(const std::string& text, const std::string& file) {
     if (!parser.HandleNextDocument(builder) || !builder.root) {
       throw InputError({file, 0, 0}, "the file is empty.");
     }
+    builder.check_last_quote(text);
     TreeBuilder second(file);
     if (parser.HandleNextDocument(second) && second.root) {
       throw InputError(second.root->place, "a second YAML document begins here; one file holds one.");

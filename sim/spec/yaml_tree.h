@@ -28,6 +28,8 @@ struct YamlNode {
   std::vector<Entry> entries;
 
   const Entry* find(std::string_view key) const;
+  /// Appends to a mapping that is being made, without a place.
+  void add(std::string key, std::shared_ptr<YamlNode> value);
 };
 
 using YamlPtr = std::shared_ptr<YamlNode>;

@@ -402,7 +402,7 @@ class CandidateStudy {
   }
 
   /// Queueing and the scheduler's order add to TTFT what means cannot tell.
-  static constexpr double ttft_log_sd = 0.35;
+  static constexpr double ttft_log_sd = 0.5;
 
   const Scenario& scenario_;
   const CandidateSpec& candidate_;

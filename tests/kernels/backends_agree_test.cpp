@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "kernels/registry.h"
 #include "kernels/tbb/selector.h"
@@ -52,6 +53,30 @@ TEST_P(BackendsAgree, EveryInstructionSet) {
       ASSERT_TRUE(std::equal(chosen.begin(), chosen.end(), row)) << variant.name << " " << token;
     }
   }
+}
+
+// Under the thread sanitizer this says more than the tests above: Debian's libtbb is not
+// instrumented, so that its hand-over of tasks looks like a race.
+TEST(SelectorThreads, ShareOneSelector) {
+  RoutingProblem problem = base_problem(gate_spec(ScoreFunction::softmax, 8), 128);
+  problem.popularity = {0.3, 0.9, 0.4, 2, 2, 1};
+  const auto ids = find_backend("reference").select(problem);
+  const Popularity popularity(problem);
+  Selector selector(problem, popularity);
+  const auto on_all_layers = [&](const auto& body) {
+    std::vector<std::jthread> threads;
+    for (int layer = 0; layer < problem.layers; ++layer) threads.emplace_back(body, layer);
+  };
+  on_all_layers([&](int layer) {
+    for (int context = 0; context < 4; ++context) selector.prepare(layer, context);
+  });
+  std::vector<std::uint16_t> chosen(ids.size());
+  on_all_layers([&](int layer) {
+    for (int token = 0; token < problem.tokens; ++token) {
+      selector.select(layer, token, chosen.data() + (layer * problem.tokens + token) * 8);
+    }
+  });
+  EXPECT_EQ(chosen, ids);
 }
 
 TEST(CudaAgrees, OnEveryProblem) {

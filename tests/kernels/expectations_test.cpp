@@ -37,7 +37,8 @@ TEST(Expectations, DistinctDestinationRanks) {
     for (const int ranks : problem.rank_counts) {
       const double miss = miss_chance(experts, experts / ranks, k);
       const double both = miss_chance(experts, 2 * experts / ranks, k);
-      const double variance = ranks * miss * (1 - miss) + ranks * (ranks - 1) * (both - miss * miss);
+      const double variance =
+          ranks * miss * (1 - miss) + ranks * (ranks - 1) * (both - miss * miss);
       const TrafficStats& traffic = stats.traffic_to(ranks);
       ASSERT_GE(traffic.tokens, 10000);
       EXPECT_NEAR(traffic.mean_destination_ranks(), ranks * (1 - miss),
@@ -59,8 +60,7 @@ TEST(Expectations, DistinctExpertsInABatch) {
       const double miss = std::pow(1 - static_cast<double>(k) / experts, size);
       const double tolerance =
           5 * std::sqrt(experts * miss * (1 - miss) / static_cast<double>(batch.samples));
-      EXPECT_NEAR(batch.mean_distinct_experts(), experts * (1 - miss),
-                  size == 1 ? 1e-9 : tolerance)
+      EXPECT_NEAR(batch.mean_distinct_experts(), experts * (1 - miss), size == 1 ? 1e-9 : tolerance)
           << experts << " experts, batch " << size;
     }
   }
@@ -104,7 +104,8 @@ TEST(Expectations, SkewFallsWithBatchSizeToAFloor) {
   problem.batch_sizes = {8, 32, 128, 1024, 4096};
   const RoutingStats stats = find_backend("tbb").route(problem);
   for (std::size_t i = 1; i < stats.batches.size(); ++i) {
-    EXPECT_LT(stats.batches[i].mean_expert_imbalance(), stats.batches[i - 1].mean_expert_imbalance());
+    EXPECT_LT(stats.batches[i].mean_expert_imbalance(),
+              stats.batches[i - 1].mean_expert_imbalance());
   }
   const double floor = stats.batch(4096).mean_expert_imbalance();
   EXPECT_NEAR(stats.batch(1024).mean_expert_imbalance(), floor, 0.05 * floor);

@@ -62,9 +62,8 @@ OracleChoice oracle(const GateSpec& gate, const std::vector<double>& x,
       std::iota(members.begin(), members.end(), g * size);
       sort_best_first(members, rank_by);
       const auto term = [&](int e) { return bias.empty() ? score(x[e]) : rank_by[e]; };
-      values.push_back(gate.group_reduce == GroupReduce::max
-                           ? rank_by[members[0]]
-                           : term(members[0]) + term(members[1]));
+      values.push_back(gate.group_reduce == GroupReduce::max ? rank_by[members[0]]
+                                                             : term(members[0]) + term(members[1]));
     }
     std::vector<int> groups(gate.groups);
     std::iota(groups.begin(), groups.end(), 0);
@@ -77,7 +76,8 @@ OracleChoice oracle(const GateSpec& gate, const std::vector<double>& x,
     if (allowed[e / size]) ids.push_back(e);
   }
   sort_best_first(ids, rank_by);
-  if (!bias.empty()) choice.margin = std::min(choice.margin, smallest_gap(ids, rank_by, gate.top_k));
+  if (!bias.empty())
+    choice.margin = std::min(choice.margin, smallest_gap(ids, rank_by, gate.top_k));
   choice.ids.assign(ids.begin(), ids.begin() + gate.top_k);
   return choice;
 }
@@ -142,8 +142,7 @@ class Gates : public testing::TestWithParam<GateCase> {
     if (test.bias_range > 0) bias = paired_bias(test.experts, test.bias_range);
     for (const std::int32_t b : bias) bias_real.push_back(from_fixed(b, kScoreFraction));
 
-    const Gate gate{test.gate, test.experts, bias.empty() ? nullptr : bias.data(),
-                    &score_tables()};
+    const Gate gate{test.gate, test.experts, bias.empty() ? nullptr : bias.data(), &score_tables()};
     std::vector<std::uint16_t> chosen(test.gate.top_k);
     select_experts(gate, logits, chosen);
     const OracleChoice expected = oracle(test.gate, rounded, bias_real);

@@ -46,15 +46,15 @@ TEST(GateWeights, SqrtSoftplus) {
 }
 
 TEST(GateWeights, HugeLogitsStayFinite) {
-  const auto w = gate_weights(gate_spec(ScoreFunction::softmax, 1), std::vector<double>{2000, -2000},
-                              std::vector<std::uint16_t>{0});
+  const auto w = gate_weights(gate_spec(ScoreFunction::softmax, 1),
+                              std::vector<double>{2000, -2000}, std::vector<std::uint16_t>{0});
   EXPECT_EQ(w[0], 1.0);
 }
 
 TEST(GateWeights, RefusesUnknownExpert) {
-  EXPECT_THROW(gate_weights(gate_spec(ScoreFunction::softmax, 1), kLogits,
-                            std::vector<std::uint16_t>{4}),
-               std::invalid_argument);
+  EXPECT_THROW(
+      gate_weights(gate_spec(ScoreFunction::softmax, 1), kLogits, std::vector<std::uint16_t>{4}),
+      std::invalid_argument);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ std::vector<std::uint16_t> run(const RoutingProblem& problem) {
       lane_choose(
           gate, lane, values, [&](std::int64_t key) { return warp.largest(lane, key); },
           [&](int n, int expert) {
-            if (lane == 0) ids[static_cast<std::size_t>(row) * k + n] = static_cast<std::uint16_t>(expert);
+            if (lane == 0)
+              ids[static_cast<std::size_t>(row) * k + n] = static_cast<std::uint16_t>(expert);
           });
     }
   };

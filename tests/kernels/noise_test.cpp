@@ -37,7 +37,8 @@ TEST(Noise, GumbelFollowsLibm) {
     ASSERT_NEAR(gumbel(gumbel_tables(), w) * kUnit, exact_gumbel(w), 5e-6) << word;
   }
   for (int shift = 0; shift < 32; ++shift) {
-    for (const std::uint32_t w : {1u << shift, (1u << shift) - 1, ~(1u << shift), ~0u - (1u << shift)}) {
+    for (const std::uint32_t w :
+         {1u << shift, (1u << shift) - 1, ~(1u << shift), ~0u - (1u << shift)}) {
       EXPECT_NEAR(gumbel(gumbel_tables(), w) * kUnit, exact_gumbel(w), 5e-6) << w;
     }
   }

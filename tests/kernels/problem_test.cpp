@@ -44,9 +44,7 @@ TEST(Problem, RefusesBadGates) {
   expect_refused([](auto& p) { p.gate.groups = 0; }, "0 groups");
   expect_refused([](auto& p) { p.gate.groups_kept = 2; }, "keeps 2 of 1");
   expect_refused(
-      [](auto& p) {
-        p.gate = grouped_gate(ScoreFunction::sigmoid, 8, 64, 1, GroupReduce::max);
-      },
+      [](auto& p) { p.gate = grouped_gate(ScoreFunction::sigmoid, 8, 64, 1, GroupReduce::max); },
       "hold only 4 experts");
   expect_refused(
       [](auto& p) {

@@ -73,8 +73,7 @@ inline std::vector<NamedProblem> all_problems() {
   add("llama4_128_1", base_problem(gate_spec(sigmoid, 1), 128));
   add("kimi_k3_896_16", base_problem(gate_spec(sigmoid, 16), 896));
   add("limits_1024_32", base_problem(gate_spec(softmax, 32), 1024));
-  add("deepseek_v2_160_6",
-      base_problem(grouped_gate(softmax, 6, 8, 3, GroupReduce::max), 160));
+  add("deepseek_v2_160_6", base_problem(grouped_gate(softmax, 6, 8, 3, GroupReduce::max), 160));
   add("deepseek_v3_256_8",
       base_problem(grouped_gate(sigmoid, 8, 8, 4, GroupReduce::top2_sum), 256));
   add("pairs_in_64_groups",

@@ -54,8 +54,8 @@ TEST_F(Registry, EnvironmentDecidesAutoOnly) {
 }
 
 TEST_F(Registry, UnknownNamesAreAnsweredWithTheKnownOnes) {
-  EXPECT_THAT(error_for("opencl"),
-              AllOf(HasSubstr("\"opencl\""), HasSubstr("auto, cuda, tbb, reference"), EndsWith(".")));
+  EXPECT_THAT(error_for("opencl"), AllOf(HasSubstr("\"opencl\""),
+                                         HasSubstr("auto, cuda, tbb, reference"), EndsWith(".")));
   setenv("TOLLGATE_BACKEND", "metal", 1);
   EXPECT_THAT(error_for("auto"), AllOf(HasSubstr("\"metal\""), HasSubstr("TOLLGATE_BACKEND")));
 }

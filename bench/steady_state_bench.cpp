@@ -1,0 +1,106 @@
+#include <benchmark/benchmark.h>
+
+#include "kernels/registry.h"
+#include "sim/placement/memory_plan.h"
+#include "sim/serving/steady_state.h"
+#include "sim/spec/scenario_schema.h"
+#include "sim/study/run.h"
+
+namespace {
+
+using namespace tollgate;
+
+const std::string main_scenario = TOLLGATE_REPOSITORY "/scenarios/moe-vs-dense.yaml";
+
+Scenario scenario() {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  return load_scenario(main_scenario, {}, library);
+}
+
+/// One candidate with its routing statistics made beforehand.
+struct Prepared {
+  Scenario question = scenario();
+  const CandidateSpec& candidate;
+  Deployment deployment;
+  PrecisionMap precision;
+  RoutingTables routing;
+  WorkloadMix mix;
+  SchedulerLimits limits;
+
+  Prepared(const std::string& name, Deployment d) : candidate(find(name)), deployment(d) {
+    precision = deployed_precision(candidate.model, candidate.deployment);
+    routing.resize(candidate.model.ffns.size());
+    for (std::size_t i = 0; i < routing.size(); ++i) {
+      if (candidate.model.ffns[i].kind != FfnKind::moe) continue;
+      routing[i] = make_routing_tables(candidate.model.ffns[i], candidate.model.family, question.routing,
+                                       question.seed, {d.expert}, kernels::find_backend("tbb"));
+    }
+    mix = summarise(question.workload);
+    limits.host_per_request = question.method.host_per_request;
+  }
+  const CandidateSpec& find(const std::string& name) const {
+    for (const CandidateSpec& c : question.candidates) {
+      if (c.name == name) return c;
+    }
+    throw std::runtime_error("no candidate " + name);
+  }
+  StepModel model() const {
+    return StepModel(candidate.model, candidate.hardware, deployment, precision, candidate.deployment,
+                     question.method, routing);
+  }
+};
+
+/// One steady-state estimate of one candidate with cached routing statistics: target below 50 us.
+void steady_state(benchmark::State& state, const char* name, Deployment deployment) {
+  const Prepared prepared(name, deployment);
+  const StepModel model = prepared.model();
+  double in_flight = 100;
+  for (auto _ : state) {
+    in_flight = in_flight < 200 ? in_flight + 1 : 100;
+    benchmark::DoNotOptimize(solve_steady_state(model, prepared.mix, prepared.limits, in_flight));
+  }
+}
+
+/// The same with placement and the step model built anew, as in a sweep over deployments.
+void placement_and_steady_state(benchmark::State& state, const char* name, Deployment deployment) {
+  const Prepared prepared(name, deployment);
+  for (auto _ : state) {
+    const MemoryPlan memory = plan_memory(prepared.candidate.model, prepared.candidate.hardware, deployment,
+                                          prepared.precision, prepared.candidate.deployment, prepared.question.method,
+                                          prepared.mix.decode_context);
+    const StepModel model = prepared.model();
+    benchmark::DoNotOptimize(solve_steady_state(model, prepared.mix, prepared.limits, memory.largest_batch));
+  }
+}
+
+void step_time(benchmark::State& state) {
+  const Prepared prepared("DeepSeek-V3.2 on H200-SXM", {8, 1, 8, 1});
+  const StepModel model = prepared.model();
+  StepLoad load;
+  load.decode_sequences = 100;
+  load.decode_context = 3000;
+  for (auto _ : state) {
+    load.decode_context += 1;
+    benchmark::DoNotOptimize(model.seconds(load));
+  }
+}
+
+/// The main scenario with Monte Carlo routing, without reading its files: target below 1 s.
+void main_run(benchmark::State& state) {
+  const Scenario question = scenario();
+  for (auto _ : state) benchmark::DoNotOptimize(run_scenario(question, kernels::find_backend("tbb")));
+}
+
+void read_scenario(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(scenario());
+}
+
+BENCHMARK(step_time);
+BENCHMARK_CAPTURE(steady_state, moe_tp8_ep8, "DeepSeek-V3.2 on H200-SXM", Deployment{8, 1, 8, 1});
+BENCHMARK_CAPTURE(steady_state, moe_dp8_ep8, "Qwen3.5-397B-A17B on H200-SXM", Deployment{1, 1, 8, 8});
+BENCHMARK_CAPTURE(steady_state, dense_tp8, "Llama-3.1-405B on H200-SXM", Deployment{8, 1, 1, 1});
+BENCHMARK_CAPTURE(placement_and_steady_state, moe_tp8_ep8, "DeepSeek-V3.2 on H200-SXM", Deployment{8, 1, 8, 1});
+BENCHMARK(read_scenario)->Unit(benchmark::kMillisecond);
+BENCHMARK(main_run)->Unit(benchmark::kMillisecond);
+
+}  // namespace

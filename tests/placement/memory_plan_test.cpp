@@ -1,0 +1,91 @@
+#include "sim/placement/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "sim/spec/library.h"
+
+namespace tollgate {
+namespace {
+
+struct Case {
+  LlmSpec model;
+  HardwareSpec hardware;
+  DeploymentSpec spec;
+  MethodSpec method;
+
+  Case(const char* model_name, const char* hardware_name) {
+    Library library(TOLLGATE_REPOSITORY "/models");
+    model = library.model(model_name, {});
+    hardware = library.hardware(hardware_name, {});
+  }
+  MemoryPlan plan(Deployment d, double context) const {
+    return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context);
+  }
+};
+
+TEST(memory_plan, weights_over_all_ranks_are_the_checkpoint_when_nothing_is_replicated) {
+  // Llama has 8 key-value heads, so eight ranks split everything.
+  const Case c("Llama-3.1-70B", "H200-SXM");
+  const double stored = weight_bytes(c.model, c.model.precision).total();
+  EXPECT_NEAR(c.plan({8, 1, 1, 1}, 4000).weights * 8 / stored, 1, 0.001);
+  EXPECT_NEAR(c.plan({1, 1, 1, 1}, 4000).weights / stored, 1, 0.001);
+}
+
+TEST(memory_plan, llama_405b_in_bf16_does_not_fit_a_machine_of_h100_but_does_in_fp8) {
+  Case c("Llama-3.1-405B", "H100-SXM");
+  EXPECT_FALSE(c.plan({8, 1, 1, 1}, 2000).fits());  // 810 GB of weights, 8 x 80 GB x 0.9 usable
+  c.spec.weights = Precision::fp8;
+  EXPECT_TRUE(c.plan({8, 1, 1, 1}, 2000).fits());
+}
+
+TEST(memory_plan, kv_cache_per_sequence_is_the_published_figure_times_the_context) {
+  const Case c("Llama-3.1-405B", "B200-SXM");
+  const double context = 10000;
+  // 516,096 bytes per token (arXiv 2505.09343), split over eight ranks; blocks add 8 tokens.
+  EXPECT_NEAR(c.plan({8, 1, 1, 1}, context).kv_per_sequence, 516096.0 / 8 * (context + 8), 1);
+}
+
+TEST(memory_plan, data_parallel_attention_multiplies_the_room_for_a_latent_cache) {
+  const Case c("DeepSeek-V3", "H200-SXM");
+  const MemoryPlan tensor = c.plan({8, 1, 8, 1}, 4000);
+  const MemoryPlan data = c.plan({1, 1, 8, 8}, 4000);
+  EXPECT_GT(data.largest_batch, 2 * tensor.largest_batch);
+  EXPECT_GT(data.weights, tensor.weights) << "attention weights are on every rank";
+}
+
+TEST(memory_plan, pipeline_stages_split_weights_and_cache) {
+  const Case c("Llama-3.1-70B", "H200-SXM");
+  const MemoryPlan one = c.plan({1, 1, 1, 1}, 4000), four = c.plan({1, 4, 1, 1}, 4000);
+  EXPECT_NEAR(four.kv_per_sequence * 4, one.kv_per_sequence, one.kv_per_sequence * 0.001);
+  EXPECT_LT(four.weights, one.weights / 3);
+}
+
+TEST(memory_plan, a_longer_context_never_allows_more_sequences) {
+  for (const char* name : {"DeepSeek-V3.2", "Qwen3.5-397B-A17B", "gpt-oss-120b", "Llama-3.1-70B"}) {
+    const Case c(name, "B200-SXM");
+    double previous = 1e18;
+    for (double context = 100; context < 1e6; context *= 3) {
+      const double batch = c.plan({8, 1, 1, 1}, context).largest_batch;
+      EXPECT_LE(batch, previous) << name << " at " << context;
+      previous = batch;
+    }
+  }
+}
+
+TEST(memory_plan, max_batch_caps_the_batch) {
+  Case c("Llama-3.1-8B", "H200-SXM");
+  c.spec.max_batch = 7;
+  EXPECT_EQ(c.plan({1, 1, 1, 1}, 1000).largest_batch, 7);
+}
+
+TEST(memory_plan, an_override_narrows_weights_and_never_widens_them) {
+  Case c("gpt-oss-120b", "H200-SXM");
+  c.spec.weights = Precision::fp8;
+  const PrecisionMap p = deployed_precision(c.model, c.spec);
+  EXPECT_EQ(p.experts, Precision::mxfp4);
+  EXPECT_EQ(p.attention, Precision::fp8);
+  EXPECT_EQ(p.embedding, Precision::bf16);
+}
+
+}  // namespace
+}  // namespace tollgate

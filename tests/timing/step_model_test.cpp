@@ -1,0 +1,218 @@
+#include "sim/timing/step_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "kernels/registry.h"
+#include "sim/placement/memory_plan.h"
+#include "sim/spec/library.h"
+
+namespace tollgate {
+namespace {
+
+RoutingTables tables(const LlmSpec& model, int ranks) {
+  RoutingTables out(model.ffns.size());
+  RoutingSpec spec;
+  spec.layers = 2;
+  spec.tokens = 2048;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (model.ffns[i].kind != FfnKind::moe) continue;
+    out[i] = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"));
+  }
+  return out;
+}
+
+struct Case {
+  LlmSpec model;
+  HardwareSpec hardware;
+  Deployment deployment;
+  DeploymentSpec spec;
+  MethodSpec method;
+  RoutingTables routing;
+
+  Case(const char* model_name, const char* hardware_name, Deployment d) : deployment(d) {
+    Library library(TOLLGATE_REPOSITORY "/models");
+    model = library.model(model_name, {});
+    hardware = library.hardware(hardware_name, {});
+    routing = tables(model, d.expert);
+  }
+  StepModel step_model() const {
+    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, method, routing);
+  }
+};
+
+StepLoad decode(double sequences, double context) {
+  StepLoad load;
+  load.decode_sequences = sequences;
+  load.decode_context = context;
+  return load;
+}
+StepLoad prefill(double tokens, double context) {
+  StepLoad load;
+  load.prefill_tokens = tokens;
+  load.prefill_context = context;
+  load.prompts_finished = 1;
+  return load;
+}
+
+struct Named {
+  const char* model;
+  Deployment deployment;
+};
+const Named cases[] = {{"Llama-3.1-70B", {8, 1, 1, 1}},     {"Llama-3.1-405B", {8, 2, 1, 1}},
+                       {"DeepSeek-V3.2", {1, 1, 8, 8}},     {"DeepSeek-R1", {8, 1, 8, 1}},
+                       {"Qwen3.5-397B-A17B", {4, 1, 8, 2}}, {"gpt-oss-120b", {2, 1, 1, 1}},
+                       {"DeepSeek-V4-Flash", {8, 1, 1, 1}}, {"MiniMax-M2.5", {4, 1, 4, 1}}};
+
+TEST(step_model, the_breakdown_adds_up_to_the_fast_sum) {
+  for (const Named& n : cases) {
+    const Case c(n.model, "H200-SXM", n.deployment);
+    const StepModel model = c.step_model();
+    for (StepLoad load : {decode(64, 3000), prefill(8192, 4096), StepLoad{4096, 2000, 0, 1, 50, 2500}}) {
+      const StepTime t = model.detail(load);
+      EXPECT_NEAR(t.seconds, model.seconds(load), 1e-12 * t.seconds) << n.model;
+      EXPECT_NEAR(t.compute + t.hbm + t.interconnect + t.imbalance + t.host, t.seconds, 1e-9 * t.seconds) << n.model;
+      double classes = 0;
+      for (const double seconds : t.by_class) classes += seconds;
+      EXPECT_NEAR(classes, t.seconds, 1e-9 * t.seconds) << n.model;
+    }
+  }
+}
+
+TEST(step_model, more_work_never_takes_less_time) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> grow(1.0, 3.0);
+  for (const Named& n : cases) {
+    const Case c(n.model, "B200-SXM", n.deployment);
+    const StepModel model = c.step_model();
+    for (int i = 0; i < 200; ++i) {
+      StepLoad a{std::exp(grow(random) * 2), grow(random) * 500, 0, 1, std::exp(grow(random) * 1.5), grow(random) * 900};
+      StepLoad b = a;
+      switch (i % 4) {
+        case 0: b.prefill_tokens *= grow(random); break;
+        case 1: b.prefill_context *= grow(random); break;
+        case 2: b.decode_sequences *= grow(random); break;
+        default: b.decode_context *= grow(random); break;
+      }
+      // Interpolated Monte Carlo statistics may wiggle by a fraction of a per cent.
+      EXPECT_GE(model.seconds(b), model.seconds(a) * 0.99) << n.model << " case " << i;
+    }
+  }
+}
+
+// Speed of light: no step beats reading the touched weights and the cache once at full bandwidth, nor
+// doing its arithmetic at the peak rate.
+TEST(step_model, no_decode_step_beats_the_roofline) {
+  for (const char* name : {"Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-32B", "Mistral-Large-2407"}) {
+    const Case c(name, "H200-SXM", {8, 1, 1, 1});
+    const StepModel model = c.step_model();
+    const ParameterCount count = count_parameters(c.model);
+    for (const double batch : {1.0, 16.0, 256.0}) {
+      const double context = 4000;
+      const PrecisionMap& p = c.model.precision;
+      const double bytes = (count.total() - count.embedding) * 2 + batch * sequence_bytes(c.model, p, context).total();
+      const double flops = 2 * (count.total() - count.embedding) * batch;
+      const double bound = std::max(bytes / (8 * c.hardware.memory_bandwidth), flops / (8 * c.hardware.peak.bf16));
+      EXPECT_GE(model.seconds(decode(batch, context)), bound) << name << " batch " << batch;
+    }
+  }
+}
+
+TEST(step_model, a_prefill_step_of_a_dense_model_is_near_its_arithmetic) {
+  // Long chunk, eight ranks: matrix products dominate and run between half of and the full peak.
+  const Case c("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  const double tokens = 16384;
+  const double flops = 2 * (count_parameters(c.model).total() - 2 * 128256.0 * 8192) * tokens;
+  const double ideal = flops / (8 * c.hardware.peak.bf16);
+  const StepTime t = c.step_model().detail(prefill(tokens, 1));
+  const double gemm = t.by_class[static_cast<std::size_t>(OperatorClass::gemm)];
+  EXPECT_GT(gemm, ideal);
+  EXPECT_LT(gemm, 2 * ideal);
+}
+
+TEST(step_model, a_decode_step_at_batch_one_reads_only_the_chosen_experts) {
+  // 671B parameters take 5.6x the bytes of Llama-70B in fp8, but one token touches 8 of 256 experts.
+  const Case moe("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1});
+  const StepTime few = moe.step_model().detail(decode(1, 1000));
+  const StepTime many = moe.step_model().detail(decode(256, 1000));
+  const auto experts = static_cast<std::size_t>(OperatorClass::experts);
+  const double launch = 58 * moe.hardware.efficiency.moe_fp8.launch;
+  EXPECT_NEAR((many.by_class[experts] - launch) / (few.by_class[experts] - launch), 256.0 / 8, 256.0 / 8 * 0.35);
+}
+
+TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) {
+  const Case skewed("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  Case even = skewed;
+  even.routing.clear();
+  even.routing.resize(even.model.ffns.size());
+  RoutingSpec spec;
+  spec.popularity = RoutingSpec::Popularity::uniform;
+  spec.layers = 2;
+  spec.tokens = 2048;
+  for (std::size_t i = 0; i < even.routing.size(); ++i) {
+    if (even.model.ffns[i].kind == FfnKind::moe) {
+      even.routing[i] = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8}, kernels::find_backend("tbb"));
+    }
+  }
+  const StepLoad load = decode(1024, 2000);
+  const StepTime a = skewed.step_model().detail(load), b = even.step_model().detail(load);
+  EXPECT_GT(a.imbalance, b.imbalance);
+  EXPECT_GT(b.imbalance, 0) << "sampling alone leaves some ranks fuller";
+}
+
+TEST(step_model, every_fitted_operator_class_states_an_error) {
+  const Case c("DeepSeek-V3", "B200-SXM", {1, 1, 8, 8});
+  const StepTime t = c.step_model().detail(decode(256, 3000));
+  EXPECT_GT(t.log_sd, 0.02);
+  EXPECT_LT(t.log_sd, 0.5);
+  EXPECT_NE(t.provenance, Provenance::exact);
+}
+
+TEST(routing_table, interpolates_between_the_powers_of_two_and_holds_at_the_ends) {
+  const RoutingTable table({{1, 8, 8, 1, 8, 64}, {2, 6, 6, 2, 15, 128}, {4, 4, 4, 3, 28, 192}}, 5.3, 8);
+  EXPECT_DOUBLE_EQ(table.at(3).busiest_ratio, 5);
+  EXPECT_DOUBLE_EQ(table.at(0.5).busiest_ratio, 8);
+  EXPECT_DOUBLE_EQ(table.at(400).busiest_ratio, 4);
+  EXPECT_DOUBLE_EQ(table.at(8).padded_rows, 384);
+  EXPECT_DOUBLE_EQ(table.destination_ranks(), 5.3);
+}
+
+TEST(routing_table, tables_do_not_depend_on_the_backend) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const LlmSpec model = library.model("DeepSeek-V3", {});
+  RoutingSpec spec;
+  spec.layers = 2;
+  spec.tokens = 256;
+  for (const FfnSpec& f : model.ffns) {
+    if (f.kind != FfnKind::moe) continue;
+    const auto a = make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("reference"));
+    const auto b = make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("tbb"));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      for (const double tokens : {1.0, 37.0, 200.0}) {
+        EXPECT_EQ(a[i].at(tokens).busiest_ratio, b[i].at(tokens).busiest_ratio);
+        EXPECT_EQ(a[i].at(tokens).rank_distinct, b[i].at(tokens).rank_distinct);
+      }
+    }
+  }
+}
+
+TEST(compute_path, a_format_without_a_unit_falls_back_to_a_wider_one) {
+  PeakRates hopper;
+  hopper.bf16 = 989e12;
+  hopper.fp8 = 1979e12;
+  EXPECT_EQ(compute_path(Precision::fp8, hopper).unit, ComputeClass::fp8);
+  EXPECT_EQ(compute_path(Precision::mxfp4, hopper).unit, ComputeClass::bf16);
+  EXPECT_EQ(compute_path(Precision::int4, hopper).unit, ComputeClass::bf16);
+  PeakRates blackwell = hopper;
+  blackwell.fp4 = 9000e12;
+  EXPECT_EQ(compute_path(Precision::nvfp4, blackwell).peak, 9000e12);
+  EXPECT_EQ(compute_path(Precision::mxfp4, blackwell).unit, ComputeClass::fp8);
+  PeakRates ampere;
+  ampere.bf16 = 312e12;
+  EXPECT_EQ(compute_path(Precision::fp8, ampere).peak, 312e12);
+}
+
+}  // namespace
+}  // namespace tollgate
