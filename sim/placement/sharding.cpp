@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace tollgate {
+namespace {
+
+/// Outputs of DeepSeek-V4's pooling: values and gates, twice as wide where pools overlap (ratio 4).
+double pooling_outputs(int compression, double width) {
+  if (compression <= 1) return 0;
+  return (compression == 4 ? 4 : 2) * width;
+}
+
+}  // namespace
 
 Precision precision_of(const PrecisionMap& map, TensorClass tensor) {
   switch (tensor) {
@@ -23,16 +32,19 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
   if (a.kind == AttentionKind::linear) {
     const double qk = 2.0 * a.qk_heads * a.qk_head_dim;
     const double v = static_cast<double>(a.v_heads) * a.v_head_dim;
-    const bool lightning = a.linear == LinearKind::lightning;
     const bool kda = a.linear == LinearKind::kda;
-    // q, k, v and the output gate; the decay and beta projections are narrow (one value per head).
-    const double gate = kda ? 0 : v;
-    const double narrow = lightning ? 0 : (a.linear == LinearKind::mamba2 ? 1.0 : 2.0) * a.v_heads;
+    // q, k, v and the output gate; decay and beta are one value per head. KDA's decay, and its gate
+    // where it is not a full projection, are low rank.
+    const double gate = kda && !a.output_gate ? 0 : v;
+    const double narrow = a.linear == LinearKind::lightning        ? 0
+                          : a.linear == LinearKind::gated_deltanet ? 2.0 * a.v_heads
+                                                                   : a.v_heads;
     out.push_back({(qk + v + gate + narrow) / tensor, h});
-    if (kda) {  // low-rank decay and gate, rank = head width
-      const double rank = a.v_head_dim;
-      out.push_back({2 * rank, h});
-      out.push_back({2 * v / tensor, rank});
+    if (kda) {
+      const double rank = a.qk_head_dim;
+      const double wide = qk / 2 + (a.output_gate ? 0 : v);
+      out.push_back({a.output_gate ? rank : 2 * rank, h});
+      out.push_back({wide / tensor, rank});
     }
     out.push_back({h, v / tensor});
     return out;
@@ -54,7 +66,8 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
     const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;
     const double kv_heads = std::max(1.0, static_cast<double>(a.kv_heads) / tensor);
     const double q = heads * a.head_dim + (a.output_gate ? heads * v_dim : 0);
-    const double kv = kv_heads * (a.head_dim + (a.shared_kv || a.k_eq_v ? 0 : v_dim));
+    const double kv = kv_heads * (a.head_dim + (a.shared_kv || a.k_eq_v ? 0 : v_dim)) +
+                      pooling_outputs(a.compression, a.kv_heads * a.head_dim);
     if (a.q_lora_rank > 0) {
       out.push_back({a.q_lora_rank + kv, h});
       out.push_back({q, static_cast<double>(a.q_lora_rank)});
@@ -72,7 +85,8 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
   if (a.index.top_k > 0 && a.index.owns_cache) {
     const double from = a.q_lora_rank > 0 ? a.q_lora_rank : h;
     out.push_back({static_cast<double>(a.index.heads) * a.index.head_dim, from});
-    out.push_back({static_cast<double>(a.index.head_dim + a.index.heads), h});
+    const double keys = a.compression > 1 ? pooling_outputs(a.compression, a.index.head_dim) : a.index.head_dim;
+    out.push_back({keys + a.index.heads, h});
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/base/text.h"
+#include "sim/base/units.h"
 #include "sim/report/candidate_text.h"
 #include "sim/report/facts.h"
 #include "sim/report/number_format.h"

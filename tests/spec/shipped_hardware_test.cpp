@@ -50,7 +50,9 @@ TEST(ShippedHardware, EveryFigureIsSensible) {
     EXPECT_GE(h.scale_up.bandwidth, h.scale_out.bandwidth);
     EXPECT_LE(h.scale_up.latency, h.scale_out.latency);
     EXPECT_LE(h.per_node, h.per_domain);
-    if (h.all_in_power > 0) EXPECT_GT(h.all_in_power, h.tdp);
+    if (h.all_in_power > 0) {
+      EXPECT_GT(h.all_in_power, h.tdp);
+    }
   }
 }
 

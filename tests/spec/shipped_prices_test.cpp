@@ -50,7 +50,9 @@ TEST(ShippedPrices, EveryTokenPriceNamesAModelAndIsOrdered) {
       EXPECT_TRUE(std::regex_match(price.date, iso_date)) << price.date;
       EXPECT_LE(price.cached_input, price.input);
       EXPECT_LE(price.input, price.output);
-      if (price.cache_write >= 0) EXPECT_GE(price.cache_write, price.input);
+      if (price.cache_write >= 0) {
+        EXPECT_GE(price.cache_write, price.input);
+      }
     }
   }
   EXPECT_GE(count, 50u);
