@@ -9,11 +9,14 @@
 namespace tollgate {
 namespace {
 
-/// `digits` significant digits, but never fewer than the digits before the point.
+/// `digits` significant digits after rounding (0.9999 is "1.00"), but never fewer than the digits
+/// before the point.
 std::string about(double value, int digits) {
-  return std::fabs(value) < 1e-4 ? significant(value, digits)
-         : std::fabs(value) >= std::pow(10.0, digits - 1) ? grouped(value, 0)
-                                                         : significant(value, digits);
+  if (std::fabs(value) < 1e-4) return significant(value, digits);
+  int exponent = static_cast<int>(std::floor(std::log10(std::fabs(value))));
+  const double unit = std::pow(10.0, exponent - digits + 1);
+  if (std::round(std::fabs(value) / unit) * unit >= std::pow(10.0, exponent + 1)) ++exponent;
+  return grouped(value, std::max(0, digits - 1 - exponent));
 }
 
 struct Scale {
@@ -72,7 +75,7 @@ std::string money_text(double usd) {
   if (usd == 0) return "0";
   if (std::fabs(usd) >= 1e4) return grouped(usd, 0);
   if (std::fabs(usd) >= 0.9995) return grouped(usd, 2);
-  return significant(usd, 3);
+  return about(usd, 3);
 }
 
 std::string percent_text(double fraction) {

@@ -5,6 +5,12 @@
 namespace tollgate {
 
 /// Weights of one attention of a model of width `hidden`, elements. Norm vectors and biases counted.
+///
+/// Shapes follow the published reference code: gqa arXiv 2305.13245; mla arXiv 2405.04434, section 2.1;
+/// low-rank queries over one key-value head (MFA) arXiv 2507.19427; sparse-attention indexer and the
+/// pooled shared key-value cache the inference code of deepseek-ai/DeepSeek-V3.2-Exp and DeepSeek-V4;
+/// gated_deltanet transformers' qwen3_next; kda arXiv 2510.26692; mamba2 arXiv 2405.21060; lightning
+/// arXiv 2501.08313.
 struct AttentionWeights {
   double query = 0;    ///< Q projection (both factors where it is low rank), output gate included
   double key_value = 0;///< K and V (mla: down- and up-projection)
@@ -15,7 +21,7 @@ struct AttentionWeights {
 };
 AttentionWeights attention_weights(const AttentionSpec& attention, int hidden);
 
-/// Weights of one feed-forward part, elements.
+/// Weights of one feed-forward part, elements. Zero experts as in arXiv 2509.01322, section 2.1.
 struct FfnWeights {
   double dense = 0;         ///< dense FFN
   double per_expert = 0;    ///< one routed expert

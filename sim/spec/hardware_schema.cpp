@@ -59,10 +59,10 @@ const Schema<EfficiencyTable>& efficiency_schema() {
     };
     op("gemm_bf16", &EfficiencyTable::gemm_bf16, "Dense matrix products in BF16.");
     op("gemm_fp8", &EfficiencyTable::gemm_fp8, "Dense matrix products in FP8 or INT8.");
-    op("gemm_fp4", &EfficiencyTable::gemm_fp4, "Dense matrix products in FP4.");
+    op("gemm_fp4", &EfficiencyTable::gemm_fp4, "Dense matrix products on the FP4 unit; unused without one.");
     op("moe_bf16", &EfficiencyTable::moe_bf16, "Fused expert layers in BF16.");
     op("moe_fp8", &EfficiencyTable::moe_fp8, "Fused expert layers in FP8 or INT8.");
-    op("moe_fp4", &EfficiencyTable::moe_fp4, "Fused expert layers in FP4.");
+    op("moe_fp4", &EfficiencyTable::moe_fp4, "Fused expert layers on the FP4 unit; unused without one.");
     op("prefill_attention", &EfficiencyTable::prefill_attention, "Attention over a prompt chunk.");
     op("decode_attention", &EfficiencyTable::decode_attention, "Attention of one new token per sequence.");
     op("mla_prefill", &EfficiencyTable::mla_prefill, "Latent attention over a prompt chunk.");

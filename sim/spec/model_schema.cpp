@@ -425,9 +425,8 @@ const Schema<LlmSpec>& model_schema() {
                if (model.mtp.modules == 0) return nullptr;
                auto node = yaml_mapping();
                node->add("modules", yaml_scalar(std::to_string(model.mtp.modules)));
-               for (auto& entry : write_layer(model.mtp.layer, model, 1)->entries) {
-                 node->entries.push_back(std::move(entry));
-               }
+               const YamlPtr layer = write_layer(model.mtp.layer, model, 1);
+               for (auto& entry : layer->entries) node->entries.push_back(std::move(entry));
                return node;
              });
     s.object("precision", &LlmSpec::precision, precision_schema(), optional, "Storage formats as shipped.");

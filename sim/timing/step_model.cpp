@@ -164,9 +164,8 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
       core.decode_launch = core.prefill_launch = layers * e.launch;
       // A decode step reads and writes the state once.
       core.decode_state = layers * 2 * shape.state * share * bytes_per_element(precision.state) / limit.bandwidth;
-      // Chunked form, chunk 64: per token and head 4 dk dv for the state, 2 x 64 (dk + dv) inside.
-      const double dk = a.qk_head_dim, dv = a.v_head_dim;
-      core.prefill_token = layers * heads * (4 * dk * dv + 128 * (dk + dv)) / limit.flops;
+      // Chunked delta rule with chunks as long as a head is wide: 6 dk dv per token and head.
+      core.prefill_token = layers * heads * 6 * a.qk_head_dim * a.v_head_dim / limit.flops;
       cores_.push_back(core);
       continue;
     }

@@ -91,7 +91,7 @@ TEST(YamlTree, NamesThePlaceOfASyntaxError) {
   EXPECT_THAT(parse_error("a: 1\nb: [1, 2\n"), HasSubstr("this is not YAML"));
   EXPECT_THAT(parse_error("a: 1\n\tb: 2\n"), StartsWith("f.yaml:2:"));
   EXPECT_EQ(parse_error("a: 'open\n"), "f.yaml:1:4: this is not YAML: the quoted text has no end.");
-  EXPECT_EQ(parse_error("\xc3\xa9: \"open \\\"\nb: 1\n"), "f.yaml:1:4: this is not YAML: the quoted text has no end.");
+  EXPECT_EQ(parse_error("\xc3\xa9: \"open \\\"\nb: 1\n"), "f.yaml:1:5: this is not YAML: the quoted text has no end.");
   EXPECT_EQ(parse_error("a: 'closed ''so'\nb: \"x\"\n"), "nothing was thrown");
   EXPECT_THAT(parse_error("? [a, b]\n: 1\n"), HasSubstr("a key must be plain text."));
 }
