@@ -5,6 +5,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/text.h"
+#include "sim/report/number_format.h"
 #include "tools/argument_parser.h"
 #include "tools/command.h"
 #include "tools/help_text.h"
@@ -57,11 +58,9 @@ int dispatch(const std::vector<std::string>& arguments, Console& console) {
   return command.run(parse_arguments(command.help, rest), console);
 }
 
-/// One line, whatever is in the sentence.
+/// One line without control characters, whatever is in the sentence.
 void complain(std::ostream& err, const std::string& sentence) {
-  std::string line = sentence;
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  err << line << '\n';
+  err << printable(sentence) << '\n';
 }
 
 }  // namespace

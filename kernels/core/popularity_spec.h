@@ -10,7 +10,7 @@ namespace tollgate::kernels {
 ///
 /// with G, D, Q standard normal and drawn once, so that ranking x samples experts without
 /// replacement with weights exp(x - noise) (Plackett-Luce). All sigmas zero is uniform routing.
-/// Form and typical values: reference/routing.md 3.4.
+/// Typical values: docs/method.md, "Popularity".
 ///
 /// Consecutive runs of `tokens_per_sequence` tokens form a sequence; every sequence draws one
 /// domain and one topic, the same at all layers. 1 is a decode batch (each token from another

@@ -4,6 +4,7 @@ usage: validate_schemas.py SCHEMA_FOLDER REPOSITORY
 """
 import json
 import pathlib
+import re
 import sys
 
 import jsonschema
@@ -15,13 +16,17 @@ BAD = ["unknown_key", "unknown_nested_key", "missing_unit", "wrong_unit", "negat
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.2 has no dates; neither have our files."""
+    """Scalars as in YAML 1.2: no dates, and 671e9 is a number."""
 
 
 Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, regexp) for tag, regexp in resolvers
+            if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:float")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+Loader.add_implicit_resolver("tag:yaml.org,2002:float",
+                             re.compile(r"^[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?$"),
+                             list("-+.0123456789"))
 
 
 def errors_of(validator, path):
