@@ -23,7 +23,8 @@ void check_choice(const CommandHelp& help, const std::string& name, const std::s
 }
 
 [[noreturn]] void refuse_extra(const CommandHelp& help, const std::string& word) {
-  if (word.size() < 2 || word[0] != '-') fail(help, "the argument " + quote(word) + " is not expected.");
+  if (word.size() < 2 || word[0] != '-')
+    fail(help, "the argument " + quote(word) + " is not expected.");
   const std::string given = word.substr(0, word.find('='));
   std::vector<std::string> known{"--help"};
   for (const OptionHelp& option : help.options) known.push_back(option.name);
@@ -43,7 +44,8 @@ Arguments parse_arguments(const CommandHelp& help, const std::vector<std::string
   std::vector<std::string> free_words;
   app.add_option("WORDS", free_words);
   for (const OptionHelp& option : help.options) {
-    const std::string names = option.letter.empty() ? option.name : option.letter + "," + option.name;
+    const std::string names =
+        option.letter.empty() ? option.name : option.letter + "," + option.name;
     if (option.value.empty()) {
       app.add_flag(names, flags[option.name]);
     } else {
@@ -68,8 +70,10 @@ Arguments parse_arguments(const CommandHelp& help, const std::vector<std::string
       check_choice(help, positional.name, free_words[i], positional.choices);
       arguments.add(positional.name, free_words[i]);
     } else if (positional.required) {
-      const std::string one_of = positional.choices.empty() ? "" : " (one of " + join(positional.choices) + ")";
-      fail(help, positional.name + " is missing" + one_of + "; 'tollgate " + help.name + " --help' explains it.");
+      const std::string one_of =
+          positional.choices.empty() ? "" : " (one of " + join(positional.choices) + ")";
+      fail(help, positional.name + " is missing" + one_of + "; 'tollgate " + help.name +
+                     " --help' explains it.");
     }
   }
   for (const OptionHelp& option : help.options) {

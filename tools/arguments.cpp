@@ -23,8 +23,9 @@ long long Arguments::to_integer(const std::string& name, const std::string& valu
   long long number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc() || end != value.data() + value.size() || number < low || number > high) {
-    throw InputError("tollgate " + command_ + ": " + name + " must be a whole number from " + std::to_string(low) +
-                     " to " + std::to_string(high) + ", but is " + quote(value) + ".");
+    throw InputError("tollgate " + command_ + ": " + name + " must be a whole number from " +
+                     std::to_string(low) + " to " + std::to_string(high) + ", but is " +
+                     quote(value) + ".");
   }
   return number;
 }
@@ -37,8 +38,8 @@ double Arguments::number(const std::string& name, double low, double high) const
   const std::string value = text(name);
   const auto number = parse_number(value);
   if (!number || *number < low || *number > high) {
-    throw InputError("tollgate " + command_ + ": " + name + " must be a number from " + shortest(low) + " to " +
-                     shortest(high) + ", but is " + quote(value) + ".");
+    throw InputError("tollgate " + command_ + ": " + name + " must be a number from " +
+                     shortest(low) + " to " + shortest(high) + ", but is " + quote(value) + ".");
   }
   return *number;
 }

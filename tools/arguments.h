@@ -13,8 +13,12 @@ class Arguments {
  public:
   explicit Arguments(std::string command) : command_(std::move(command)) {}
 
-  void add(const std::string& name, std::string value) { values_[name].push_back(std::move(value)); }
-  void add_default(const std::string& name, std::string value) { defaults_[name] = std::move(value); }
+  void add(const std::string& name, std::string value) {
+    values_[name].push_back(std::move(value));
+  }
+  void add_default(const std::string& name, std::string value) {
+    defaults_[name] = std::move(value);
+  }
   /// The user gave it; a default does not count.
   bool has(const std::string& name) const { return values_.count(name) != 0; }
 
@@ -30,7 +34,8 @@ class Arguments {
   std::vector<int> integers(const std::string& name, int low, int high) const;
 
  private:
-  long long to_integer(const std::string& name, const std::string& value, long long low, long long high) const;
+  long long to_integer(const std::string& name, const std::string& value, long long low,
+                       long long high) const;
 
   std::string command_;
   std::map<std::string, std::vector<std::string>> values_;

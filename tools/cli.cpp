@@ -21,7 +21,8 @@ const Command& find_command(const std::string& name) {
     names.push_back(command.help.name);
   }
   if (name.ends_with(".yaml") || name.ends_with(".yml")) {
-    throw InputError("tollgate: " + quote(name) + " is not a command. Did you mean 'tollgate run " + name + "'?");
+    throw InputError("tollgate: " + quote(name) + " is not a command. Did you mean 'tollgate run " +
+                     name + "'?");
   }
   const std::string what = name.starts_with("-") ? "option " : "command ";
   if (name.starts_with("-")) names = {"--help", "--version"};
@@ -32,7 +33,8 @@ const Command& find_command(const std::string& name) {
 
 bool asks_for_help(const std::vector<std::string>& words) {
   const auto end = std::find(words.begin(), words.end(), "--");
-  return std::any_of(words.begin(), end, [](const std::string& w) { return w == "-h" || w == "--help"; });
+  return std::any_of(words.begin(), end,
+                     [](const std::string& w) { return w == "-h" || w == "--help"; });
 }
 
 int dispatch(const std::vector<std::string>& arguments, Console& console) {

@@ -35,18 +35,18 @@ class DeviceError : public std::runtime_error {
 
 /// One option of a command, as data: the parser, the help and docs/cli.md read it.
 struct OptionHelp {
-  std::string name;                  ///< "--format"
-  std::string letter;                ///< "-o", or empty
-  std::string value;                 ///< "FILE"; empty for a flag
-  std::string text;                  ///< a sentence
-  std::string default_text = {};     ///< the value it has when not given; empty = none
+  std::string name;               ///< "--format"
+  std::string letter;             ///< "-o", or empty
+  std::string value;              ///< "FILE"; empty for a flag
+  std::string text;               ///< a sentence
+  std::string default_text = {};  ///< the value it has when not given; empty = none
   std::vector<std::string> choices = {};
   bool repeatable = false;
-  std::string default_note = {};     ///< instead of default_text: what holds without it, in words
+  std::string default_note = {};  ///< instead of default_text: what holds without it, in words
 };
 
 struct PositionalHelp {
-  std::string name;                  ///< "SCENARIO"
+  std::string name;  ///< "SCENARIO"
   std::string text;
   bool required = true;
   std::vector<std::string> choices = {};

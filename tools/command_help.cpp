@@ -23,8 +23,8 @@ int run(const Arguments& arguments, Console& console) {
     console.out << command_help(command.help, console.width);
     return exit_code::ok;
   }
-  throw InputError("tollgate help: there is no command " + quote(name) + "." + did_you_mean(name, names) +
-                   " Known: " + join(names) + ".");
+  throw InputError("tollgate help: there is no command " + quote(name) + "." +
+                   did_you_mean(name, names) + " Known: " + join(names) + ".");
 }
 
 }  // namespace
@@ -34,7 +34,8 @@ Command help_command() {
   help.name = "help";
   help.summary = "Explain a command.";
   help.positionals = {{"COMMAND", "Name of a command.", false}};
-  help.options = {{"--markdown", "", "", "Print the reference of all commands in Markdown (docs/cli.md)."}};
+  help.options = {
+      {"--markdown", "", "", "Print the reference of all commands in Markdown (docs/cli.md)."}};
   help.examples = {{"tollgate help run", "The options of `run` with examples."}};
   return {help, run};
 }

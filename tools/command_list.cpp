@@ -25,13 +25,15 @@ struct Listing {
 Listing list_models(Library& library) {
   Listing list;
   for (const char* heading : {"model", "by"}) list.table.column(heading, Align::left);
-  for (const char* heading : {"parameters", "active", "cache/token", "context"}) list.table.column(heading, Align::right);
+  for (const char* heading : {"parameters", "active", "cache/token", "context"})
+    list.table.column(heading, Align::right);
   for (const char* heading : {"weights", "released"}) list.table.column(heading, Align::left);
   for (const std::string& name : library.names(Library::Shelf::llm)) {
     const LlmSpec model = library.model(name, {});
     if (model.closed) {
       list.table.note({model.name, model.organisation}, "closed: prices only");
-      list.json.push_back({{"name", model.name}, {"organisation", model.organisation}, {"closed", true}});
+      list.json.push_back(
+          {{"name", model.name}, {"organisation", model.organisation}, {"closed", true}});
       continue;
     }
     const ParameterCount count = count_parameters(model);
@@ -40,7 +42,8 @@ Listing list_models(Library& library) {
     const double cache = kv_bytes_per_token(model, model.precision);
     list.table.row({model.name, model.organisation, parameters_text(count.total()),
                     moe ? parameters_text(count.active(true)) : "dense", bytes_text(cache),
-                    grouped(static_cast<double>(model.context), 0), std::string(info(precision).name), model.released});
+                    grouped(static_cast<double>(model.context), 0),
+                    std::string(info(precision).name), model.released});
     list.json.push_back({{"name", model.name},
                          {"organisation", model.organisation},
                          {"closed", false},
@@ -74,7 +77,8 @@ Listing list_hardware(Library& library) {
   list.table.column("hardware", Align::left);
   list.table.column("memory", Align::right);
   list.table.column("bandwidth", Align::right);
-  for (const char* format : {"bf16", "fp8", "fp4"}) list.table.column(format, Align::right, "dense TFLOP/s");
+  for (const char* format : {"bf16", "fp8", "fp4"})
+    list.table.column(format, Align::right, "dense TFLOP/s");
   list.table.column("power", Align::right);
   list.table.column("GPUs", Align::right, "fast link");
   list.table.column("each way", Align::right, "fast link");
@@ -85,25 +89,31 @@ Listing list_hardware(Library& library) {
   for (const std::string& name : library.names(Library::Shelf::hardware)) {
     const HardwareSpec h = library.hardware(name, {});
     const GpuPrice* price = price_of(books, h.name);
-    list.table.row({h.name, bytes_text(h.memory), format_quantity(h.memory_bandwidth, Dimension::bytes_per_second),
+    list.table.row({h.name, bytes_text(h.memory),
+                    format_quantity(h.memory_bandwidth, Dimension::bytes_per_second),
                     peak_text(h.peak.bf16), peak_text(h.peak.fp8), peak_text(h.peak.fp4),
                     h.tdp > 0 ? grouped(h.tdp, 0) + " W" : "-", std::to_string(h.per_domain),
                     format_quantity(h.scale_up.bandwidth, Dimension::bytes_per_second),
-                    price ? money_text(price->usd_per_hour) : "-", price ? price->level : "", price ? price->date : ""});
-    Json entry{{"name", h.name},
-               {"vendor", h.vendor},
-               {"memory_bytes", h.memory},
-               {"memory_bandwidth_bytes_per_second", h.memory_bandwidth},
-               {"peak_flops_per_second",
-                {{"bf16", h.peak.bf16}, {"fp8", h.peak.fp8}, {"int8", h.peak.int8}, {"fp4", h.peak.fp4}}},
-               {"tdp_watts", h.tdp > 0 ? Json(h.tdp) : Json(nullptr)},
-               {"per_node", h.per_node},
-               {"per_domain", h.per_domain},
-               {"scale_up_bytes_per_second", h.scale_up.bandwidth},
-               {"scale_out_bytes_per_second", h.scale_out.bandwidth},
-               {"price", nullptr}};
+                    price ? money_text(price->usd_per_hour) : "-", price ? price->level : "",
+                    price ? price->date : ""});
+    Json entry{
+        {"name", h.name},
+        {"vendor", h.vendor},
+        {"memory_bytes", h.memory},
+        {"memory_bandwidth_bytes_per_second", h.memory_bandwidth},
+        {"peak_flops_per_second",
+         {{"bf16", h.peak.bf16}, {"fp8", h.peak.fp8}, {"int8", h.peak.int8}, {"fp4", h.peak.fp4}}},
+        {"tdp_watts", h.tdp > 0 ? Json(h.tdp) : Json(nullptr)},
+        {"per_node", h.per_node},
+        {"per_domain", h.per_domain},
+        {"scale_up_bytes_per_second", h.scale_up.bandwidth},
+        {"scale_out_bytes_per_second", h.scale_out.bandwidth},
+        {"price", nullptr}};
     if (price) {
-      entry["price"] = {{"usd_per_hour", price->usd_per_hour}, {"level", price->level}, {"date", price->date}, {"from", price->from}};
+      entry["price"] = {{"usd_per_hour", price->usd_per_hour},
+                        {"level", price->level},
+                        {"date", price->date},
+                        {"from", price->from}};
     }
     list.json.push_back(entry);
   }
@@ -119,7 +129,8 @@ Listing list_prices(Library& library) {
   list.table.column("USD/h", Align::right);
   list.table.column("from", Align::left);
   for (const char* heading : {"model", "seller", "date"}) list.second.column(heading, Align::left);
-  for (const char* kind : {"input", "cached", "output"}) list.second.column(kind, Align::right, "USD per M tokens");
+  for (const char* kind : {"input", "cached", "output"})
+    list.second.column(kind, Align::right, "USD per M tokens");
   list.second.column("book", Align::left);
   for (const PriceBook& book : library.prices()) {
     for (const GpuPrice& p : book.gpus) {
@@ -132,8 +143,8 @@ Listing list_prices(Library& library) {
                            {"from", p.from}});
     }
     for (const TokenPrice& p : book.tokens) {
-      list.second.row({p.model, p.seller, p.date, money_text(p.input), optional_money(p.cached_input),
-                       money_text(p.output), book.name});
+      list.second.row({p.model, p.seller, p.date, money_text(p.input),
+                       optional_money(p.cached_input), money_text(p.output), book.name});
       list.json.push_back({{"book", book.name},
                            {"model", p.model},
                            {"seller", p.seller},
@@ -156,7 +167,8 @@ Listing list_traffic(Library& library) {
   for (const std::string& name : library.names(Library::Shelf::traffic)) {
     const RequestClass t = library.traffic(name, {});
     const std::string from = t.sources.empty() ? "assumed" : t.sources[0].from;
-    list.table.row({t.name, count_text(t.input.average()), count_text(t.output.average()), percent_text(t.prefix_hit_rate)});
+    list.table.row({t.name, count_text(t.input.average()), count_text(t.output.average()),
+                    percent_text(t.prefix_hit_rate)});
     list.json.push_back({{"name", t.name},
                          {"mean_input_tokens", t.input.average()},
                          {"mean_output_tokens", t.output.average()},
@@ -195,11 +207,14 @@ Command list_command() {
   CommandHelp help;
   help.name = "list";
   help.summary = "List the models, accelerators, prices or traffic it knows.";
-  help.details = {"The entries are the files of models/; `show` prints one with its sources. Dates stand beside prices."};
+  help.details = {
+      "The entries are the files of models/; `show` prints one with its sources. Dates stand "
+      "beside prices."};
   help.positionals = {{"KIND", "What to list.", true, {"models", "hardware", "prices", "traffic"}}};
   help.options = {format_option({"text", "json"}), output_option()};
-  help.examples = {{"tollgate list models", "Architectures with parameters, cache per token and context."},
-                   {"tollgate list hardware --format json", "Accelerators, in SI units."}};
+  help.examples = {
+      {"tollgate list models", "Architectures with parameters, cache per token and context."},
+      {"tollgate list hardware --format json", "Accelerators, in SI units."}};
   return {help, run};
 }
 

@@ -32,8 +32,9 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
   gate.groups_kept = r.groups_kept;
   gate.group_reduce = r.bias ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
   // Of top_k choices over experts and zero experts, those with work to do, on average.
-  gate.top_k = std::max(1, static_cast<int>(std::lround(static_cast<double>(ffn.top_k) * ffn.experts /
-                                                        (ffn.experts + ffn.zero_experts))));
+  gate.top_k =
+      std::max(1, static_cast<int>(std::lround(static_cast<double>(ffn.top_k) * ffn.experts /
+                                               (ffn.experts + ffn.zero_experts))));
   gate.renormalise = r.renormalise;
   gate.scale = r.scale;
   return gate;
@@ -47,8 +48,8 @@ const FfnSpec& moe_layer(const LlmSpec& model, const std::string& wanted) {
     kinds.push_back(ffn.name);
   }
   if (kinds.empty()) throw InputError("tollgate route: " + model.name + " has no expert layers.");
-  throw InputError("tollgate route: " + model.name + " has no expert layers named " + quote(wanted) + "; it has " +
-                   join(kinds) + ".");
+  throw InputError("tollgate route: " + model.name + " has no expert layers named " +
+                   quote(wanted) + "; it has " + join(kinds) + ".");
 }
 
 kernels::GateSpec explicit_gate(const Arguments& arguments) {
@@ -58,10 +59,12 @@ kernels::GateSpec explicit_gate(const Arguments& arguments) {
                : score == "sqrt_softplus" ? kernels::ScoreFunction::sqrt_softplus
                                           : kernels::ScoreFunction::softmax;
   gate.groups = static_cast<int>(arguments.integer("--groups", 1, kernels::kMaxGroups));
-  gate.groups_kept = arguments.has("--groups-kept")
-                         ? static_cast<int>(arguments.integer("--groups-kept", 1, kernels::kMaxGroups))
-                         : gate.groups;
-  gate.group_reduce = arguments.text("--group-value") == "top2" ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
+  gate.groups_kept =
+      arguments.has("--groups-kept")
+          ? static_cast<int>(arguments.integer("--groups-kept", 1, kernels::kMaxGroups))
+          : gate.groups;
+  gate.group_reduce = arguments.text("--group-value") == "top2" ? kernels::GroupReduce::top2_sum
+                                                                : kernels::GroupReduce::max;
   gate.top_k = static_cast<int>(arguments.integer("--top-k", 1, kernels::kMaxTopK));
   return gate;
 }
@@ -82,9 +85,11 @@ kernels::PopularitySpec popularity(const Arguments& arguments, std::string_view 
   if (kind == "family" && !arguments.has("--sigma")) return family_spread(family);
   kernels::PopularitySpec spread;
   if (kind != "lognormal") {
-    if (arguments.has("--sigma")) throw InputError("tollgate route: --sigma goes with --popularity lognormal.");
+    if (arguments.has("--sigma"))
+      throw InputError("tollgate route: --sigma goes with --popularity lognormal.");
   } else {
-    if (!arguments.has("--sigma")) throw InputError("tollgate route: --popularity lognormal needs --sigma.");
+    if (!arguments.has("--sigma"))
+      throw InputError("tollgate route: --popularity lognormal needs --sigma.");
     spread.sigma_global = arguments.number("--sigma", 0, 16);
   }
   return spread;
@@ -94,13 +99,15 @@ RoutingProblem problem_of(const Arguments& arguments) {
   RoutingProblem problem;
   std::string family;
   if (arguments.has("--model")) {
-    for (const char* option : {"--experts", "--top-k", "--score", "--groups", "--groups-kept", "--group-value"}) {
+    for (const char* option :
+         {"--experts", "--top-k", "--score", "--groups", "--groups-kept", "--group-value"}) {
       if (!arguments.has(option)) continue;
       throw InputError(std::string("tollgate route: --model and ") + option +
                        " exclude each other; the model has its own gate.");
     }
     Library library(Library::find_root());
-    const LlmSpec model = library.model(arguments.text("--model"), {"tollgate route --model", 0, 0});
+    const LlmSpec model =
+        library.model(arguments.text("--model"), {"tollgate route --model", 0, 0});
     const FfnSpec& ffn = moe_layer(model, arguments.text("--layer-kind"));
     problem.gate = gate_of(ffn);
     problem.experts = ffn.experts;
@@ -120,17 +127,20 @@ RoutingProblem problem_of(const Arguments& arguments) {
   return problem;
 }
 
-std::string text_of(const RoutingProblem& problem, const RoutingStats& stats, std::string_view backend) {
+std::string text_of(const RoutingProblem& problem, const RoutingStats& stats,
+                    std::string_view backend) {
   using Align = TextTable::Align;
   std::string out = std::to_string(stats.experts) + " experts, top " + std::to_string(stats.top_k);
   if (problem.gate.groups > 1) {
-    out += ", the best " + std::to_string(problem.gate.groups_kept) + " of " + std::to_string(problem.gate.groups) + " groups";
+    out += ", the best " + std::to_string(problem.gate.groups_kept) + " of " +
+           std::to_string(problem.gate.groups) + " groups";
   }
   const auto& spread = problem.popularity;
-  out += "; popularity sigma " + shortest(spread.sigma_global) + " global, " + shortest(spread.sigma_domain) + " domain, " +
-         shortest(spread.sigma_topic) + " topic\n";
-  out += std::to_string(stats.layers) + " layers of " + grouped(stats.tokens, 0) + " tokens, seed " +
-         std::to_string(problem.seed) + ", routed by " + std::string(backend) + "\n\n";
+  out += "; popularity sigma " + shortest(spread.sigma_global) + " global, " +
+         shortest(spread.sigma_domain) + " domain, " + shortest(spread.sigma_topic) + " topic\n";
+  out += std::to_string(stats.layers) + " layers of " + grouped(stats.tokens, 0) +
+         " tokens, seed " + std::to_string(problem.seed) + ", routed by " + std::string(backend) +
+         "\n\n";
   TextTable table;
   table.column("batch", Align::right);
   table.column("distinct", Align::right, "experts of a layer");
@@ -143,9 +153,11 @@ std::string text_of(const RoutingProblem& problem, const RoutingStats& stats, st
   for (const kernels::BatchStats& batch : stats.batches) {
     for (const kernels::RankStats& rank : batch.ranks) {
       const bool first = &rank == &batch.ranks.front();
-      table.row({first ? std::to_string(batch.batch_size) : "", first ? fixed(batch.mean_distinct_experts(), 1) : "",
+      table.row({first ? std::to_string(batch.batch_size) : "",
+                 first ? fixed(batch.mean_distinct_experts(), 1) : "",
                  first ? fixed(batch.mean_expert_imbalance(), 2) : "", std::to_string(rank.ranks),
-                 fixed(rank.mean_imbalance(), 3), fixed(rank.busiest_load_percentile(95) / rank.mean_rank_load, 3),
+                 fixed(rank.mean_imbalance(), 3),
+                 fixed(rank.busiest_load_percentile(95) / rank.mean_rank_load, 3),
                  fixed(static_cast<double>(rank.busiest_load_max) / rank.mean_rank_load, 3),
                  fixed(rank.mean_busiest_distinct(), 1), grouped(rank.mean_padded_rows_64(), 0),
                  fixed(stats.traffic_to(rank.ranks).mean_destination_ranks(), 2)});
@@ -157,7 +169,8 @@ std::string text_of(const RoutingProblem& problem, const RoutingStats& stats, st
   return out;
 }
 
-std::string json_of(const RoutingProblem& problem, const RoutingStats& stats, std::string_view backend) {
+std::string json_of(const RoutingProblem& problem, const RoutingStats& stats,
+                    std::string_view backend) {
   Json json{{"format_version", run_format_version},
             {"tool_version", tool_version},
             {"backend", backend},
@@ -186,14 +199,16 @@ std::string json_of(const RoutingProblem& problem, const RoutingStats& stats, st
            {"busiest_load_sum", rank.busiest_load_sum},
            {"busiest_over_mean", rank.mean_imbalance()},
            {"busiest_p95_over_mean", rank.busiest_load_percentile(95) / rank.mean_rank_load},
-           {"busiest_max_over_mean", static_cast<double>(rank.busiest_load_max) / rank.mean_rank_load},
+           {"busiest_max_over_mean",
+            static_cast<double>(rank.busiest_load_max) / rank.mean_rank_load},
            {"mean_distinct_experts_on_busiest", rank.mean_busiest_distinct()},
            {"mean_padded_rows_64_on_busiest", rank.mean_padded_rows_64()}});
     }
     json["batches"].push_back(std::move(entry));
   }
   for (const kernels::TrafficStats& traffic : stats.traffic) {
-    json["traffic"].push_back({{"ranks", traffic.ranks}, {"mean_ranks_per_token", traffic.mean_destination_ranks()}});
+    json["traffic"].push_back(
+        {{"ranks", traffic.ranks}, {"mean_ranks_per_token", traffic.mean_destination_ranks()}});
   }
   return json.dump(2) + "\n";
 }
@@ -208,8 +223,9 @@ int run(const Arguments& arguments, Console& console) {
   return with_backend(arguments, "auto", [&](const kernels::RoutingBackend& backend) {
     const RoutingStats stats = backend.route(problem);
     const bool json = arguments.text("--format") == "json";
-    deliver(json ? json_of(problem, stats, backend.name()) : text_of(problem, stats, backend.name()),
-            arguments.text("--output"), console);
+    deliver(
+        json ? json_of(problem, stats, backend.name()) : text_of(problem, stats, backend.name()),
+        arguments.text("--output"), console);
     return exit_code::ok;
   });
 }
@@ -221,21 +237,38 @@ Command route_command() {
   help.name = "route";
   help.summary = "Run the routing engine alone: loads, imbalance, distinct experts, traffic.";
   help.details = {
-      "A batch is that many tokens routed together, such as one decode step. `busiest rank` compares the "
-      "expert-parallel rank with most work to the mean: the whole group waits for it. Tokens per link follow "
+      "A batch is that many tokens routed together, such as one decode step. `busiest rank` "
+      "compares the "
+      "expert-parallel rank with most work to the mean: the whole group waits for it. Tokens per "
+      "link follow "
       "from the number of ranks a token is sent to."};
   help.options = {
       {"--model", "", "NAME", "Gate and popularity of a model of models/llm."},
-      {"--layer-kind", "", "NAME", "Which of the model's kinds of expert layers; left out: the first."},
+      {"--layer-kind", "", "NAME",
+       "Which of the model's kinds of expert layers; left out: the first."},
       {"--experts", "", "N", "Routed experts, instead of --model."},
       {"--top-k", "", "K", "Experts per token.", "1"},
-      {"--score", "", "FUNCTION", "Score function of the gate.", "softmax", {"softmax", "sigmoid", "sqrt_softplus"}},
+      {"--score",
+       "",
+       "FUNCTION",
+       "Score function of the gate.",
+       "softmax",
+       {"softmax", "sigmoid", "sqrt_softplus"}},
       {"--groups", "", "N", "Groups of experts.", "1"},
       {"--groups-kept", "", "N", "Groups that take part for a token; left out: all."},
-      {"--group-value", "", "KIND", "How a group is valued: its best expert, or its two best.", "best", {"best", "top2"}},
-      {"--popularity", "", "KIND",
-       "family: log-normal with the spread of the model's family; uniform; lognormal: the spread of --sigma.",
-       "family", {"family", "uniform", "lognormal"}},
+      {"--group-value",
+       "",
+       "KIND",
+       "How a group is valued: its best expert, or its two best.",
+       "best",
+       {"best", "top2"}},
+      {"--popularity",
+       "",
+       "KIND",
+       "family: log-normal with the spread of the model's family; uniform; lognormal: the spread "
+       "of --sigma.",
+       "family",
+       {"family", "uniform", "lognormal"}},
       {"--sigma", "", "S", "Standard deviation of the logarithm of expert popularity."},
       {"--layers", "", "N", "Independent layers.", "8"},
       {"--tokens", "", "N", "Tokens per layer.", "16384"},
@@ -247,9 +280,10 @@ Command route_command() {
       format_option({"text", "json"}),
       output_option(),
   };
-  help.examples = {
-      {"tollgate route --model DeepSeek-V3 --batch 64,512 --ranks 8,32", "How evenly a model's experts are used."},
-      {"tollgate route --experts 128 --top-k 8 --popularity lognormal --sigma 0.9", "A gate of one's own."}};
+  help.examples = {{"tollgate route --model DeepSeek-V3 --batch 64,512 --ranks 8,32",
+                    "How evenly a model's experts are used."},
+                   {"tollgate route --experts 128 --top-k 8 --popularity lognormal --sigma 0.9",
+                    "A gate of one's own."}};
   return {help, run};
 }
 

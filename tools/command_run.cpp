@@ -20,8 +20,8 @@ void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
   for (const CandidateSpec& candidate : scenario.candidates) names.push_back(candidate.name);
   for (const std::string& name : wanted) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    throw InputError("tollgate run: the scenario has no candidate " + quote(name) + "." + did_you_mean(name, names) +
-                     " It has: " + join(names) + ".");
+    throw InputError("tollgate run: the scenario has no candidate " + quote(name) + "." +
+                     did_you_mean(name, names) + " It has: " + join(names) + ".");
   }
   std::erase_if(scenario.candidates, [&](const CandidateSpec& candidate) {
     return std::find(wanted.begin(), wanted.end(), candidate.name) == wanted.end();
@@ -31,21 +31,23 @@ void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
 int run(const Arguments& arguments, Console& console) {
   std::vector<std::string> overrides = arguments.texts("--set");
   if (arguments.has("--seed")) {
-    overrides.push_back("seed=" + std::to_string(arguments.integer("--seed", 0, 9'000'000'000'000'000)));
+    overrides.push_back("seed=" +
+                        std::to_string(arguments.integer("--seed", 0, 9'000'000'000'000'000)));
   }
   Library library(Library::find_root());
   Scenario scenario = load_scenario(arguments.text("SCENARIO"), overrides, library);
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
-  return with_backend(arguments, scenario.routing.backend, [&](const kernels::RoutingBackend& backend) {
-    const RunResult result = run_scenario(scenario, backend);
-    const std::string path = arguments.text("--output");
-    RenderOptions options;
-    options.colour = console.colour && (path.empty() || path == "-");
-    options.width = console.width;
-    options.brief = arguments.has("--brief");
-    deliver(render(result, format_of(arguments.text("--format")), options), path, console);
-    return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
-  });
+  return with_backend(
+      arguments, scenario.routing.backend, [&](const kernels::RoutingBackend& backend) {
+        const RunResult result = run_scenario(scenario, backend);
+        const std::string path = arguments.text("--output");
+        RenderOptions options;
+        options.colour = console.colour && (path.empty() || path == "-");
+        options.width = console.width;
+        options.brief = arguments.has("--brief");
+        deliver(render(result, format_of(arguments.text("--format")), options), path, console);
+        return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
+      });
 }
 
 }  // namespace
@@ -55,9 +57,11 @@ Command run_command() {
   help.name = "run";
   help.summary = "Compare a scenario's candidates: cost, throughput, latency, memory, and why.";
   help.details = {
-      "Exit code 1 means that no candidate fits in memory and meets the latency target; the output is "
+      "Exit code 1 means that no candidate fits in memory and meets the latency target; the output "
+      "is "
       "written all the same.",
-      "--set takes the dotted path of any key of the scenario; list elements are named by position or by "
+      "--set takes the dotted path of any key of the scenario; list elements are named by position "
+      "or by "
       "their `name`. The value is read as YAML, so quantities keep their unit."};
   help.positionals = {{"SCENARIO", "The scenario, a YAML file (docs/scenario.md).", true}};
   help.options = {
@@ -73,11 +77,12 @@ Command run_command() {
   for (OptionHelp& option : help.options) {
     option.repeatable = option.name == "--set" || option.name == "--candidate";
   }
-  help.examples = {
-      {"tollgate run scenarios/moe-vs-dense.yaml", "The report for reading."},
-      {"tollgate run scenarios/moe-vs-dense.yaml --set 'slo.tpot=30 ms' --set pricing.level=on-demand",
-       "The same question with a tighter target and other prices."},
-      {"tollgate run scenarios/moe-vs-dense.yaml --format json -o result.json", "Every number with its band."}};
+  help.examples = {{"tollgate run scenarios/moe-vs-dense.yaml", "The report for reading."},
+                   {"tollgate run scenarios/moe-vs-dense.yaml --set 'slo.tpot=30 ms' --set "
+                    "pricing.level=on-demand",
+                    "The same question with a tighter target and other prices."},
+                   {"tollgate run scenarios/moe-vs-dense.yaml --format json -o result.json",
+                    "Every number with its band."}};
   return {help, run};
 }
 

@@ -25,8 +25,8 @@ int run(const Arguments& arguments, Console& console) {
   } else if (!kind.empty()) {
     out = markdown_reference({&info_of(kind)});
   } else {
-    out = markdown_reference({&info_of("scenario"), &info_of("model"), &info_of("hardware"), &info_of("prices"),
-                              &info_of("traffic")});
+    out = markdown_reference({&info_of("scenario"), &info_of("model"), &info_of("hardware"),
+                              &info_of("prices"), &info_of("traffic")});
   }
   deliver(out, arguments.text("--output"), console);
   return exit_code::ok;
@@ -40,13 +40,19 @@ Command schema_command() {
   help.summary = "Print the JSON Schema of a scenario or of a file of models/, for editors.";
   help.details = {
       "JSON Schema draft-07, which the YAML language server reads: put `# yaml-language-server: "
-      "$schema=scenario.schema.json` in the first line of a scenario. The program itself is stricter: it "
+      "$schema=scenario.schema.json` in the first line of a scenario. The program itself is "
+      "stricter: it "
       "also checks fields against each other."};
-  help.positionals = {
-      {"KIND", "What to describe; left out: a scenario.", false, {"scenario", "model", "hardware", "prices", "traffic"}}};
-  help.options = {{"--markdown", "", "", "Print the reference in Markdown instead; without KIND, of everything (docs/scenario.md)."},
-                  output_option()};
-  help.examples = {{"tollgate schema -o scenario.schema.json", "For completion and checks while writing."}};
+  help.positionals = {{"KIND",
+                       "What to describe; left out: a scenario.",
+                       false,
+                       {"scenario", "model", "hardware", "prices", "traffic"}}};
+  help.options = {
+      {"--markdown", "", "",
+       "Print the reference in Markdown instead; without KIND, of everything (docs/scenario.md)."},
+      output_option()};
+  help.examples = {
+      {"tollgate schema -o scenario.schema.json", "For completion and checks while writing."}};
   return {help, run};
 }
 

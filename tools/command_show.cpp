@@ -24,7 +24,8 @@ std::string derived(std::string name, const std::string& value) {
 
 std::string published(double ours, double theirs) {
   if (theirs <= 0) return "";
-  return " (published " + parameters_text(theirs) + ", " + fixed((ours / theirs - 1) * 100, 2) + " % off)";
+  return " (published " + parameters_text(theirs) + ", " + fixed((ours / theirs - 1) * 100, 2) +
+         " % off)";
 }
 
 std::string show_model(const LlmSpec& m) {
@@ -33,22 +34,26 @@ std::string show_model(const LlmSpec& m) {
   const ParameterCount p = count_parameters(m);
   const WeightBytes w = weight_bytes(m, m.precision);
   const PublishedFigures& theirs = m.published;
-  const double active = p.active(theirs.active_counts_embeddings) +
-                        (!theirs.active_counts_embeddings && theirs.active_counts_lm_head ? p.lm_head : 0);
+  const double active =
+      p.active(theirs.active_counts_embeddings) +
+      (!theirs.active_counts_embeddings && theirs.active_counts_lm_head ? p.lm_head : 0);
   const char* without = theirs.active_counts_embeddings ? ""
                         : theirs.active_counts_lm_head  ? " without the embedding"
                                                         : " without embedding and LM head";
   out += "\n# Counted from the architecture above:\n";
   out += derived("layers", std::to_string(m.layers.size()));
-  out += derived("parameters", parameters_text(p.total()) + published(p.total(), theirs.total_parameters));
-  out += derived("active per token", parameters_text(active) + without + published(active, theirs.active_parameters));
+  out += derived("parameters",
+                 parameters_text(p.total()) + published(p.total(), theirs.total_parameters));
+  out += derived("active per token",
+                 parameters_text(active) + without + published(active, theirs.active_parameters));
   if (p.experts > 0) out += derived("share in routed experts", percent_text(p.experts / p.total()));
   if (p.mtp > 0) out += derived("MTP modules, apart", parameters_text(p.mtp));
   out += derived("weights as shipped", bytes_text(w.total()));
   out += derived("KV cache per token", bytes_text(kv_bytes_per_token(m, m.precision)));
   for (const double context : {4096.0, 32768.0, 131072.0}) {
     if (context > static_cast<double>(m.context)) continue;
-    out += derived("one sequence of " + grouped(context, 0), bytes_text(sequence_bytes(m, m.precision, context).total()));
+    out += derived("one sequence of " + grouped(context, 0),
+                   bytes_text(sequence_bytes(m, m.precision, context).total()));
   }
   return out;
 }
@@ -58,7 +63,8 @@ std::string show_hardware(const HardwareSpec& h, const std::vector<PriceBook>& b
   out += "\n# Derived:\n";
   const auto balance = [&](const char* format, double peak) {
     if (peak <= 0) return;
-    out += derived(std::string(format) + " balance", count_text(peak / h.memory_bandwidth) + " FLOP per byte of memory traffic");
+    out += derived(std::string(format) + " balance",
+                   count_text(peak / h.memory_bandwidth) + " FLOP per byte of memory traffic");
   };
   balance("bf16", h.peak.bf16);
   balance("fp8", h.peak.fp8);
@@ -70,7 +76,8 @@ std::string show_hardware(const HardwareSpec& h, const std::vector<PriceBook>& b
       if (price.hardware != h.name) continue;
       if (first) out += "# Prices (models/prices):\n";
       first = false;
-      out += derived(price.level, money_text(price.usd_per_hour) + " USD/h, " + price.date + ", " + price.from);
+      out += derived(price.level,
+                     money_text(price.usd_per_hour) + " USD/h, " + price.date + ", " + price.from);
     }
   }
   return out;
@@ -99,7 +106,8 @@ int run(const Arguments& arguments, Console& console) {
     known.insert(known.end(), names.begin(), names.end());
     if (!contains(names, name)) continue;
     if (shelf == Shelf::llm) out += show_model(library.model(name, {}));
-    if (shelf == Shelf::hardware) out += show_hardware(library.hardware(name, {}), library.prices());
+    if (shelf == Shelf::hardware)
+      out += show_hardware(library.hardware(name, {}), library.prices());
     if (shelf == Shelf::traffic) out += show_traffic(library.traffic(name, {}));
     if (shelf == Shelf::prices) {
       for (const PriceBook& book : library.prices()) {
@@ -110,8 +118,10 @@ int run(const Arguments& arguments, Console& console) {
   }
   if (out.empty()) {
     std::string hint = did_you_mean(name, known);
-    if (hint.empty()) hint = " 'tollgate list models' and 'tollgate list hardware' name those it knows.";
-    throw InputError("tollgate show: there is no model, hardware, traffic or price book named " + quote(name) + "." + hint);
+    if (hint.empty())
+      hint = " 'tollgate list models' and 'tollgate list hardware' name those it knows.";
+    throw InputError("tollgate show: there is no model, hardware, traffic or price book named " +
+                     quote(name) + "." + hint);
   }
   deliver(out, arguments.text("--output"), console);
   return exit_code::ok;
@@ -122,11 +132,14 @@ int run(const Arguments& arguments, Console& console) {
 Command show_command() {
   CommandHelp help;
   help.name = "show";
-  help.summary = "Print a model, accelerator, traffic or price book with its sources and derived figures.";
-  help.details = {"The output is YAML that a scenario or models/ can take; derived figures are comments."};
+  help.summary =
+      "Print a model, accelerator, traffic or price book with its sources and derived figures.";
+  help.details = {
+      "The output is YAML that a scenario or models/ can take; derived figures are comments."};
   help.positionals = {{"NAME", "Name of an entry of models/.", true}};
   help.options = {output_option()};
-  help.examples = {{"tollgate show DeepSeek-V3", "Layers, router, precisions, parameters, cache per token."}};
+  help.examples = {
+      {"tollgate show DeepSeek-V3", "Layers, router, precisions, parameters, cache per token."}};
   return {help, run};
 }
 

@@ -31,7 +31,8 @@ int with_backend(const Arguments& arguments, const std::string& fallback,
     threads.emplace(tbb::global_control::max_allowed_parallelism,
                     static_cast<std::size_t>(arguments.integer("--threads", 1, 1024)));
   }
-  const auto& backend = chosen_backend(arguments.has("--backend") ? arguments.text("--backend") : fallback);
+  const auto& backend =
+      chosen_backend(arguments.has("--backend") ? arguments.text("--backend") : fallback);
   try {
     return work(backend);
   } catch (const InputError&) {

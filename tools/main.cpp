@@ -24,7 +24,8 @@ tollgate::Terminal terminal() {
   tollgate::Terminal terminal;
   if (::isatty(STDOUT_FILENO) == 0) return terminal;
   const char* kind = std::getenv("TERM");
-  terminal.colour = !environment_has("NO_COLOR") && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+  terminal.colour =
+      !environment_has("NO_COLOR") && kind != nullptr && std::strcmp(kind, "dumb") != 0;
   winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     terminal.width = std::clamp<int>(size.ws_col, 80, 140);
@@ -52,6 +53,7 @@ int write_out(const std::string& text, int code) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::ostringstream out;
-  const int code = tollgate::run_main({argv + std::min(argc, 1), argv + argc}, out, std::cerr, terminal());
+  const int code =
+      tollgate::run_main({argv + std::min(argc, 1), argv + argc}, out, std::cerr, terminal());
   return write_out(out.str(), code);
 }

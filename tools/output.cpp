@@ -13,7 +13,8 @@ void deliver(const std::string& text, const std::string& path, Console& console)
 }
 
 OptionHelp output_option() {
-  return {"--output", "-o", "FILE", "Write there instead of to stdout, whole or not at all; '-' is stdout."};
+  return {"--output", "-o", "FILE",
+          "Write there instead of to stdout, whole or not at all; '-' is stdout."};
 }
 
 OptionHelp format_option(std::vector<std::string> choices) {
@@ -23,9 +24,10 @@ OptionHelp format_option(std::vector<std::string> choices) {
 }
 
 OptionHelp backend_option() {
-  OptionHelp option{"--backend", "", "NAME",
-                    "Where the routing engine runs; the results are the same. auto takes the first that works, "
-                    "or the one named by TOLLGATE_BACKEND."};
+  OptionHelp option{
+      "--backend", "", "NAME",
+      "Where the routing engine runs; the results are the same. auto takes the first that works, "
+      "or the one named by TOLLGATE_BACKEND."};
   option.choices = {"auto", "reference", "tbb", "cuda"};
   option.default_note = "auto";
   return option;

@@ -19,7 +19,8 @@ std::string definition_name(const SchemaInfo& info, bool partial) {
 /// Numbers come as JSON integers where they are whole, so that schemas stay readable.
 Json bound(double value) {
   constexpr double exact = 9007199254740992.0;
-  const bool whole = value > -exact && value < exact && value == static_cast<double>(static_cast<long long>(value));
+  const bool whole = value > -exact && value < exact &&
+                     value == static_cast<double>(static_cast<long long>(value));
   return whole ? Json(static_cast<long long>(value)) : Json(value);
 }
 
@@ -42,7 +43,8 @@ Json quantity(const FieldInfo& field) {
   std::vector<std::string> units;
   for (const std::string& unit : field.units) units.push_back(regex_escaped(unit));
   return {{"type", "string"},
-          {"pattern", "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?[ \\t]+(" + join(units, "|") + ")$"}};
+          {"pattern", "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?[ \\t]+(" +
+                          join(units, "|") + ")$"}};
 }
 
 class Writer {
@@ -50,7 +52,8 @@ class Writer {
   explicit Writer(const SchemaInfo& root) : root_(object(root, false, true)) {}
 
   Json document(const SchemaInfo& info) {
-    Json json{{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", "Tollgate " + info.name}};
+    Json json{{"$schema", "http://json-schema.org/draft-07/schema#"},
+              {"title", "Tollgate " + info.name}};
     json.update(root_);
     json["definitions"] = definitions_;
     return json;
@@ -62,12 +65,20 @@ class Writer {
     const Json name{{"type", "string"}};
     Json forms = Json::array();
     switch (shorthand_of(child)) {
-      case Shorthand::none: return reference(child);
-      case Shorthand::count: forms = {Json{{"type", "integer"}, {"minimum", 1}}, reference(child)}; break;
-      case Shorthand::automatic: forms = {Json{{"const", "auto"}}, reference(child)}; break;
-      case Shorthand::name: forms = {name, reference(child, true)}; break;
+      case Shorthand::none:
+        return reference(child);
+      case Shorthand::count:
+        forms = {Json{{"type", "integer"}, {"minimum", 1}}, reference(child)};
+        break;
+      case Shorthand::automatic:
+        forms = {Json{{"const", "auto"}}, reference(child)};
+        break;
+      case Shorthand::name:
+        forms = {name, reference(child, true)};
+        break;
       case Shorthand::names:
-        forms = {name, Json{{"type", "array"}, {"items", name}, {"minItems", 1}}, reference(child, true)};
+        forms = {name, Json{{"type", "array"}, {"items", name}, {"minItems", 1}},
+                 reference(child, true)};
         break;
     }
     return {{"anyOf", std::move(forms)}};
@@ -85,11 +96,16 @@ class Writer {
 
   Json simple(Type type) {
     switch (type) {
-      case Type::text: return {{"type", Json::array({"string", "number"})}};
-      case Type::integer: return {{"type", "integer"}};
-      case Type::number: return {{"type", "number"}};
-      case Type::boolean: return {{"type", "boolean"}};
-      default: return Json::object();
+      case Type::text:
+        return {{"type", Json::array({"string", "number"})}};
+      case Type::integer:
+        return {{"type", "integer"}};
+      case Type::number:
+        return {{"type", "number"}};
+      case Type::boolean:
+        return {{"type", "boolean"}};
+      default:
+        return Json::object();
     }
   }
 
@@ -98,7 +114,8 @@ class Writer {
     if (field.child) {
       items = reference(*field.child);
       // An element of a workload may take a models/traffic entry and change it.
-      if (field.name == "workload") items = {{"anyOf", Json::array({items, reference(*field.child, true)})}};
+      if (field.name == "workload")
+        items = {{"anyOf", Json::array({items, reference(*field.child, true)})}};
     }
     return {{"type", "array"}, {"items", items}};
   }
@@ -107,22 +124,32 @@ class Writer {
     Json json;
     switch (field.type) {
       case Type::text:
-      case Type::boolean: json = simple(field.type); break;
+      case Type::boolean:
+        json = simple(field.type);
+        break;
       case Type::integer:
       case Type::number:
         json = simple(field.type);
         add_range(json, field.range);
         break;
-      case Type::quantity: json = quantity(field); break;
-      case Type::choice: json["enum"] = field.choices; break;
-      case Type::list: json = list(field); break;
+      case Type::quantity:
+        json = quantity(field);
+        break;
+      case Type::choice:
+        json["enum"] = field.choices;
+        break;
+      case Type::list:
+        json = list(field);
+        break;
       case Type::named_map:
         json = {{"type", "object"}, {"additionalProperties", reference(*field.child)}};
         break;
       case Type::object:
         json = with_shorthand(*field.child);
         break;
-      case Type::custom: json = Json::object(); break;
+      case Type::custom:
+        json = Json::object();
+        break;
     }
     return json;
   }
@@ -133,7 +160,8 @@ class Writer {
     // Draft-07 ignores what stands beside $ref.
     if (type.contains("$ref")) type = Json{{"allOf", Json::array({type})}};
     json.update(type);
-    if (!field.default_text.empty()) json["description"] = field.doc + " Default: " + field.default_text + ".";
+    if (!field.default_text.empty())
+      json["description"] = field.doc + " Default: " + field.default_text + ".";
     return json;
   }
 
@@ -147,7 +175,8 @@ class Writer {
     if (partial) {
       const bool request = info.name == "request class";
       properties[request ? "traffic" : "base"] = {
-          {"description", "Entry of models/ to start from; the other keys change it."}, {"type", "string"}};
+          {"description", "Entry of models/ to start from; the other keys change it."},
+          {"type", "string"}};
       if (request) required.push_back("traffic");
     }
     for (const FieldInfo& field : info.fields) {
@@ -179,7 +208,8 @@ Range parse_range(const std::string& text) {
   const auto number = [&](std::size_t from, std::size_t to = std::string::npos) {
     return parse_number(text.substr(from, to == std::string::npos ? to : to - from)).value_or(0);
   };
-  const std::string and_most = " and at most ", at_least = "at least ", at_most = "at most ", above = "above ";
+  const std::string and_most = " and at most ", at_least = "at least ", at_most = "at most ",
+                    above = "above ";
   if (text.empty()) return range;
   if (text.starts_with(above)) {
     const std::size_t split = text.find(and_most);
@@ -197,6 +227,8 @@ Range parse_range(const std::string& text) {
   return range;
 }
 
-std::string json_schema(const SchemaInfo& info) { return Writer(info).document(info).dump(2) + "\n"; }
+std::string json_schema(const SchemaInfo& info) {
+  return Writer(info).document(info).dump(2) + "\n";
+}
 
 }  // namespace tollgate

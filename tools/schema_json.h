@@ -20,7 +20,8 @@ enum class Shorthand {
 };
 Shorthand shorthand_of(const SchemaInfo& info);
 
-/// The bounds behind a range such as "above 0 and at most 1", as `Range`; inverse of describe(Range).
+/// The bounds behind a range such as "above 0 and at most 1", as `Range`; inverse of
+/// describe(Range).
 Range parse_range(const std::string& text);
 
 }  // namespace tollgate

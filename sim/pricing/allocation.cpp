@@ -24,15 +24,17 @@ AllocatedCost allocate(double bill_usd, const TokenVolume& tokens, const Allocat
   constexpr auto output_needed = "the number of output tokens, which carry the bill,";
   constexpr auto input_needed = "the number of input tokens, which carry the prefill part,";
   switch (rule.kind) {
-    case Allocation::output_only: return {0, per_million(bill_usd, tokens.output, output_needed)};
+    case Allocation::output_only:
+      return {0, per_million(bill_usd, tokens.output, output_needed)};
     case Allocation::total_tokens: {
-      const double price = per_million(bill_usd, tokens.input + tokens.output, "the number of tokens");
+      const double price =
+          per_million(bill_usd, tokens.input + tokens.output, "the number of tokens");
       return {tokens.input > 0 ? price : 0, tokens.output > 0 ? price : 0};
     }
     case Allocation::token_ratio: {
       require_positive(rule.ratio, "the price ratio of output to input");
-      const double price = per_million(bill_usd, tokens.input / rule.ratio + tokens.output,
-                                       "the number of tokens");
+      const double price =
+          per_million(bill_usd, tokens.input / rule.ratio + tokens.output, "the number of tokens");
       return {tokens.input > 0 ? price / rule.ratio : 0, tokens.output > 0 ? price : 0};
     }
     case Allocation::phase_time: {

@@ -2,8 +2,8 @@
 
 namespace tollgate {
 
-/// How one bill is split over input and output tokens. The choice moves the price of an output token
-/// by a factor of three and more, so it is always named beside the result.
+/// How one bill is split over input and output tokens. The choice moves the price of an output
+/// token by a factor of three and more, so it is always named beside the result.
 enum class Allocation {
   output_only,   ///< everything on generated tokens (most blogs)
   total_tokens,  ///< the same price for every token (InferenceX "total")
@@ -13,8 +13,8 @@ enum class Allocation {
 
 struct AllocationRule {
   Allocation kind = Allocation::total_tokens;
-  double ratio = 4;           ///< token_ratio: > 0
-  double prefill_share = 0;   ///< phase_time: 0..1 of the bill goes to input tokens
+  double ratio = 4;          ///< token_ratio: > 0
+  double prefill_share = 0;  ///< phase_time: 0..1 of the bill goes to input tokens
 };
 
 /// Tokens of one bill. Cached prompt tokens belong to `input`.

@@ -6,8 +6,9 @@
 
 namespace tollgate {
 
-/// Checks of the room's arguments. Each throws std::invalid_argument with a sentence that begins with
-/// `what`, for example "the price per hour", so that no result is negative, infinite or not a number.
+/// Checks of the room's arguments. Each throws std::invalid_argument with a sentence that begins
+/// with `what`, for example "the price per hour", so that no result is negative, infinite or not a
+/// number.
 void require_not_negative(double value, std::string_view what);
 void require_positive(double value, std::string_view what);
 

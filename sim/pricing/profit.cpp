@@ -40,8 +40,8 @@ double revenue_usd(const SoldTokens& sold, const TokenPrice& price) {
     throw std::invalid_argument("there are more cached tokens than input tokens.");
   }
   constexpr double million = 1e6;
-  return ((sold.input - sold.cached_input) * price.input +
-          sold.cached_input * cached_price(price) + sold.output * price.output) /
+  return ((sold.input - sold.cached_input) * price.input + sold.cached_input * cached_price(price) +
+          sold.output * price.output) /
          million;
 }
 

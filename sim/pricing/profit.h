@@ -7,8 +7,8 @@ namespace tollgate {
 /// 1 - cost / revenue: the share of revenue that is left. Below 0 at a loss. Needs revenue > 0.
 double gross_margin(double revenue, double cost);
 
-/// revenue / cost - 1: what is put on top of the cost. DeepSeek's "545 % profit margin" is this one;
-/// its gross margin is 84.5 %. Needs cost > 0.
+/// revenue / cost - 1: what is put on top of the cost. DeepSeek's "545 % profit margin" is this
+/// one; its gross margin is 84.5 %. Needs cost > 0.
 double markup(double revenue, double cost);
 
 /// Tokens sold. `cached_input` is the part of `input` that was found in the cache.
@@ -18,8 +18,9 @@ struct SoldTokens {
   double output = 0;
 };
 
-/// Revenue in USD at API prices. Cached tokens cost the input price where the seller states no cached
-/// price. Throws std::invalid_argument for negative counts or more cached tokens than input tokens.
+/// Revenue in USD at API prices. Cached tokens cost the input price where the seller states no
+/// cached price. Throws std::invalid_argument for negative counts or more cached tokens than input
+/// tokens.
 double revenue_usd(const SoldTokens& sold, const TokenPrice& price);
 
 /// Mean price per token, USD per million, of a mix with `input_per_output` prompt tokens per

@@ -22,8 +22,8 @@ UnitCost unit_cost(const Delivery& delivery, double usd_per_gpu_hour) {
   require_not_negative(delivery.input_tokens_per_second.low, "the input throughput");
   const Estimate total = sum(delivery.input_tokens_per_second, delivery.output_tokens_per_second);
   UnitCost cost;
-  cost.gpu_hours_per_million_output = gpu_hours_per_million(
-      delivery.output_tokens_per_second, delivery.gpus, delivery.utilisation);
+  cost.gpu_hours_per_million_output =
+      gpu_hours_per_million(delivery.output_tokens_per_second, delivery.gpus, delivery.utilisation);
   cost.gpu_hours_per_million_total =
       gpu_hours_per_million(total, delivery.gpus, delivery.utilisation);
   cost.usd_per_million_output = scaled(cost.gpu_hours_per_million_output, usd_per_gpu_hour);

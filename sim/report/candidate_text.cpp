@@ -33,11 +33,12 @@ std::string plural(int count, const char* word) {
 std::string title(const CandidateResult& c) {
   const std::string name = short_name(c);
   std::string text = name == c.model ? "" : printable(name) + ": ";
-  text += printable(c.model) + " on " + (c.gpus > 0 ? std::to_string(c.gpus) + " x " : "") + printable(c.hardware);
+  text += printable(c.model) + " on " + (c.gpus > 0 ? std::to_string(c.gpus) + " x " : "") +
+          printable(c.hardware);
   if (c.total_parameters > 0) {
     text += " (" + parameters_text(c.total_parameters) + " parameters, " +
-            (is_dense(c) ? "dense" : parameters_text(c.active_parameters) + " active per token") + ", " +
-            glued(bytes_text(c.kv_bytes_per_token)) + " of cache per token)";
+            (is_dense(c) ? "dense" : parameters_text(c.active_parameters) + " active per token") +
+            ", " + glued(bytes_text(c.kv_bytes_per_token)) + " of cache per token)";
   }
   return text;
 }
@@ -68,7 +69,9 @@ std::vector<MemoryPart> memory_parts(const CandidateResult& c) {
   }
   parts.push_back({"activations", 'a', &m.activations});
   parts.push_back({"runtime", 'r', &m.runtime_overhead});
-  std::erase_if(parts, [](const MemoryPart& part) { return !showable(*part.bytes) || part.bytes->value <= 0; });
+  std::erase_if(parts, [](const MemoryPart& part) {
+    return !showable(*part.bytes) || part.bytes->value <= 0;
+  });
   return parts;
 }
 
@@ -80,7 +83,8 @@ std::string memory_bar(const CandidateResult& c) {
   for (const MemoryPart& part : memory_parts(c)) {
     sum += part.bytes->value;
     const double until = std::clamp(std::round(sum / c.memory.capacity.value * cells), 0.0, cells);
-    if (static_cast<double>(bar.size()) < until) bar.resize(static_cast<std::size_t>(until), part.letter);
+    if (static_cast<double>(bar.size()) < until)
+      bar.resize(static_cast<std::size_t>(until), part.letter);
   }
   bar.resize(static_cast<std::size_t>(cells), '.');
   return "[" + bar + "]";
@@ -89,9 +93,11 @@ std::string memory_bar(const CandidateResult& c) {
 std::string memory_amounts(const CandidateResult& c) {
   std::vector<std::string> parts;
   for (const MemoryPart& part : memory_parts(c)) {
-    parts.push_back(glued(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value)));
+    parts.push_back(
+        glued(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value)));
   }
-  if (c.fits && showable(c.memory.free)) parts.push_back(glued(". free " + bytes_text(c.memory.free.value)));
+  if (c.fits && showable(c.memory.free))
+    parts.push_back(glued(". free " + bytes_text(c.memory.free.value)));
   return join(parts);
 }
 
@@ -105,7 +111,8 @@ std::string bound(const BoundResult& b) {
                             {"interconnect", b.interconnect},
                             {"imbalance", b.imbalance},
                             {"host", b.host}};
-  std::stable_sort(shares.begin(), shares.end(), [](const Share& x, const Share& y) { return x.value > y.value; });
+  std::stable_sort(shares.begin(), shares.end(),
+                   [](const Share& x, const Share& y) { return x.value > y.value; });
   std::vector<std::string> parts;
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > 0.0005) {
@@ -124,8 +131,9 @@ std::string step(const CandidateResult& c, const char* phase, const char* what, 
     total += o.seconds;
   }
   if (operators.empty()) return "";
-  std::stable_sort(operators.begin(), operators.end(),
-                   [](const OperatorShare* a, const OperatorShare* b) { return a->seconds > b->seconds; });
+  std::stable_sort(
+      operators.begin(), operators.end(),
+      [](const OperatorShare* a, const OperatorShare* b) { return a->seconds > b->seconds; });
   std::vector<std::string> parts;
   for (const OperatorShare* o : operators) {
     if (o->seconds < 0.005 * total) continue;
@@ -136,12 +144,14 @@ std::string step(const CandidateResult& c, const char* phase, const char* what, 
 }
 
 std::string routing(const RoutingResult& r) {
-  std::string text = printable(r.ffn) + ": a step routes " + count_text(r.tokens) + " tokens to " +
-                     std::to_string(r.top_k) + " of " + std::to_string(r.experts) + " experts and touches " +
-                     significant(r.distinct_experts, r.distinct_experts >= 100 ? 4 : 3) + " of them";
+  std::string text =
+      printable(r.ffn) + ": a step routes " + count_text(r.tokens) + " tokens to " +
+      std::to_string(r.top_k) + " of " + std::to_string(r.experts) + " experts and touches " +
+      significant(r.distinct_experts, r.distinct_experts >= 100 ? 4 : 3) + " of them";
   if (r.ranks > 1) {
-    text += "; the busiest of " + std::to_string(r.ranks) + " ranks has " + fixed(r.busiest_rank_ratio, 2) +
-            " x the mean load (P95 " + fixed(r.busiest_rank_p95, 2) + " x), a token goes to " +
+    text += "; the busiest of " + std::to_string(r.ranks) + " ranks has " +
+            fixed(r.busiest_rank_ratio, 2) + " x the mean load (P95 " +
+            fixed(r.busiest_rank_p95, 2) + " x), a token goes to " +
             significant(r.distinct_ranks_per_token, 3) + " ranks";
   }
   return text;
@@ -152,8 +162,8 @@ std::string references(const CandidateResult& c, const std::vector<std::string>&
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < sentences.size();) {
     const auto has = [&](std::size_t k) {
-      return k < sentences.size() &&
-             std::find(c.assumptions.begin(), c.assumptions.end(), sentences[k]) != c.assumptions.end();
+      return k < sentences.size() && std::find(c.assumptions.begin(), c.assumptions.end(),
+                                               sentences[k]) != c.assumptions.end();
     };
     std::size_t j = i;
     while (has(j)) ++j;
@@ -165,7 +175,8 @@ std::string references(const CandidateResult& c, const std::vector<std::string>&
 
 }  // namespace
 
-std::string candidate_text(const CandidateResult& c, const BlockContext& context, const RenderOptions& options) {
+std::string candidate_text(const CandidateResult& c, const BlockContext& context,
+                           const RenderOptions& options) {
   const Painter paint(options.colour);
   const auto width = static_cast<std::size_t>(options.width);
   std::string out = paint(wrapped(title(c), width, 0, 4), Style::heading) + "\n";
@@ -190,7 +201,8 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
     line("", memory_amounts(c));
   }
   if (has_operating_point(c)) {
-    std::string batch = batch_text(c.batch.value) + " sequences in flight per replica, memory holds " +
+    std::string batch = batch_text(c.batch.value) +
+                        " sequences in flight per replica, memory holds " +
                         batch_text(c.largest_batch.value);
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
@@ -198,11 +210,14 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
       batch += "; limited by " + printable(c.limited_by);
     }
     line("batch", batch);
-    line("latency", "TTFT " + estimate(c.ttft, seconds_text) + ", TPOT " + estimate(c.tpot, seconds_text) +
-                        ", whole request " + estimate(c.end_to_end, seconds_text));
-    line("throughput", estimate(c.output_tokens_per_second_per_gpu, count_text) + " output tokens/s per GPU, " +
+    line("latency", "TTFT " + estimate(c.ttft, seconds_text) + ", TPOT " +
+                        estimate(c.tpot, seconds_text) + ", whole request " +
+                        estimate(c.end_to_end, seconds_text));
+    line("throughput", estimate(c.output_tokens_per_second_per_gpu, count_text) +
+                           " output tokens/s per GPU, " +
                            estimate(c.requests_per_second, count_text) + " requests/s per replica");
-    line("GPU-hours", estimate(c.gpu_hours_per_million_output_tokens, count_text) + " per million output tokens");
+    line("GPU-hours", estimate(c.gpu_hours_per_million_output_tokens, count_text) +
+                          " per million output tokens");
     line("prefill", bound(c.prefill_bound));
     line("", step(c, "prefill", "prompt part of a step", context.mark_operators));
     line("decode", bound(c.decode_bound));

@@ -9,9 +9,10 @@ namespace tollgate {
 
 /// What the blocks of one report share.
 struct BlockContext {
-  bool mark_estimates = false;         ///< put a provenance mark behind estimates: they differ
+  bool mark_estimates = false;  ///< put a provenance mark behind estimates: they differ
   bool mark_operators = false;
-  std::vector<std::string> sentences;  ///< assumptions of all candidates, numbered from 1 by position
+  std::vector<std::string>
+      sentences;  ///< assumptions of all candidates, numbered from 1 by position
 };
 
 /// The block of one candidate in the text report: deployment, memory per GPU, what bounds each

@@ -22,7 +22,9 @@ std::string field(const std::string& text) {
 
 using Row = std::vector<std::pair<std::string, std::string>>;
 
-std::string number(double value) { return std::isfinite(value) && value >= 0 ? shortest(value) : ""; }
+std::string number(double value) {
+  return std::isfinite(value) && value >= 0 ? shortest(value) : "";
+}
 
 void add_estimate(Row& row, const std::string& name, const Estimate& e, bool known) {
   const bool shown = known && showable(e);
@@ -34,8 +36,12 @@ void add_estimate(Row& row, const std::string& name, const Estimate& e, bool kno
 Row row_of(const RunResult& result, const CandidateResult& c) {
   const bool runs = has_operating_point(c);
   Row row;
-  const auto text = [&](const char* name, const std::string& value) { row.emplace_back(name, value); };
-  const auto estimate = [&](const char* name, const Estimate& e) { add_estimate(row, name, e, runs); };
+  const auto text = [&](const char* name, const std::string& value) {
+    row.emplace_back(name, value);
+  };
+  const auto estimate = [&](const char* name, const Estimate& e) {
+    add_estimate(row, name, e, runs);
+  };
   const auto memory = [&](const char* name, const Estimate& e, bool known) {
     row.emplace_back(name, known && showable(e) ? number(e.value) : "");
   };
@@ -77,7 +83,8 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
   estimate("gpu_hours_per_million_output_tokens", c.gpu_hours_per_million_output_tokens);
   estimate("usd_per_million_output_tokens", c.usd_per_million_output_tokens);
   estimate("usd_per_million_tokens", c.usd_per_million_tokens);
-  text("cost_provenance", runs ? std::string(to_string(c.usd_per_million_output_tokens.provenance)) : "");
+  text("cost_provenance",
+       runs ? std::string(to_string(c.usd_per_million_output_tokens.provenance)) : "");
   text("price_usd_per_gpu_hour", number(c.price.usd_per_hour));
   text("price_level", c.price.level);
   text("price_date", c.price.date);

@@ -7,12 +7,14 @@
 namespace tollgate {
 
 bool showable(const Estimate& e) {
-  return std::isfinite(e.value) && std::isfinite(e.low) && std::isfinite(e.high) && e.value >= 0 && e.low >= 0;
+  return std::isfinite(e.value) && std::isfinite(e.low) && std::isfinite(e.high) && e.value >= 0 &&
+         e.low >= 0;
 }
 
 bool has_operating_point(const CandidateResult& c) {
   return c.fits && showable(c.batch) && c.batch.value > 0 && showable(c.tpot) &&
-         showable(c.output_tokens_per_second_per_gpu) && c.output_tokens_per_second_per_gpu.value > 0;
+         showable(c.output_tokens_per_second_per_gpu) &&
+         c.output_tokens_per_second_per_gpu.value > 0;
 }
 
 std::vector<std::size_t> by_cost(const RunResult& result) {

@@ -20,8 +20,8 @@ bool has_operating_point(const CandidateResult& candidate);
 /// cost, then those that do not fit, in scenario order.
 std::vector<std::size_t> by_cost(const RunResult& result);
 
-/// "TP1 DP8 EP8 PP2": attention tensor parallel, attention data parallel, expert parallel, pipeline;
-/// what is 1 is left out, and "1 GPU" stands alone.
+/// "TP1 DP8 EP8 PP2": attention tensor parallel, attention data parallel, expert parallel,
+/// pipeline; what is 1 is left out, and "1 GPU" stands alone.
 std::string deployment_text(const CandidateResult& candidate);
 
 /// The name without " on HARDWARE", where that was made from model and hardware.

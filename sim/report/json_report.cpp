@@ -11,7 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(double value) { return std::isfinite(value) && value >= 0 ? Json(value + 0.0) : Json(nullptr); }
+Json number(double value) {
+  return std::isfinite(value) && value >= 0 ? Json(value + 0.0) : Json(nullptr);
+}
 
 Json estimate(const Estimate& e, const char* unit) {
   if (!showable(e)) return nullptr;
@@ -24,7 +26,8 @@ Json estimate(const Estimate& e, const char* unit) {
 
 Json length_json(const LengthSpec& length) {
   static constexpr const char* kinds[] = {"fixed", "uniform", "lognormal", "quantiles"};
-  return {{"kind", kinds[static_cast<int>(length.kind)]}, {"mean_tokens", number(length.average())}};
+  return {{"kind", kinds[static_cast<int>(length.kind)]},
+          {"mean_tokens", number(length.average())}};
 }
 
 Json workload_json(const RunResult& result) {
@@ -106,8 +109,9 @@ Json routing_json(const CandidateResult& c) {
 }
 
 Json deployment_json(const CandidateResult& c) {
-  return {{"gpus_per_replica", c.gpus}, {"replicas", c.replicas},         {"tensor", c.tensor},
-          {"pipeline", c.pipeline},     {"expert", c.expert},             {"data_attention", c.data_attention},
+  return {{"gpus_per_replica", c.gpus}, {"replicas", c.replicas},
+          {"tensor", c.tensor},         {"pipeline", c.pipeline},
+          {"expert", c.expert},         {"data_attention", c.data_attention},
           {"precision", c.precision}};
 }
 
@@ -122,7 +126,9 @@ Json price_json(const CandidateResult& c) {
 
 Json candidate_json(const CandidateResult& c) {
   const bool runs = has_operating_point(c);
-  const auto at_point = [&](const Estimate& e, const char* unit) { return runs ? estimate(e, unit) : Json(nullptr); };
+  const auto at_point = [&](const Estimate& e, const char* unit) {
+    return runs ? estimate(e, unit) : Json(nullptr);
+  };
   Json json;
   json["name"] = c.name;
   json["model"] = c.model;
@@ -140,16 +146,19 @@ Json candidate_json(const CandidateResult& c) {
   json["batch"] = at_point(c.batch, "sequences");
   json["throughput"] = {
       {"input_tokens_per_second_per_gpu", at_point(c.input_tokens_per_second_per_gpu, "tokens/s")},
-      {"output_tokens_per_second_per_gpu", at_point(c.output_tokens_per_second_per_gpu, "tokens/s")},
+      {"output_tokens_per_second_per_gpu",
+       at_point(c.output_tokens_per_second_per_gpu, "tokens/s")},
       {"requests_per_second", at_point(c.requests_per_second, "1/s")}};
   json["latency"] = {{"ttft", at_point(c.ttft, "s")},
                      {"tpot", at_point(c.tpot, "s")},
                      {"end_to_end", at_point(c.end_to_end, "s")}};
-  json["bound"] = runs ? Json{{"prefill", bound_json(c.prefill_bound)}, {"decode", bound_json(c.decode_bound)}}
-                       : Json(nullptr);
+  json["bound"] =
+      runs ? Json{{"prefill", bound_json(c.prefill_bound)}, {"decode", bound_json(c.decode_bound)}}
+           : Json(nullptr);
   json["operators"] = operators_json(c);
   json["routing"] = routing_json(c);
-  json["gpu_hours_per_million_output_tokens"] = at_point(c.gpu_hours_per_million_output_tokens, "GPU h");
+  json["gpu_hours_per_million_output_tokens"] =
+      at_point(c.gpu_hours_per_million_output_tokens, "GPU h");
   json["usd_per_million_output_tokens"] = at_point(c.usd_per_million_output_tokens, "USD");
   json["usd_per_million_tokens"] = at_point(c.usd_per_million_tokens, "USD");
   json["price"] = price_json(c);
@@ -170,10 +179,13 @@ std::string json_report(const RunResult& result) {
   json["workload"] = workload_json(result);
   json["load"] = load_json(result.load);
   json["slo"] = slo_json(result.slo);
-  const bool found = result.cheapest >= 0 && result.cheapest < static_cast<int>(result.candidates.size());
-  json["cheapest"] = found ? Json(result.candidates[static_cast<std::size_t>(result.cheapest)].name) : Json(nullptr);
+  const bool found =
+      result.cheapest >= 0 && result.cheapest < static_cast<int>(result.candidates.size());
+  json["cheapest"] = found ? Json(result.candidates[static_cast<std::size_t>(result.cheapest)].name)
+                           : Json(nullptr);
   json["candidates"] = Json::array();
-  for (const CandidateResult& candidate : result.candidates) json["candidates"].push_back(candidate_json(candidate));
+  for (const CandidateResult& candidate : result.candidates)
+    json["candidates"].push_back(candidate_json(candidate));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

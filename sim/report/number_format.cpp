@@ -55,13 +55,15 @@ std::string count_text(double value) {
 std::string seconds_text(double seconds) {
   if (!std::isfinite(seconds)) return "-";
   if (seconds == 0) return "0 s";
-  static constexpr Scale scales[] = {{7200, 3600, " h"}, {120, 60, " min"}, {1, 1, " s"}, {1e-3, 1e-3, " ms"}, {0, 1e-6, " us"}};
+  static constexpr Scale scales[] = {
+      {7200, 3600, " h"}, {120, 60, " min"}, {1, 1, " s"}, {1e-3, 1e-3, " ms"}, {0, 1e-6, " us"}};
   return scaled_text(seconds, scales);
 }
 
 std::string bytes_text(double bytes) {
   if (!std::isfinite(bytes)) return "-";
-  static constexpr Scale scales[] = {{1e12, 1e12, " TB"}, {1e9, 1e9, " GB"}, {1e6, 1e6, " MB"}, {1e3, 1e3, " kB"}, {0, 1, " B"}};
+  static constexpr Scale scales[] = {
+      {1e12, 1e12, " TB"}, {1e9, 1e9, " GB"}, {1e6, 1e6, " MB"}, {1e3, 1e3, " kB"}, {0, 1, " B"}};
   return bytes == 0 ? "0 B" : scaled_text(bytes, scales);
 }
 
@@ -88,7 +90,8 @@ std::string ratio_text(double ratio) {
 }
 
 std::string batch_text(double sequences) {
-  return sequences >= 9.95 || sequences == std::floor(sequences) ? grouped(sequences, 0) : count_text(sequences);
+  return sequences >= 9.95 || sequences == std::floor(sequences) ? grouped(sequences, 0)
+                                                                 : count_text(sequences);
 }
 
 std::string glued(std::string text) {
@@ -99,9 +102,12 @@ std::string glued(std::string text) {
 std::string_view mark(Provenance provenance) {
   switch (provenance) {
     case Provenance::exact:
-    case Provenance::fitted: return "";
-    case Provenance::extrapolated: return "~";
-    case Provenance::assumed: return "?";
+    case Provenance::fitted:
+      return "";
+    case Provenance::extrapolated:
+      return "~";
+    case Provenance::assumed:
+      return "?";
   }
   return "";
 }
@@ -111,7 +117,8 @@ std::string printable(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     // C1 control characters are U+0080 to U+009F, in UTF-8 C2 80 to C2 9F.
-    const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const bool c1 =
+        c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
     if (c < 0x20 || c == 0x7f || c1) {
       static constexpr char hex[] = "0123456789abcdef";
       const auto code = c1 ? static_cast<unsigned char>(text[++i]) : c;
@@ -124,8 +131,9 @@ std::string printable(std::string_view text) {
 }
 
 std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace tollgate

@@ -8,9 +8,12 @@ namespace tollgate {
 
 std::string render(const RunResult& result, Format format, const RenderOptions& options) {
   switch (format) {
-    case Format::text: return text_report(result, options);
-    case Format::json: return json_report(result);
-    case Format::csv: return csv_report(result);
+    case Format::text:
+      return text_report(result, options);
+    case Format::json:
+      return json_report(result);
+    case Format::csv:
+      return csv_report(result);
   }
   return "";
 }

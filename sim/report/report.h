@@ -9,14 +9,15 @@ namespace tollgate {
 enum class Format { text, json, csv };
 
 struct RenderOptions {
-  bool colour = false;  ///< ANSI colours (text only); the caller knows whether it writes to a terminal
-  int width = 110;      ///< columns at which running text is wrapped (text only)
-  bool brief = false;   ///< only the table and the verdict (text only)
+  bool colour =
+      false;        ///< ANSI colours (text only); the caller knows whether it writes to a terminal
+  int width = 110;  ///< columns at which running text is wrapped (text only)
+  bool brief = false;  ///< only the table and the verdict (text only)
 };
 
 /// The whole output of a run in one of its formats, newline at the end. The bytes depend on nothing
-/// but the arguments: no clock, no locale, no environment. Never throws for a RunResult whose numbers
-/// are NaN or infinite: they are left out.
+/// but the arguments: no clock, no locale, no environment. Never throws for a RunResult whose
+/// numbers are NaN or infinite: they are left out.
 std::string render(const RunResult& result, Format format, const RenderOptions& options = {});
 
 }  // namespace tollgate

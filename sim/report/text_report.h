@@ -7,7 +7,8 @@
 namespace tollgate {
 
 /// For a planner at a terminal: the question with its workload, target and dated prices; a table of
-/// the candidates, cheapest first; a block per candidate that says why; the verdict in one sentence.
+/// the candidates, cheapest first; a block per candidate that says why; the verdict in one
+/// sentence.
 std::string text_report(const RunResult& result, const RenderOptions& options);
 
 /// The last line of the text report, without newline: which candidate is the cheapest that meets

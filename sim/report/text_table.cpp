@@ -43,7 +43,8 @@ std::vector<std::size_t> TextTable::widths() const {
   // A group's heading may be wider than its columns: the last one makes room.
   for (std::size_t i = 0; i < columns_.size();) {
     std::size_t j = i, total = 0;
-    while (j < columns_.size() && columns_[j].group == columns_[i].group) total += widths[j++] + gap;
+    while (j < columns_.size() && columns_[j].group == columns_[i].group)
+      total += widths[j++] + gap;
     const std::size_t needed = display_width(columns_[i].group);
     if (!columns_[i].group.empty() && needed + gap > total) widths[j - 1] += needed + gap - total;
     i = j;
@@ -57,13 +58,15 @@ std::vector<std::string> TextTable::head() const {
   bool any_group = false;
   for (std::size_t i = 0; i < columns_.size();) {
     std::size_t j = i, span = 0;
-    while (j < columns_.size() && (j == i || (!columns_[i].group.empty() && columns_[j].group == columns_[i].group))) {
+    while (j < columns_.size() &&
+           (j == i || (!columns_[i].group.empty() && columns_[j].group == columns_[i].group))) {
       span += width[j] + gap;
       ++j;
     }
     any_group = any_group || !columns_[i].group.empty();
     const bool right = columns_[i].align == Align::right;
-    groups += padded(columns_[i].group, span - gap, right ? Align::right : Align::left) + std::string(gap, ' ');
+    groups += padded(columns_[i].group, span - gap, right ? Align::right : Align::left) +
+              std::string(gap, ' ');
     i = j;
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -82,14 +85,16 @@ std::vector<std::string> TextTable::body() const {
     std::string line;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (!row.note.empty() && i >= row.cells.size()) break;
-      line += padded(i < row.cells.size() ? row.cells[i] : "", width[i], columns_[i].align) + std::string(gap, ' ');
+      line += padded(i < row.cells.size() ? row.cells[i] : "", width[i], columns_[i].align) +
+              std::string(gap, ' ');
     }
     lines.push_back(trimmed(line + row.note));
   }
   return lines;
 }
 
-std::string wrapped(std::string_view text, std::size_t width, std::size_t start, std::size_t indent) {
+std::string wrapped(std::string_view text, std::size_t width, std::size_t start,
+                    std::size_t indent) {
   std::string out;
   std::size_t column = start;
   bool line_start = true;

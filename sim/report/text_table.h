@@ -43,6 +43,7 @@ class TextTable {
 /// `text` in lines of at most `width` columns, broken at spaces but not at `glue`
 /// (number_format.h), which becomes a space; every line after the first begins
 /// with `indent` spaces. The first line is taken to start at column `start`.
-std::string wrapped(std::string_view text, std::size_t width, std::size_t start, std::size_t indent);
+std::string wrapped(std::string_view text, std::size_t width, std::size_t start,
+                    std::size_t indent);
 
 }  // namespace tollgate

@@ -23,8 +23,11 @@ std::string comparison(const CandidateResult& best, const CandidateResult& rival
   const Estimate& a = best.usd_per_million_output_tokens;
   const Estimate& b = rival.usd_per_million_output_tokens;
   const double times = a.value > 0 ? b.value / a.value : 1;
-  const std::string kind = is_dense(rival) == is_dense(best) ? "" : is_dense(rival) ? "the dense " : "the MoE ";
-  std::string text = times < 1.005 ? ", the same as " : ", " + ratio_text(times) + " times cheaper than ";
+  const std::string kind = is_dense(rival) == is_dense(best) ? ""
+                           : is_dense(rival)                 ? "the dense "
+                                                             : "the MoE ";
+  std::string text =
+      times < 1.005 ? ", the same as " : ", " + ratio_text(times) + " times cheaper than ";
   text += kind + printable(rival.name) + " (" + money_text(b.value) + ").";
   if (a.high >= b.low) text += " Their P10-P90 bands overlap: the order is likely, not certain.";
   return text;
@@ -42,9 +45,10 @@ std::string verdict(const RunResult& result) {
   const CandidateResult& best = result.candidates[static_cast<std::size_t>(result.cheapest)];
   const Estimate& cost = best.usd_per_million_output_tokens;
   const bool only = result.candidates.size() == 1;
-  std::string text = printable(best.name) + (only ? " meets the target: " : " is the cheapest that meets the target: ");
-  text += money_text(cost.value) + " USD per million output tokens (P10-P90 " + money_text(cost.low) + "-" +
-          money_text(cost.high);
+  std::string text = printable(best.name) +
+                     (only ? " meets the target: " : " is the cheapest that meets the target: ");
+  text += money_text(cost.value) + " USD per million output tokens (P10-P90 " +
+          money_text(cost.low) + "-" + money_text(cost.high);
   if (!best.price.date.empty()) text += ", GPU price of " + printable(best.price.date);
   text += ")";
   const CandidateResult* rival = rival_of(result, best);

@@ -23,9 +23,8 @@ double index_weights(const AttentionSpec& a, double hidden) {
   const double from = a.q_lora_rank > 0 ? a.q_lora_rank : hidden;
   const double queries = from * index.heads * index.head_dim;
   const double head_weights = hidden * index.heads;
-  const double keys = a.compression > 1
-                          ? compressor_weights(a.compression, index.head_dim, hidden)
-                          : hidden * index.head_dim + 2.0 * index.head_dim;
+  const double keys = a.compression > 1 ? compressor_weights(a.compression, index.head_dim, hidden)
+                                        : hidden * index.head_dim + 2.0 * index.head_dim;
   return queries + keys + head_weights;
 }
 
@@ -126,8 +125,8 @@ LayerCount count_layer(const LlmSpec& model, const LayerSpec& layer) {
   count.norms = parts * hidden;
   if (streams > 1) count.norms += parts * (2 + streams) * streams * (streams * hidden + 1);
   if (layer.attention >= 0) {
-    const auto weights =
-        attention_weights(model.attentions[static_cast<std::size_t>(layer.attention)], model.hidden);
+    const auto weights = attention_weights(
+        model.attentions[static_cast<std::size_t>(layer.attention)], model.hidden);
     count.attention = weights.total();
     count.attention_small = weights.other;
   }
@@ -163,9 +162,14 @@ double indexed_positions(const CacheShape& shape, double context) {
 AttentionWeights attention_weights(const AttentionSpec& attention, int hidden) {
   AttentionWeights weights;
   switch (attention.kind) {
-    case AttentionKind::gqa: weights = gqa_weights(attention, hidden); break;
-    case AttentionKind::mla: weights = mla_weights(attention, hidden); break;
-    case AttentionKind::linear: return linear_weights(attention, hidden);
+    case AttentionKind::gqa:
+      weights = gqa_weights(attention, hidden);
+      break;
+    case AttentionKind::mla:
+      weights = mla_weights(attention, hidden);
+      break;
+    case AttentionKind::linear:
+      return linear_weights(attention, hidden);
   }
   weights.index = index_weights(attention, hidden);
   return weights;
@@ -244,9 +248,9 @@ WeightBytes weight_bytes(const LlmSpec& model, const PrecisionMap& precision) {
   const auto add = [&](const LayerSpec& layer, double times, WeightBytes& into) {
     const LayerCount part = count_layer(model, layer);
     const double small = part.attention_small + part.norms;
-    into.attention += times * ((part.attention - part.attention_small) *
-                                   bytes_per_element(precision.attention) +
-                               small * bf16_bytes);
+    into.attention +=
+        times * ((part.attention - part.attention_small) * bytes_per_element(precision.attention) +
+                 small * bf16_bytes);
     into.dense_ffn += times * part.dense_ffn * bytes_per_element(precision.dense_ffn);
     into.experts += times * part.experts * bytes_per_element(precision.experts);
     into.shared_experts += times * part.shared * bytes_per_element(precision.shared_experts);
@@ -263,10 +267,10 @@ WeightBytes weight_bytes(const LlmSpec& model, const PrecisionMap& precision) {
   if (model.mtp.modules > 0) {
     WeightBytes module;
     add(model.mtp.layer, 1, module);
-    bytes.mtp = model.mtp.modules * (module.total() +
-                                     mtp_projection(model.hidden) *
-                                         bytes_per_element(precision.attention) +
-                                     mtp_norms(model.hidden) * bf16_bytes);
+    bytes.mtp =
+        model.mtp.modules *
+        (module.total() + mtp_projection(model.hidden) * bytes_per_element(precision.attention) +
+         mtp_norms(model.hidden) * bf16_bytes);
   }
   bytes.other = model.other_parameters * bf16_bytes;
   return bytes;
@@ -296,7 +300,8 @@ SequenceBytes sequence_bytes(const LlmSpec& model, const PrecisionMap& precision
   SequenceBytes bytes;
   for (const LayerSpec& layer : model.layers) {
     if (layer.attention < 0) continue;
-    const CacheShape shape = cache_shape(model.attentions[static_cast<std::size_t>(layer.attention)]);
+    const CacheShape shape =
+        cache_shape(model.attentions[static_cast<std::size_t>(layer.attention)]);
     bytes.kv += shape.kv_per_position * cached_positions(shape, context) *
                 bytes_per_element(precision.kv_cache);
     bytes.index += shape.index_per_position * indexed_positions(shape, context) *
@@ -310,7 +315,8 @@ double kv_bytes_per_token(const LlmSpec& model, const PrecisionMap& precision) {
   double bytes = 0;
   for (const LayerSpec& layer : model.layers) {
     if (layer.attention < 0) continue;
-    const CacheShape shape = cache_shape(model.attentions[static_cast<std::size_t>(layer.attention)]);
+    const CacheShape shape =
+        cache_shape(model.attentions[static_cast<std::size_t>(layer.attention)]);
     const bool grows = shape.window == 0 || shape.compression > 1;
     if (!grows) continue;
     bytes += (shape.kv_per_position * bytes_per_element(precision.kv_cache) +

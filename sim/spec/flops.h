@@ -17,10 +17,10 @@ struct DecodeCounting {
   bool latent_value_with_rope = false;
 };
 
-/// The counting of the Step-3 paper (arXiv 2507.19427, tables 2 and 3): one byte per cached element,
-/// latent attention as if it had one KV head of 576, ten FLOP per element of a lightning state.
-/// What the paper leaves out is left out by DecodeWork too: embedding and LM head, routers, norms,
-/// biases and short convolutions.
+/// The counting of the Step-3 paper (arXiv 2507.19427, tables 2 and 3): one byte per cached
+/// element, latent attention as if it had one KV head of 576, ten FLOP per element of a lightning
+/// state. What the paper leaves out is left out by DecodeWork too: embedding and LM head, routers,
+/// norms, biases and short convolutions.
 DecodeCounting step3_counting();
 
 /// Work of one decoded token at a context length.
@@ -28,14 +28,14 @@ struct DecodeWork {
   double attention_flops = 0;  ///< scores, weighted sum, indexer scores, state updates
   double linear_flops = 0;     ///< projections of the mixers (mla: both latent up-projections too)
   double ffn_flops = 0;        ///< dense, shared and chosen experts; latent projections, no router
-  double cache_bytes = 0;      ///< keys, values, index keys and states that are read (states: written)
+  double cache_bytes = 0;  ///< keys, values, index keys and states that are read (states: written)
 
   DecodeWork& operator+=(const DecodeWork& other);
 };
 
 /// Work of one mixer. `context` >= 0 counts the cached tokens, the new one included. A window or
-/// chunk limits them (the chunk taken as full), compression divides them, an indexer reads all index
-/// keys and then `top_k` positions.
+/// chunk limits them (the chunk taken as full), compression divides them, an indexer reads all
+/// index keys and then `top_k` positions.
 DecodeWork attention_work(const AttentionSpec& attention, int hidden, double context,
                           const DecodeCounting& counting);
 

@@ -43,8 +43,9 @@ std::string prepare(const std::string& text, const std::string& file) {
     if (c == '"') quoted = true;
     if (c == '[' || c == '{') {
       if (++depth > depth_limit) {
-        throw InputError(place_at(text, i, file), "the JSON nests more than " +
-                                                      std::to_string(depth_limit) + " levels deep.");
+        throw InputError(
+            place_at(text, i, file),
+            "the JSON nests more than " + std::to_string(depth_limit) + " levels deep.");
       }
     }
     if (c == ']' || c == '}') --depth;
@@ -66,7 +67,8 @@ std::string shown(const json& value) {
 
 json parse_hf_json(const std::string& text, const std::string& file) {
   const Place whole{file, 0, 0};
-  if (text.size() > size_limit) throw InputError(whole, "the file is larger than a config.json can be.");
+  if (text.size() > size_limit)
+    throw InputError(whole, "the file is larger than a config.json can be.");
   if (!is_utf8(text)) throw InputError(whole, "the file is not UTF-8 text.");
   const std::string prepared = prepare(text, file);
   std::vector<std::set<std::string>> seen;
@@ -163,15 +165,16 @@ std::optional<long long> HfConfig::integer(Keys keys, Range range) const {
   }
   const double number = value->get<double>();
   if (number < range.low || number > range.high) {
-    fail(key, std::string(key) + " is " + shown(*value) + ", but has to be " + describe(range) + ".");
+    fail(key,
+         std::string(key) + " is " + shown(*value) + ", but has to be " + describe(range) + ".");
   }
   return value->get<long long>();
 }
 
 long long HfConfig::required_integer(Keys keys, Range range) const {
   if (const auto value = integer(keys, range)) return *value;
-  throw InputError(Place{file_, 0, 0},
-                   "the config lacks " + std::string(*keys.begin()) + ", without which it cannot be read.");
+  throw InputError(Place{file_, 0, 0}, "the config lacks " + std::string(*keys.begin()) +
+                                           ", without which it cannot be read.");
 }
 
 std::optional<double> HfConfig::number(Keys keys, Range range) const {
@@ -183,7 +186,8 @@ std::optional<double> HfConfig::number(Keys keys, Range range) const {
   const double number = value->get<double>();
   const bool low = range.above ? number > range.low : number >= range.low;
   if (!std::isfinite(number) || !low || number > range.high) {
-    fail(key, std::string(key) + " is " + shown(*value) + ", but has to be " + describe(range) + ".");
+    fail(key,
+         std::string(key) + " is " + shown(*value) + ", but has to be " + describe(range) + ".");
   }
   return number;
 }
@@ -213,7 +217,8 @@ std::optional<std::vector<long long>> HfConfig::integers(const char* key, std::s
   if (!value->is_array()) fail(key, std::string(key) + " has to be a list of whole numbers.");
   for (const json& item : *value) {
     if (!item.is_number_integer()) {
-      fail(key, std::string(key) + " holds " + shown(item) + ", but has to be a list of whole numbers.");
+      fail(key,
+           std::string(key) + " holds " + shown(item) + ", but has to be a list of whole numbers.");
     }
     list.push_back(item.get<long long>());
   }

@@ -12,7 +12,8 @@
 namespace tollgate {
 
 /// Parses JSON as Hugging Face writes it (Infinity and NaN may stand where nobody reads them).
-/// Refuses duplicate keys, deep nesting and files that are too large. Throws InputError with line:column.
+/// Refuses duplicate keys, deep nesting and files that are too large. Throws InputError with
+/// line:column.
 nlohmann::json parse_hf_json(const std::string& text, const std::string& file);
 
 /// Typed reading of one config.json. Fields are looked for in the language model's part
@@ -54,8 +55,8 @@ class HfConfig {
   std::string file_;
 };
 
-/// Storage formats by class of tensor from the quantisation a checkpoint declares, in config.json or
-/// in an hf_quant_config.json beside it.
+/// Storage formats by class of tensor from the quantisation a checkpoint declares, in config.json
+/// or in an hf_quant_config.json beside it.
 PrecisionMap read_hf_precision(const HfConfig& config, const nlohmann::json* side_file,
                                std::vector<std::string>& assumptions);
 

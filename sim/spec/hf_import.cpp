@@ -43,24 +43,31 @@ const std::map<std::string, TypeFacts>& known_types() {
     t["mixtral"] = {.family = "mixtral", .order = GateOrder::top_k_then_score};
     t["olmoe"] = {.family = "olmoe", .renormalise = false, .qk_norm = true};
     t["qwen3_moe"] = {.family = "qwen3-moe", .qk_norm = true};
-    for (const char* name : {"qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_next"}) {
+    for (const char* name :
+         {"qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text", "qwen3_next"}) {
       t[name] = {.family = "qwen3.5", .qk_norm = true, .shared_gate = true};
     }
     t["deepseek_v2"] = {.family = "deepseek-v2", .renormalise = false};
     for (const char* name : {"deepseek_v3", "deepseek_v32"}) {
       t[name] = {.family = "deepseek-v3", .score = GateScore::sigmoid};
     }
-    t["deepseek_v4"] = {.family = "deepseek-v4", .score = GateScore::sqrt_softplus, .qk_norm = true};
+    t["deepseek_v4"] = {
+        .family = "deepseek-v4", .score = GateScore::sqrt_softplus, .qk_norm = true};
     t["kimi_k2"] = {.family = "kimi", .score = GateScore::sigmoid};
     t["kimi_linear"] = {.family = "kimi-k3", .score = GateScore::sigmoid};
     t["glm_moe_dsa"] = {.family = "glm", .score = GateScore::sigmoid};
     t["glm4_moe"] = {.family = "glm", .score = GateScore::sigmoid};
-    t["gpt_oss"] = {.family = "gpt-oss", .order = GateOrder::top_k_then_score, .bias = true,
+    t["gpt_oss"] = {.family = "gpt-oss",
+                    .order = GateOrder::top_k_then_score,
+                    .bias = true,
                     .expert_bias = true};
     t["minimax_m2"] = {.family = "minimax", .score = GateScore::sigmoid, .qk_norm = true};
     t["minimax_m3"] = {.family = "minimax", .score = GateScore::sigmoid, .qk_norm = true};
-    t["llama4_text"] = {.family = "llama4", .score = GateScore::sigmoid,
-                        .order = GateOrder::top_k_then_score, .renormalise = false, .shared_experts = 1};
+    t["llama4_text"] = {.family = "llama4",
+                        .score = GateScore::sigmoid,
+                        .order = GateOrder::top_k_then_score,
+                        .renormalise = false,
+                        .shared_experts = 1};
     t["gemma4_text"] = {.family = "gemma", .qk_norm = true};
     t["nemotron_h"] = {.family = "nemotron", .score = GateScore::sigmoid};
     t["step3p5"] = {.family = "step", .score = GateScore::sigmoid, .qk_norm = true};
@@ -85,7 +92,8 @@ class Importer {
     read_layers();
     read_mtp();
     read_precision(side_file);
-    result_.model.sources.push_back({"architecture", "config.json imported from " + file_, "undated", {}});
+    result_.model.sources.push_back(
+        {"architecture", "config.json imported from " + file_, "undated", {}});
     return std::move(result_);
   }
 
@@ -153,8 +161,9 @@ void Importer::identify() {
     known_ = true;
   } else {
     facts_.family = "unknown";
-    assume("model_type " + quote(type_) +
-           " is not known: the config was read by its keys alone; check the layers and the router.");
+    assume(
+        "model_type " + quote(type_) +
+        " is not known: the config was read by its keys alone; check the layers and the router.");
   }
   model().family = facts_.family;
 }
@@ -184,16 +193,19 @@ void Importer::read_dimensions() {
   LlmSpec& m = model();
   m.hidden = static_cast<int>(c_.required_integer({"hidden_size", "d_model", "n_embd"}, dimension));
   m.vocab = static_cast<int>(c_.required_integer({"vocab_size"}, dimension));
-  if (const auto blocks = c_.integer({"num_layers"}, layer_range); blocks && type_ == "longcat_flash") {
+  if (const auto blocks = c_.integer({"num_layers"}, layer_range);
+      blocks && type_ == "longcat_flash") {
     layers_ = 2 * static_cast<std::size_t>(*blocks);
   } else {
-    layers_ = static_cast<std::size_t>(
-        c_.required_integer({"num_hidden_layers", "num_layers", "n_layer", "n_layers"}, layer_range));
+    layers_ = static_cast<std::size_t>(c_.required_integer(
+        {"num_hidden_layers", "num_layers", "n_layer", "n_layers"}, layer_range));
   }
-  const auto context = c_.integer(
-      {"max_position_embeddings", "max_position_embedding", "max_seq_len", "seq_length"}, Range{1, 1e9});
+  const auto context =
+      c_.integer({"max_position_embeddings", "max_position_embedding", "max_seq_len", "seq_length"},
+                 Range{1, 1e9});
   m.context = context.value_or(4096);
-  if (!context) assume("The config gives no max_position_embeddings: a context of 4096 is assumed.");
+  if (!context)
+    assume("The config gives no max_position_embeddings: a context of 4096 is assumed.");
   const auto tied = c_.boolean({"tie_word_embeddings"});
   m.tied_embeddings = tied.value_or(type_.starts_with("gemma"));
   if (!tied) {
@@ -217,23 +229,26 @@ RouterSpec Importer::read_router() {
   } else if (score == "sqrtsoftplus") {
     router.score = GateScore::sqrt_softplus;
   } else if (score) {
-    c_.fail("scoring_func", "the router's scoring function " + quote(*score) + " is not supported.");
+    c_.fail("scoring_func",
+            "the router's scoring function " + quote(*score) + " is not supported.");
   } else if (!known_) {
     assume("The config names no scoring function of the router: softmax is assumed.");
   }
   router.order = facts_.order;
   const auto method = c_.text({"topk_method"});
-  router.bias = method == "noaux_tc" || flag({"use_routing_bias"}) || flag({"use_moe_router_bias"}) ||
-                type_ == "gpt_oss" || type_ == "nemotron_h" || type_ == "glm4_moe" ||
-                type_ == "longcat_flash";
+  router.bias = method == "noaux_tc" || flag({"use_routing_bias"}) ||
+                flag({"use_moe_router_bias"}) || type_ == "gpt_oss" || type_ == "nemotron_h" ||
+                type_ == "glm4_moe" || type_ == "longcat_flash";
   router.groups = small({"n_group", "num_expert_group"}, Range{1, 1024}, 1);
   router.groups_kept = small({"topk_group"}, Range{1, 1024}, router.groups);
   const auto renormalise = c_.boolean({"norm_topk_prob", "moe_renormalize", "norm_expert_weight"});
   router.renormalise = renormalise.value_or(facts_.renormalise);
   if (!renormalise && !known_) {
-    assume("The config does not say whether chosen weights are renormalised: they are assumed to be.");
+    assume(
+        "The config does not say whether chosen weights are renormalised: they are assumed to be.");
   }
-  router.scale = c_.number({"routed_scaling_factor", "moe_router_scaling_factor"}, positive).value_or(1);
+  router.scale =
+      c_.number({"routed_scaling_factor", "moe_router_scaling_factor"}, positive).value_or(1);
   return router;
 }
 
@@ -245,9 +260,10 @@ void Importer::read_feed_forward() {
                              "num_routed_experts", "moe_num_experts"},
                             expert_range, 0);
   const auto plain = c_.integer({"intermediate_size"}, count);
-  const auto expert_width = c_.integer({"moe_intermediate_size", "expert_ffn_hidden_size"}, dimension);
-  const auto dense_width =
-      c_.integer({"dense_intermediate_size", "intermediate_size_mlp", "ffn_hidden_size"}, dimension);
+  const auto expert_width =
+      c_.integer({"moe_intermediate_size", "expert_ffn_hidden_size"}, dimension);
+  const auto dense_width = c_.integer(
+      {"dense_intermediate_size", "intermediate_size_mlp", "ffn_hidden_size"}, dimension);
 
   if (const auto width = dense_width ? dense_width : plain; width && *width > 0) {
     FfnSpec dense;
@@ -267,8 +283,8 @@ void Importer::read_feed_forward() {
   moe.gated = gated;
   moe.bias = facts_.expert_bias;
   moe.experts = experts;
-  moe.intermediate = static_cast<int>(expert_width ? *expert_width
-                                                   : c_.required_integer({"intermediate_size"}, dimension));
+  moe.intermediate = static_cast<int>(
+      expert_width ? *expert_width : c_.required_integer({"intermediate_size"}, dimension));
   if (!expert_width && !known_) {
     assume("The config gives no width of an expert: intermediate_size is taken.");
   }
@@ -306,7 +322,8 @@ void Importer::read_feed_forward() {
 
 AttentionSpec Importer::softmax_attention() const {
   AttentionSpec a;
-  a.heads = static_cast<int>(c_.required_integer({"num_attention_heads", "n_head", "n_heads"}, dimension));
+  a.heads = static_cast<int>(
+      c_.required_integer({"num_attention_heads", "n_head", "n_heads"}, dimension));
   a.q_lora_rank = small({"q_lora_rank", "share_q_dim"}, count, 0);
   a.bias = flag({"attention_bias", "qkv_bias"}, facts_.bias);
   a.qk_norm = flag({"use_qk_norm"}, facts_.qk_norm);
@@ -326,7 +343,8 @@ AttentionSpec Importer::softmax_attention() const {
     a.qk_norm = false;
     return a;
   }
-  a.kv_heads = small({"num_key_value_heads", "num_attention_groups", "num_kv_heads"}, dimension, a.heads);
+  a.kv_heads =
+      small({"num_key_value_heads", "num_attention_groups", "num_kv_heads"}, dimension, a.heads);
   const int usual = std::max(1, result_.model.hidden / a.heads);
   a.head_dim = small({"head_dim", "attention_head_dim"}, dimension, usual);
   const int value = small({"v_head_dim"}, count, 0);
@@ -340,7 +358,8 @@ AttentionSpec Importer::softmax_attention() const {
 }
 
 AttentionSpec Importer::windowed(AttentionSpec a) const {
-  a.window = static_cast<int>(c_.required_integer({"sliding_window", "sliding_window_size"}, dimension));
+  a.window =
+      static_cast<int>(c_.required_integer({"sliding_window", "sliding_window_size"}, dimension));
   a.heads = small({"swa_num_attention_heads"}, dimension, a.heads);
   a.kv_heads = small({"swa_num_key_value_heads"}, dimension, a.kv_heads);
   a.head_dim = small({"swa_head_dim"}, dimension, a.head_dim);
@@ -373,7 +392,8 @@ AttentionSpec Importer::kda(const HfConfig& linear) const {
   a.linear = LinearKind::kda;
   a.qk_heads = a.v_heads = static_cast<int>(linear.required_integer({"num_heads"}, dimension));
   a.qk_head_dim = a.v_head_dim = static_cast<int>(linear.required_integer({"head_dim"}, dimension));
-  a.conv_kernel = static_cast<int>(linear.integer({"short_conv_kernel_size"}, Range{0, 64}).value_or(4));
+  a.conv_kernel =
+      static_cast<int>(linear.integer({"short_conv_kernel_size"}, Range{0, 64}).value_or(4));
   a.output_gate = linear.boolean({"use_full_rank_gate"}).value_or(false);
   return a;
 }
@@ -383,7 +403,8 @@ AttentionSpec Importer::mamba() const {
   a.kind = AttentionKind::linear;
   a.linear = LinearKind::mamba2;
   a.qk_heads = static_cast<int>(c_.required_integer({"n_groups", "mamba_n_groups"}, dimension));
-  a.qk_head_dim = static_cast<int>(c_.required_integer({"ssm_state_size", "mamba_d_state"}, dimension));
+  a.qk_head_dim =
+      static_cast<int>(c_.required_integer({"ssm_state_size", "mamba_d_state"}, dimension));
   a.v_heads = static_cast<int>(c_.required_integer({"mamba_num_heads"}, dimension));
   a.v_head_dim = static_cast<int>(c_.required_integer({"mamba_head_dim"}, dimension));
   a.conv_kernel = small({"conv_kernel"}, Range{0, 64}, 4);
@@ -394,7 +415,8 @@ AttentionSpec Importer::lightning() const {
   AttentionSpec a;
   a.kind = AttentionKind::linear;
   a.linear = LinearKind::lightning;
-  a.qk_heads = a.v_heads = static_cast<int>(c_.required_integer({"num_attention_heads"}, dimension));
+  a.qk_heads = a.v_heads =
+      static_cast<int>(c_.required_integer({"num_attention_heads"}, dimension));
   const int usual = std::max(1, result_.model.hidden / a.qk_heads);
   a.qk_head_dim = a.v_head_dim = small({"head_dim"}, dimension, usual);
   return a;
@@ -418,15 +440,19 @@ std::vector<int> Importer::attention_of_layers() {
   };
   if (const auto pattern = c_.text({"hybrid_override_pattern"})) {
     if (pattern->size() != layers_) {
-      c_.fail("hybrid_override_pattern", "hybrid_override_pattern has " + std::to_string(pattern->size()) +
-                                             " signs for " + std::to_string(layers_) + " layers.");
+      c_.fail("hybrid_override_pattern", "hybrid_override_pattern has " +
+                                             std::to_string(pattern->size()) + " signs for " +
+                                             std::to_string(layers_) + " layers.");
     }
     return fill([&](std::size_t i) {
       switch ((*pattern)[i]) {
-        case 'M': return add(mamba(), "mamba");
-        case '*': return add(softmax_attention(), "full");
+        case 'M':
+          return add(mamba(), "mamba");
+        case '*':
+          return add(softmax_attention(), "full");
         case '-':
-        case 'E': return -1;
+        case 'E':
+          return -1;
         default:
           c_.fail("hybrid_override_pattern", "the layer kind " + quote(pattern->substr(i, 1)) +
                                                  " in hybrid_override_pattern is not supported.");
@@ -440,7 +466,8 @@ std::vector<int> Importer::attention_of_layers() {
     }
     return fill([&](std::size_t i) {
       const long long ratio = (*ratios)[i];
-      if (ratio < 0 || ratio > 1 << 20) c_.fail("compress_ratios", "compress_ratios holds a ratio out of range.");
+      if (ratio < 0 || ratio > 1 << 20)
+        c_.fail("compress_ratios", "compress_ratios holds a ratio out of range.");
       AttentionSpec a = windowed(softmax_attention());
       a.compression = static_cast<int>(std::max(1LL, ratio));
       if (ratio != 4) a.index = {};
@@ -459,7 +486,8 @@ std::vector<int> Importer::attention_of_layers() {
   if (const auto sparse = c_.child("sparse_attention_config")) {
     const auto on = sparse->integers("sparse_attention_freq", layers_);
     AttentionSpec a = softmax_attention();
-    a.index.heads = static_cast<int>(sparse->required_integer({"sparse_num_index_heads"}, dimension));
+    a.index.heads =
+        static_cast<int>(sparse->required_integer({"sparse_num_index_heads"}, dimension));
     a.index.head_dim = static_cast<int>(sparse->required_integer({"sparse_index_dim"}, dimension));
     const long long blocks = sparse->required_integer({"sparse_topk_blocks"}, Range{1, 1 << 12});
     a.index.top_k = static_cast<int>(
@@ -513,7 +541,8 @@ std::vector<int> Importer::attention_of_layers() {
   }
   if (const auto chunk = c_.integer({"attention_chunk_size"}, dimension)) {
     const auto rotary = c_.integers("no_rope_layers", layers_);
-    if (!rotary) assume("Every fourth layer is taken to see the whole context, the others one chunk.");
+    if (!rotary)
+      assume("Every fourth layer is taken to see the whole context, the others one chunk.");
     AttentionSpec a = softmax_attention();
     a.chunk = static_cast<int>(*chunk);
     return fill([&](std::size_t i) {
@@ -521,7 +550,8 @@ std::vector<int> Importer::attention_of_layers() {
       return whole ? add(softmax_attention(), "full") : add(a, "chunked");
     });
   }
-  const bool windows = c_.has("sliding_window") && c_.boolean({"use_sliding_window"}).value_or(true);
+  const bool windows =
+      c_.has("sliding_window") && c_.boolean({"use_sliding_window"}).value_or(true);
   if (windows) {
     if (const auto every = c_.integer({"sliding_window_pattern"}, layer_range)) {
       return fill([&](std::size_t i) {
@@ -533,7 +563,9 @@ std::vector<int> Importer::attention_of_layers() {
     assume("The config gives a sliding_window and no pattern: it is taken for all layers.");
     return fill([&](std::size_t) { return add(windowed(softmax_attention()), "window"); });
   }
-  return fill([&](std::size_t) { return add(softmax_attention(), c_.has("kv_lora_rank") ? "mla" : "full"); });
+  return fill([&](std::size_t) {
+    return add(softmax_attention(), c_.has("kv_lora_rank") ? "mla" : "full");
+  });
 }
 
 std::vector<std::vector<int>> Importer::ffns_of_layers() {
@@ -544,8 +576,8 @@ std::vector<std::vector<int>> Importer::ffns_of_layers() {
       if (sign != '-' && sign != 'E') continue;
       const int ffn = sign == '-' ? dense_ffn_ : moe_ffn_;
       if (ffn < 0) {
-        c_.fail("hybrid_override_pattern", std::string("hybrid_override_pattern has a layer '") + sign +
-                                               "', but the config does not give its sizes.");
+        c_.fail("hybrid_override_pattern", std::string("hybrid_override_pattern has a layer '") +
+                                               sign + "', but the config does not give its sizes.");
       }
       layers[i] = {ffn};
     }
@@ -557,7 +589,8 @@ std::vector<std::vector<int>> Importer::ffns_of_layers() {
   }
   if (type_ == "longcat_flash") {
     for (std::size_t i = 0; i < layers_; ++i) {
-      layers[i] = i % 2 == 0 ? std::vector<int>{dense_ffn_, moe_ffn_} : std::vector<int>{dense_ffn_};
+      layers[i] =
+          i % 2 == 0 ? std::vector<int>{dense_ffn_, moe_ffn_} : std::vector<int>{dense_ffn_};
     }
     return layers;
   }
@@ -584,31 +617,38 @@ std::vector<std::vector<int>> Importer::ffns_of_layers() {
     for (std::size_t at = 0; at <= list->size();) {
       const std::size_t comma = std::min(list->find(',', at), list->size());
       const auto number = parse_number(list->substr(at, comma - at));
-      if (!number) c_.fail("moe_layers_enum", "moe_layers_enum has to be layer numbers with commas.");
+      if (!number)
+        c_.fail("moe_layers_enum", "moe_layers_enum has to be layer numbers with commas.");
       if (*number < 0 || *number >= static_cast<double>(layers_)) {
         c_.fail("moe_layers_enum", "moe_layers_enum names a layer that the model does not have.");
       }
       numbers.insert(static_cast<long long>(*number));
       at = comma + 1;
     }
-    for (std::size_t i = 0; i < layers_; ++i) sparse[i] = numbers.count(static_cast<long long>(i)) > 0;
+    for (std::size_t i = 0; i < layers_; ++i)
+      sparse[i] = numbers.count(static_cast<long long>(i)) > 0;
     said = true;
   }
-  if (const auto step = c_.integer({"interleave_moe_layer_step", "decoder_sparse_step"}, layer_range)) {
-    for (std::size_t i = 0; i < layers_; ++i) sparse[i] = (i + 1) % static_cast<std::size_t>(*step) == 0;
+  if (const auto step =
+          c_.integer({"interleave_moe_layer_step", "decoder_sparse_step"}, layer_range)) {
+    for (std::size_t i = 0; i < layers_; ++i)
+      sparse[i] = (i + 1) % static_cast<std::size_t>(*step) == 0;
     said = true;
   }
   if (const auto dense_only = c_.integers("mlp_only_layers", 0)) {
     for (const long long i : *dense_only) {
-      if (i >= 0 && i < static_cast<long long>(layers_)) sparse[static_cast<std::size_t>(i)] = false;
+      if (i >= 0 && i < static_cast<long long>(layers_))
+        sparse[static_cast<std::size_t>(i)] = false;
     }
     said = true;
   }
-  if (!said && !known_) assume("The config names no dense layers: every layer is a mixture of experts.");
+  if (!said && !known_)
+    assume("The config names no dense layers: every layer is a mixture of experts.");
   const int hashed = small({"num_hash_layers"}, layer_range, 0);
   for (std::size_t i = 0; i < layers_; ++i) {
     if (!sparse[i] && dense_ffn_ < 0) {
-      c_.fail("intermediate_size", "some layers are dense, but the config lacks intermediate_size.");
+      c_.fail("intermediate_size",
+              "some layers are dense, but the config lacks intermediate_size.");
     }
     layers[i] = {!sparse[i] ? dense_ffn_ : static_cast<int>(i) < hashed ? hash_ffn_ : moe_ffn_};
   }
@@ -618,7 +658,9 @@ std::vector<std::vector<int>> Importer::ffns_of_layers() {
 void Importer::read_layers() {
   if ((type_ == "step3p5" || type_ == "step3p7") && c_.has("layer_types") &&
       !c_.has("swa_num_attention_heads")) {
-    assume("Windowed layers are taken to have 96 heads for each 64 of the others, as Step-3.5-Flash has.");
+    assume(
+        "Windowed layers are taken to have 96 heads for each 64 of the others, as Step-3.5-Flash "
+        "has.");
   }
   const auto attentions = attention_of_layers();
   const auto ffns = ffns_of_layers();
@@ -641,7 +683,8 @@ void Importer::read_layers() {
 void Importer::read_mtp() {
   LlmSpec& m = model();
   const Range range{0, 16};
-  const auto layers = c_.integer({"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers"}, range);
+  const auto layers =
+      c_.integer({"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers"}, range);
   const auto modules = c_.integer({"num_mtp_modules"}, range);
   if (layers && modules && *layers != *modules) {
     assume("num_mtp_modules is " + std::to_string(*modules) + " and num_nextn_predict_layers is " +
@@ -651,7 +694,8 @@ void Importer::read_mtp() {
   if (m.mtp.modules == 0) return;
   for (auto layer = m.layers.rbegin(); layer != m.layers.rend(); ++layer) {
     if (layer->attention < 0) continue;
-    if (m.attentions[static_cast<std::size_t>(layer->attention)].kind == AttentionKind::linear) continue;
+    if (m.attentions[static_cast<std::size_t>(layer->attention)].kind == AttentionKind::linear)
+      continue;
     m.mtp.layer = *layer;
     break;
   }
@@ -669,8 +713,10 @@ void Importer::read_precision(const nlohmann::json* side_file) {
   LlmSpec& m = model();
   m.precision = read_hf_precision(c_, side_file, result_.assumptions);
   const auto none = [&](auto&& has) { return std::none_of(m.ffns.begin(), m.ffns.end(), has); };
-  if (none([](const FfnSpec& f) { return f.kind == FfnKind::dense; })) m.precision.dense_ffn = Precision::bf16;
-  if (none([](const FfnSpec& f) { return f.kind == FfnKind::moe; })) m.precision.experts = Precision::bf16;
+  if (none([](const FfnSpec& f) { return f.kind == FfnKind::dense; }))
+    m.precision.dense_ffn = Precision::bf16;
+  if (none([](const FfnSpec& f) { return f.kind == FfnKind::moe; }))
+    m.precision.experts = Precision::bf16;
   if (none([](const FfnSpec& f) { return f.shared_experts > 0; })) {
     m.precision.shared_experts = Precision::bf16;
   }
@@ -678,7 +724,8 @@ void Importer::read_precision(const nlohmann::json* side_file) {
   for (const char* mark : {"NVFP4", "FP8", "FP4", "INT4", "AWQ", "GPTQ"}) {
     if (declared || m.name.find(mark) == std::string::npos) continue;
     assume("The name says " + std::string(mark) +
-           ", but config.json declares no quantisation: give its hf_quant_config.json; bf16 is assumed.");
+           ", but config.json declares no quantisation: give its hf_quant_config.json; bf16 is "
+           "assumed.");
     break;
   }
 }
@@ -690,7 +737,8 @@ void check_model(const LlmSpec& model, const std::string& file) {
     model_schema().read(*parse_yaml(to_yaml(*node), file), "");
   } catch (const InputError& error) {
     std::string sentence = error.what();
-    if (const auto at = sentence.find(": "); at != std::string::npos && sentence.starts_with(file)) {
+    if (const auto at = sentence.find(": ");
+        at != std::string::npos && sentence.starts_with(file)) {
       sentence = sentence.substr(at + 2);
     }
     throw InputError(Place{file, 0, 0}, "the config does not make a model: " + sentence);

@@ -10,8 +10,9 @@ namespace {
 using nlohmann::json;
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  });
   return text;
 }
 
@@ -33,7 +34,8 @@ std::optional<Precision> weight_format(const json& weights, const std::string& f
   if (bits == 8 && type == "int") return Precision::int8;
   if (bits == 4 && type == "int") return Precision::int4;
   if (bits == 4 && type == "float") {
-    const bool mx = format.find("mxfp4") != std::string::npos || integer_at(weights, "group_size") == 32;
+    const bool mx =
+        format.find("mxfp4") != std::string::npos || integer_at(weights, "group_size") == 32;
     return mx ? Precision::mxfp4 : Precision::nvfp4;
   }
   return {};
@@ -56,10 +58,12 @@ struct Quantisation {
 };
 
 void read_ignored(const HfConfig& config, const json& object, Quantisation& into) {
-  for (const char* key : {"modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers"}) {
+  for (const char* key :
+       {"modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers"}) {
     const auto list = object.find(key);
     if (list == object.end() || list->is_null()) continue;
-    if (!list->is_array()) config.fail(key, std::string(key) + " has to be a list of module names.");
+    if (!list->is_array())
+      config.fail(key, std::string(key) + " has to be a list of module names.");
     for (const json& item : *list) {
       if (item.is_string()) into.ignored.push_back(lower(item.get<std::string>()));
     }
@@ -93,8 +97,10 @@ Quantisation read_quantisation(const HfConfig& config, const json& object) {
   } else if (const auto groups = object.find("config_groups");
              groups != object.end() && groups->is_object()) {
     for (const auto& [name, group] : groups->items()) {
-      if (!group.is_object() || !group.contains("weights") || !group["weights"].is_object()) continue;
-      const auto format = weight_format(group["weights"], text_at(group, "format") + text_at(object, "format"));
+      if (!group.is_object() || !group.contains("weights") || !group["weights"].is_object())
+        continue;
+      const auto format =
+          weight_format(group["weights"], text_at(group, "format") + text_at(object, "format"));
       if (!format) {
         config.fail("config_groups", "the weights of the quantisation group " + quote(name) +
                                          " are in a format that is not supported.");
@@ -105,11 +111,13 @@ Quantisation read_quantisation(const HfConfig& config, const json& object) {
     found.push_back(Precision::int4);
   }
   if (found.empty()) {
-    config.fail("quantization_config",
-                "the quantisation method " + quote(method.empty() ? "(none)" : method) + " is not supported.");
+    config.fail("quantization_config", "the quantisation method " +
+                                           quote(method.empty() ? "(none)" : method) +
+                                           " is not supported.");
   }
   if (found.size() > 1) {
-    config.fail("config_groups", "a quantisation with different formats per group of layers is not supported.");
+    config.fail("config_groups",
+                "a quantisation with different formats per group of layers is not supported.");
   }
   q.format = found[0];
   return q;
@@ -122,10 +130,12 @@ bool covers(const std::string& pattern, std::string_view module) {
   const std::string rest = pattern.substr(at + module.size());
   return rest.empty() || rest[0] == '*' || rest[0] == 's' || rest == ".*" || rest == ".*$" ||
          rest.starts_with(".*") || rest.starts_with(".q_proj") || rest.starts_with(".o_proj") ||
-         rest.starts_with(".qkv_proj") || rest.starts_with(".down_proj") || rest.starts_with(".gate_up_proj");
+         rest.starts_with(".qkv_proj") || rest.starts_with(".down_proj") ||
+         rest.starts_with(".gate_up_proj");
 }
 
-void leave_ignored(const Quantisation& q, PrecisionMap& map, std::vector<std::string>& assumptions) {
+void leave_ignored(const Quantisation& q, PrecisionMap& map,
+                   std::vector<std::string>& assumptions) {
   bool linear_only = false;
   for (const std::string& pattern : q.ignored) {
     const bool shared = covers(pattern, "shared_expert");
@@ -146,7 +156,8 @@ void leave_ignored(const Quantisation& q, PrecisionMap& map, std::vector<std::st
   }
   if (linear_only) {
     assumptions.push_back(
-        "The linear mixers are left unquantised by the checkpoint; full attention is taken as bf16 too.");
+        "The linear mixers are left unquantised by the checkpoint; full attention is taken as bf16 "
+        "too.");
   }
 }
 
@@ -157,13 +168,15 @@ PrecisionMap read_hf_precision(const HfConfig& config, const json* side_file,
   PrecisionMap map;
   const auto dtype = config.text({"torch_dtype", "dtype"});
   if (dtype && *dtype != "bfloat16" && *dtype != "float16" && *dtype != "auto") {
-    if (*dtype != "float32") config.fail("torch_dtype", "weights of type " + quote(*dtype) + " are not supported.");
+    if (*dtype != "float32")
+      config.fail("torch_dtype", "weights of type " + quote(*dtype) + " are not supported.");
     map.embedding = map.attention = map.dense_ffn = map.experts = map.shared_experts = map.router =
         Precision::fp32;
   }
   Quantisation q;
   if (const json* object = config.find("quantization_config")) {
-    if (!object->is_object()) config.fail("quantization_config", "quantization_config is not an object.");
+    if (!object->is_object())
+      config.fail("quantization_config", "quantization_config is not an object.");
     q = read_quantisation(config, *object);
   }
   if (side_file) {
@@ -171,7 +184,8 @@ PrecisionMap read_hf_precision(const HfConfig& config, const json* side_file,
     const json& object = inner != side_file->end() && inner->is_object() ? *inner : *side_file;
     const Quantisation side = read_quantisation(config, object);
     if (q.present && side.format != q.format) {
-      config.fail("quantization_config", "quantization_config says " + std::string(info(q.format).name) +
+      config.fail("quantization_config", "quantization_config says " +
+                                             std::string(info(q.format).name) +
                                              ", but hf_quant_config.json says " +
                                              std::string(info(side.format).name) + ".");
     }

@@ -34,6 +34,10 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
   const double room = std::max(1.0, memory.largest_batch);
   if (load.kind == LoadKind::concurrency) {
     point.state = solve(std::min(load.concurrency, room));
+    // Requests that memory has no room for wait outside: Little's law for the longer line.
+    const double waiting = std::max(0.0, load.concurrency - room) / point.state.requests_per_second;
+    point.state.ttft += waiting;
+    point.state.end_to_end += waiting;
     point.meets_slo = keeps(point.state, slo);
     point.limited_by = load.concurrency > room ? "kv memory" : "load";
     return point;
@@ -48,15 +52,13 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
   } else {
     point.limited_by = "kv memory";
   }
-  if (load.kind == LoadKind::rate && point.meets_slo) {
-    point.replicas = static_cast<int>(std::ceil(load.rate / point.state.requests_per_second - 1e-9));
+  if (load.kind == LoadKind::rate) {
+    point.replicas = static_cast<int>(std::min(1e6, std::ceil(load.rate / point.state.requests_per_second - 1e-9)));
     const double wanted = load.rate / point.replicas;
-    const double enough = room - largest(room, [&](double n) {
-                            return solve(room + 1 - n).requests_per_second >= wanted;
-                          }) + 1;
-    point.state = solve(std::min(enough, std::max(1.0, best)));
-    point.state.requests_per_second = wanted;
-    point.limited_by = "load";
+    const double short_of = largest(point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });
+    point.state = solve(std::min(short_of + 1, point.state.in_flight));
+    point.state.requests_per_second = std::min(wanted, point.state.requests_per_second);
+    if (point.meets_slo) point.limited_by = "load";
   }
   return point;
 }

@@ -99,7 +99,8 @@ TEST_F(File, TheLimitIsInclusive) {
   const fs::path path = directory_ / "f";
   write_file_atomically(path, std::string(2048, 'x'));
   EXPECT_EQ(read_text_file(path, 2048).size(), 2048u);
-  EXPECT_THAT(sentence_of<InputError>([&] { read_text_file(path, 2047); }), HasSubstr("larger than"));
+  EXPECT_THAT(sentence_of<InputError>([&] { read_text_file(path, 2047); }),
+              HasSubstr("larger than"));
 }
 
 TEST(Digest, IsXxh3Of128Bits) {

@@ -97,8 +97,9 @@ TEST(IsUtf8, AcceptsWellFormedAndRefusesTheRest) {
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8("plain"));
   EXPECT_TRUE(is_utf8("\xC3\xA9\xE4\xB8\xAD\xF0\x9F\x98\x80"));
-  const char* bad[] = {"\x80", "\xC3", "\xC0\x80", "\xE4\xB8", "\xE0\x80\x80", "\xED\xA0\x80",
-                       "\xF4\x90\x80\x80", "\xF0\x80\x80\x80", "\xFF", "a\xC3z"};
+  const char* bad[] = {"\x80",         "\xC3",         "\xC0\x80",         "\xE4\xB8",
+                       "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xF0\x80\x80\x80",
+                       "\xFF",         "a\xC3z"};
   for (const char* text : bad) EXPECT_FALSE(is_utf8(text));
 }
 

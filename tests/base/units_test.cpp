@@ -11,11 +11,16 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr Dimension all_dimensions[] = {
-    Dimension::bytes,   Dimension::bytes_per_second, Dimension::flops_per_second,
-    Dimension::seconds, Dimension::watts,            Dimension::usd,
-    Dimension::usd_per_hour, Dimension::usd_per_mtok, Dimension::usd_per_kwh,
-    Dimension::per_second};
+constexpr Dimension all_dimensions[] = {Dimension::bytes,
+                                        Dimension::bytes_per_second,
+                                        Dimension::flops_per_second,
+                                        Dimension::seconds,
+                                        Dimension::watts,
+                                        Dimension::usd,
+                                        Dimension::usd_per_hour,
+                                        Dimension::usd_per_mtok,
+                                        Dimension::usd_per_kwh,
+                                        Dimension::per_second};
 
 double read(std::string_view text, Dimension dimension) {
   std::string why;
@@ -109,8 +114,9 @@ TEST(Units, AWrongUnitNamesTheUnitsAndTheNearest) {
 }
 
 TEST(Units, WhatIsNoQuantityIsRefused) {
-  for (const char* text : {"", " ", "GiB", "80GiB", "0x10 GB", "inf GB", "nan GB", "1,5 GB", "1..5 GB",
-                           "+-5 GB", "--5 GB", "1e999 GB", "1e308 TB", "5 GB extra", "5 GB "}) {
+  for (const char* text :
+       {"", " ", "GiB", "80GiB", "0x10 GB", "inf GB", "nan GB", "1,5 GB", "1..5 GB", "+-5 GB",
+        "--5 GB", "1e999 GB", "1e308 TB", "5 GB extra", "5 GB "}) {
     EXPECT_FALSE(refusal(text, Dimension::bytes).empty()) << text;
   }
 }

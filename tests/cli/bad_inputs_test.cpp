@@ -8,15 +8,16 @@
 namespace tollgate {
 namespace {
 
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using testing_cli::Folder;
 using testing_cli::read;
 using testing_cli::repository;
 using testing_cli::run;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
 
 void replace(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at; (at = text.find(from)) != std::string::npos;) text.replace(at, from.size(), to);
+  for (std::size_t at; (at = text.find(from)) != std::string::npos;)
+    text.replace(at, from.size(), to);
 }
 
 std::vector<std::filesystem::path> bad_files() {
@@ -28,7 +29,9 @@ std::vector<std::filesystem::path> bad_files() {
   return files;
 }
 
-std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) { return info.param.stem().string(); }
+std::string name_of(const ::testing::TestParamInfo<std::filesystem::path>& info) {
+  return info.param.stem().string();
+}
 
 class BadInput : public ::testing::TestWithParam<std::filesystem::path> {};
 

@@ -25,7 +25,9 @@ inline Captured run(const std::vector<std::string>& arguments) {
   return {code, out.str(), err.str()};
 }
 
-inline std::string repository(const std::string& path) { return std::string(TOLLGATE_REPOSITORY "/") + path; }
+inline std::string repository(const std::string& path) {
+  return std::string(TOLLGATE_REPOSITORY "/") + path;
+}
 
 inline std::string read(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

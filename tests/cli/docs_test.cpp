@@ -9,11 +9,11 @@
 namespace tollgate {
 namespace {
 
+using ::testing::HasSubstr;
 using testing_cli::Folder;
 using testing_cli::read;
 using testing_cli::repository;
 using testing_cli::run;
-using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 /// Compares with a committed file; on a mismatch the new text is written beside it as NAME.new.EXT.
@@ -22,15 +22,20 @@ void expect_current(const std::vector<std::string>& arguments, const std::string
   ASSERT_EQ(r.code, 0) << r.err;
   const std::filesystem::path path = repository(file);
   if (r.out == read(path)) return;
-  const std::filesystem::path beside = path.parent_path() / (path.stem().string() + ".new" + path.extension().string());
+  const std::filesystem::path beside =
+      path.parent_path() / (path.stem().string() + ".new" + path.extension().string());
   std::ofstream(beside, std::ios::binary) << r.out;
   ADD_FAILURE() << file << " is not what the program prints; the new text is in " << beside
                 << ". tools/regenerate-docs replaces it.";
 }
 
 TEST(GeneratedDocs, CommandLine) { expect_current({"help", "--markdown"}, "docs/cli.md"); }
-TEST(GeneratedDocs, ScenarioReference) { expect_current({"schema", "--markdown"}, "docs/scenario.md"); }
-TEST(GeneratedDocs, ScenarioSchema) { expect_current({"schema", "scenario"}, "scenarios/schema/scenario.schema.json"); }
+TEST(GeneratedDocs, ScenarioReference) {
+  expect_current({"schema", "--markdown"}, "docs/scenario.md");
+}
+TEST(GeneratedDocs, ScenarioSchema) {
+  expect_current({"schema", "scenario"}, "scenarios/schema/scenario.schema.json");
+}
 TEST(GeneratedDocs, ShortHelp) { expect_current({"help"}, "tests/golden/help.txt"); }
 TEST(GeneratedDocs, RunHelp) { expect_current({"run", "--help"}, "tests/golden/run_help.txt"); }
 
@@ -42,15 +47,17 @@ TEST(Schema, EveryKindIsDraft7AndClosed) {
     EXPECT_EQ(json["required"][0], "schema_version");
     for (const Json& definition : json["definitions"]) {
       EXPECT_EQ(definition["additionalProperties"], false);
-      for (const Json& property : definition["properties"]) EXPECT_FALSE(property["description"].get<std::string>().empty());
+      for (const Json& property : definition["properties"])
+        EXPECT_FALSE(property["description"].get<std::string>().empty());
     }
     EXPECT_THAT(run({"schema", kind, "--markdown"}).out, HasSubstr("| key | type |"));
   }
 }
 
 TEST(Schema, RangesReadBack) {
-  for (const Range& range : {Range{0, 1}, Range{0, unbounded, true}, Range{1, unbounded}, Range{0, 1, true},
-                             Range{-unbounded, 5}, Range{-unbounded, unbounded}, Range{0.1, 1}}) {
+  for (const Range& range :
+       {Range{0, 1}, Range{0, unbounded, true}, Range{1, unbounded}, Range{0, 1, true},
+        Range{-unbounded, 5}, Range{-unbounded, unbounded}, Range{0.1, 1}}) {
     const Range read_back = parse_range(describe(range));
     EXPECT_EQ(read_back.low, range.low);
     EXPECT_EQ(read_back.high, range.high);
@@ -58,7 +65,8 @@ TEST(Schema, RangesReadBack) {
   }
 }
 
-/// A second, independent reader of the schema: Debian's python3-jsonschema, which tools/setup installs.
+/// A second, independent reader of the schema: Debian's python3-jsonschema, which tools/setup
+/// installs.
 TEST(Schema, PythonsJsonschemaAcceptsEveryFileAndRefusesBadOnes) {
   if (std::system("/usr/bin/python3 -c 'import jsonschema, yaml' 2>/dev/null") != 0) {
     GTEST_SKIP() << "python3-jsonschema or python3-yaml is not installed";
@@ -67,8 +75,9 @@ TEST(Schema, PythonsJsonschemaAcceptsEveryFileAndRefusesBadOnes) {
   for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic"}) {
     folder.write(kind + ".json", run({"schema", kind}).out);
   }
-  const std::string command = "/usr/bin/python3 -W ignore " + repository("tests/cli/validate_schemas.py") + " " +
-                              folder.path("") + " " + repository("") + " 2>&1";
+  const std::string command = "/usr/bin/python3 -W ignore " +
+                              repository("tests/cli/validate_schemas.py") + " " + folder.path("") +
+                              " " + repository("") + " 2>&1";
   std::string output;
   std::FILE* pipe = ::popen(command.c_str(), "r");
   ASSERT_NE(pipe, nullptr);

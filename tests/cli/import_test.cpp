@@ -6,11 +6,11 @@
 namespace tollgate {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using testing_cli::Folder;
 using testing_cli::repository;
 using testing_cli::run;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 constexpr const char* mixtral = R"({
   "architectures": ["MixtralForCausalLM"], "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336,
@@ -22,10 +22,12 @@ constexpr const char* mixtral = R"({
 TEST(Import, PrintsAModelThatAScenarioTakes) {
   const Folder folder;
   const std::string model = folder.path("mine.yaml");
-  const auto r = run({"import", folder.write("config.json", mixtral), "--name", "mine", "-o", model});
+  const auto r =
+      run({"import", folder.write("config.json", mixtral), "--name", "mine", "-o", model});
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_THAT(testing_cli::read(model), StartsWith("schema_version: 1\nname: mine\n"));
-  const auto used = run({"run", repository("tests/fixtures/small.yaml"), "--set", "candidates[0].model=" + model});
+  const auto used = run(
+      {"run", repository("tests/fixtures/small.yaml"), "--set", "candidates[0].model=" + model});
   EXPECT_EQ(used.code, 0) << used.err;
   EXPECT_THAT(used.out, HasSubstr("46.7B parameters"));
 }

@@ -8,14 +8,16 @@
 namespace tollgate {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using testing_cli::Folder;
 using testing_cli::repository;
 using testing_cli::run;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 using Json = nlohmann::json;
 
-Json entries(const std::string& kind) { return Json::parse(run({"list", kind, "--format", "json"}).out)[kind]; }
+Json entries(const std::string& kind) {
+  return Json::parse(run({"list", kind, "--format", "json"}).out)[kind];
+}
 
 TEST(List, EveryKindHasTextAndJsonWithTheSameEntries) {
   for (const std::string kind : {"models", "hardware", "prices", "traffic"}) {
@@ -24,7 +26,9 @@ TEST(List, EveryKindHasTextAndJsonWithTheSameEntries) {
     const Json all = entries(kind);
     EXPECT_GT(all.size(), 3u) << kind;
     for (const Json& entry : all) {
-      const std::string key = entry.contains("name") ? "name" : entry.contains("hardware") ? "hardware" : "model";
+      const std::string key = entry.contains("name")       ? "name"
+                              : entry.contains("hardware") ? "hardware"
+                                                           : "model";
       EXPECT_THAT(text.out, HasSubstr(entry[key].get<std::string>()));
     }
   }
@@ -52,17 +56,22 @@ TEST(List, KnowsWhatIsPublishedOfDeepSeekV3) {
 /// What show prints is a model file: a scenario takes it, and gets the same numbers as by name.
 TEST(Show, AModelCanBeReadBack) {
   const Folder folder;
-  for (const std::string model : {"OLMoE-1B-7B", "DeepSeek-V3", "Qwen3.5-397B-A17B", "Gemma-3-27B"}) {
+  for (const std::string model :
+       {"OLMoE-1B-7B", "DeepSeek-V3", "Qwen3.5-397B-A17B", "Gemma-3-27B"}) {
     const auto shown = run({"show", model});
     ASSERT_EQ(shown.code, 0) << shown.err;
     EXPECT_THAT(shown.out, StartsWith("schema_version: 1\nname: " + model + "\n"));
     const std::string file = folder.write("copy.yaml", shown.out);
     const std::string hardware = "candidates[0].hardware=H200-SXM";
     const std::string scenario = repository("tests/fixtures/small.yaml");
-    const auto by_name = run({"run", scenario, "--set", hardware, "--set", "candidates[0].model=" + model, "--format", "csv"});
-    const auto by_file = run({"run", scenario, "--set", hardware, "--set", "candidates[0].model=" + file, "--format", "csv"});
+    const auto by_name = run({"run", scenario, "--set", hardware, "--set",
+                              "candidates[0].model=" + model, "--format", "csv"});
+    const auto by_file = run({"run", scenario, "--set", hardware, "--set",
+                              "candidates[0].model=" + file, "--format", "csv"});
     EXPECT_EQ(by_file.err, "");
-    const auto without_digest = [](const std::string& csv) { return csv.substr(0, csv.rfind(',')); };
+    const auto without_digest = [](const std::string& csv) {
+      return csv.substr(0, csv.rfind(','));
+    };
     EXPECT_EQ(without_digest(by_name.out), without_digest(by_file.out)) << model;
   }
 }

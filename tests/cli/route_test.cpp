@@ -8,8 +8,8 @@
 namespace tollgate {
 namespace {
 
-using testing_cli::run;
 using ::testing::HasSubstr;
+using testing_cli::run;
 using Json = nlohmann::json;
 
 Json route(std::vector<std::string> arguments) {
@@ -21,8 +21,8 @@ Json route(std::vector<std::string> arguments) {
 }
 
 TEST(Route, UniformRoutingTouchesTheExpectedNumberOfExperts) {
-  const Json json = route({"--experts", "64", "--top-k", "1", "--popularity", "uniform", "--batch", "32", "--ranks", "1",
-                           "--layers", "8", "--tokens", "65536"});
+  const Json json = route({"--experts", "64", "--top-k", "1", "--popularity", "uniform", "--batch",
+                           "32", "--ranks", "1", "--layers", "8", "--tokens", "65536"});
   // 32 balls in 64 boxes: 64 (1 - (63/64)^32) = 25.34 occupied, standard deviation 2.0 per sample
   // (occupancy variance), 16,384 samples: 5 sigma of the mean is 0.08.
   EXPECT_EQ(json["batches"][0]["samples"], 16384);
@@ -31,11 +31,14 @@ TEST(Route, UniformRoutingTouchesTheExpectedNumberOfExperts) {
 }
 
 TEST(Route, SkewMakesTheBusiestRankBusier) {
-  const std::vector<std::string> base{"--experts", "64", "--top-k", "4", "--batch", "256", "--ranks", "8"};
+  const std::vector<std::string> base{"--experts", "64",  "--top-k", "4",
+                                      "--batch",   "256", "--ranks", "8"};
   auto uniform = base, skewed = base;
   uniform.insert(uniform.end(), {"--popularity", "uniform"});
   skewed.insert(skewed.end(), {"--popularity", "lognormal", "--sigma", "1"});
-  const auto ratio = [](const Json& json) { return json["batches"][0]["ranks"][0]["busiest_over_mean"].get<double>(); };
+  const auto ratio = [](const Json& json) {
+    return json["batches"][0]["ranks"][0]["busiest_over_mean"].get<double>();
+  };
   EXPECT_GT(ratio(route(skewed)), 1.2 * ratio(route(uniform)));
 }
 
@@ -51,7 +54,8 @@ TEST(Route, TakesTheGateOfAModel) {
 }
 
 TEST(Route, BackendsAndThreadsAgree) {
-  const std::vector<std::string> base{"--model", "OLMoE-1B-7B", "--tokens", "2048", "--layers", "2"};
+  const std::vector<std::string> base{"--model", "OLMoE-1B-7B", "--tokens",
+                                      "2048",    "--layers",    "2"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), base.begin(), base.end());
     Json json = route(more);
@@ -66,10 +70,13 @@ TEST(Route, BackendsAndThreadsAgree) {
 
 TEST(Route, MistakesAreSentences) {
   EXPECT_THAT(run({"route", "--experts", "8", "--top-k", "9"}).err, HasSubstr("top_k is 9"));
-  EXPECT_THAT(run({"route", "--experts", "8", "--popularity", "lognormal"}).err, HasSubstr("--sigma"));
-  EXPECT_THAT(run({"route", "--experts", "8", "--sigma", "1"}).err, HasSubstr("--popularity lognormal"));
+  EXPECT_THAT(run({"route", "--experts", "8", "--popularity", "lognormal"}).err,
+              HasSubstr("--sigma"));
+  EXPECT_THAT(run({"route", "--experts", "8", "--sigma", "1"}).err,
+              HasSubstr("--popularity lognormal"));
   EXPECT_THAT(run({"route", "--model", "Llama-3.1-8B"}).err, HasSubstr("has no expert layers"));
-  EXPECT_THAT(run({"route", "--model", "DeepSeek-V3", "--layer-kind", "x"}).err, HasSubstr("it has moe"));
+  EXPECT_THAT(run({"route", "--model", "DeepSeek-V3", "--layer-kind", "x"}).err,
+              HasSubstr("it has moe"));
   EXPECT_THAT(run({"route", "--experts", "8", "--tokens", "16"}).err, HasSubstr("batch"));
 }
 

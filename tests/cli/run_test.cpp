@@ -8,12 +8,12 @@
 namespace tollgate {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing_cli::Folder;
 using testing_cli::read;
 using testing_cli::repository;
 using testing_cli::run;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using Json = nlohmann::json;
 
 const std::string small = repository("tests/fixtures/small.yaml");
@@ -55,9 +55,11 @@ TEST(Run, JsonHasOneCandidatePerHardwareAndNoBadNumber) {
   EXPECT_LE(usd["low"].get<double>(), usd["value"].get<double>());
   EXPECT_LE(usd["value"].get<double>(), usd["high"].get<double>());
   // The whole bill is a rate of dollars over a rate of tokens.
-  const double per_gpu = moe["throughput"]["output_tokens_per_second_per_gpu"]["value"].get<double>();
+  const double per_gpu =
+      moe["throughput"]["output_tokens_per_second_per_gpu"]["value"].get<double>();
   const double price = moe["price"]["usd_per_gpu_hour"].get<double>();
-  EXPECT_NEAR(usd["value"].get<double>(), price / per_gpu / 3600 * 1e6, 1e-9 * usd["value"].get<double>());
+  EXPECT_NEAR(usd["value"].get<double>(), price / per_gpu / 3600 * 1e6,
+              1e-9 * usd["value"].get<double>());
 }
 
 TEST(Run, CsvHasARowPerCandidate) {
@@ -70,9 +72,10 @@ TEST(Run, CsvHasARowPerCandidate) {
 
 TEST(Run, SetReplacesAValueAndChangesTheDigest) {
   const Json before = Json::parse(run({"run", small, "--format", "json"}).out);
-  const Json after = Json::parse(run({"run", small, "--format", "json", "--set", "slo.tpot=30 ms", "--set",
-                                      "candidates.olmoe.pricing={usd_per_gpu_hour: 10 USD/h}"})
-                                     .out);
+  const Json after =
+      Json::parse(run({"run", small, "--format", "json", "--set", "slo.tpot=30 ms", "--set",
+                       "candidates.olmoe.pricing={usd_per_gpu_hour: 10 USD/h}"})
+                      .out);
   EXPECT_EQ(before["slo"]["tpot_seconds"], 0.05);
   EXPECT_EQ(after["slo"]["tpot_seconds"], 0.03);
   EXPECT_EQ(after["candidates"][0]["price"]["usd_per_gpu_hour"], 10);
@@ -118,7 +121,8 @@ TEST(Run, TheSameBytesForAnyNumberOfThreadsAndAnyRun) {
 
 TEST(Run, BackendsGiveTheSameNumbers) {
   Json tbb = Json::parse(run({"run", small, "--format", "json", "--backend", "tbb"}).out);
-  Json reference = Json::parse(run({"run", small, "--format", "json", "--backend", "reference"}).out);
+  Json reference =
+      Json::parse(run({"run", small, "--format", "json", "--backend", "reference"}).out);
   EXPECT_EQ(tbb["backend"], "tbb");
   EXPECT_EQ(reference["backend"], "reference");
   for (Json* json : {&tbb, &reference}) {
@@ -134,7 +138,8 @@ TEST(Run, TheSeedChangesRoutingOnly) {
   const Json a = Json::parse(run({"run", mixed, "--format", "json", "--seed", "1"}).out);
   const Json b = Json::parse(run({"run", mixed, "--format", "json", "--seed", "2"}).out);
   EXPECT_NE(a["candidates"][0]["routing"][0], b["candidates"][0]["routing"][0]);
-  EXPECT_EQ(a["candidates"][1]["usd_per_million_output_tokens"], b["candidates"][1]["usd_per_million_output_tokens"]);
+  EXPECT_EQ(a["candidates"][1]["usd_per_million_output_tokens"],
+            b["candidates"][1]["usd_per_million_output_tokens"]);
 }
 
 TEST(Run, OutputGoesToAFileWhole) {
@@ -156,7 +161,8 @@ TEST(Run, AFileThatCannotBeWrittenIsExitCodeThree) {
 
 TEST(Run, ABackendThatCannotRunHereIsExitCodeFour) {
   const auto version = run({"--version"});
-  if (version.out.find("cuda       not available") == std::string::npos) GTEST_SKIP() << "CUDA runs here";
+  if (version.out.find("cuda       not available") == std::string::npos)
+    GTEST_SKIP() << "CUDA runs here";
   const auto r = run({"run", small, "--backend", "cuda"});
   EXPECT_EQ(r.code, 4);
   EXPECT_THAT(r.err, HasSubstr("cannot run here"));

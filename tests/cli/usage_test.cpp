@@ -8,9 +8,9 @@
 namespace tollgate {
 namespace {
 
-using testing_cli::run;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+using testing_cli::run;
 
 TEST(Usage, NoArgumentsPrintHelpOnStderrAndFail) {
   const auto r = run({});
@@ -36,7 +36,8 @@ TEST(Usage, EveryCommandExplainsItself) {
     EXPECT_EQ(dashed.out, named.out);
     EXPECT_THAT(dashed.out, StartsWith("tollgate " + command.help.name));
     EXPECT_THAT(run({"--help"}).out, HasSubstr(command.help.summary));
-    for (const OptionHelp& option : command.help.options) EXPECT_THAT(dashed.out, HasSubstr(option.name));
+    for (const OptionHelp& option : command.help.options)
+      EXPECT_THAT(dashed.out, HasSubstr(option.name));
     for (const Example& example : command.help.examples) {
       EXPECT_THAT(example.command, StartsWith("tollgate " + command.help.name));
     }
@@ -59,26 +60,34 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
   const Mistake mistakes[] = {
       {{"lst"}, "tollgate: there is no command 'lst'. Did you mean 'list'?"},
       {{"frobnicate"},
-       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, schema, help."},
+       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, schema, "
+       "help."},
       {{"--vresion"}, "tollgate: there is no option '--vresion'. Did you mean '--version'?"},
-      {{"x/y.yaml"}, "tollgate: 'x/y.yaml' is not a command. Did you mean 'tollgate run x/y.yaml'?"},
+      {{"x/y.yaml"},
+       "tollgate: 'x/y.yaml' is not a command. Did you mean 'tollgate run x/y.yaml'?"},
       {{"run"}, "tollgate run: SCENARIO is missing; 'tollgate run --help' explains it."},
-      {{"run", "a", "--fromat", "json"}, "tollgate run: there is no option '--fromat'. Did you mean '--format'?"},
+      {{"run", "a", "--fromat", "json"},
+       "tollgate run: there is no option '--fromat'. Did you mean '--format'?"},
       {{"run", "a", "--format", "jsn"},
        "tollgate run: --format must be one of text, json, csv, but is 'jsn'. Did you mean 'json'?"},
       {{"run", "a", "--format"}, "tollgate run: the option '--format' needs a value."},
-      {{"run", "a", "--format", "csv", "--format", "json"}, "tollgate run: --format is given 2 times."},
+      {{"run", "a", "--format", "csv", "--format", "json"},
+       "tollgate run: --format is given 2 times."},
       {{"run", "a", "b"}, "tollgate run: the argument 'b' is not expected."},
       {{"run", "a", "--seed", "x"},
        "tollgate run: --seed must be a whole number from 0 to 9000000000000000, but is 'x'."},
       {{"list"},
-       "tollgate list: KIND is missing (one of models, hardware, prices, traffic); 'tollgate list --help' explains it."},
+       "tollgate list: KIND is missing (one of models, hardware, prices, traffic); 'tollgate list "
+       "--help' explains it."},
       {{"list", "model"},
-       "tollgate list: KIND must be one of models, hardware, prices, traffic, but is 'model'. Did you mean 'models'?"},
+       "tollgate list: KIND must be one of models, hardware, prices, traffic, but is 'model'. Did "
+       "you mean 'models'?"},
       {{"help", "lst"},
-       "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, import, route, schema, help."},
+       "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, "
+       "import, route, schema, help."},
       {{"show", "DeepSeek-V2Lite"},
-       "tollgate show: there is no model, hardware, traffic or price book named 'DeepSeek-V2Lite'. Did you mean "
+       "tollgate show: there is no model, hardware, traffic or price book named 'DeepSeek-V2Lite'. "
+       "Did you mean "
        "'DeepSeek-V2-Lite'?"},
       {{"route"}, "tollgate route: give --model NAME, or --experts N and --top-k K."},
       {{"route", "--experts", "8", "--batch", "1,,2"},

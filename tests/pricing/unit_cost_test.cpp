@@ -20,8 +20,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 class Random {
  public:
   double log_uniform(double low, double high) {
-    return std::exp(
-        std::uniform_real_distribution<double>(std::log(low), std::log(high))(engine_));
+    return std::exp(std::uniform_real_distribution<double>(std::log(low), std::log(high))(engine_));
   }
   double fraction() { return std::uniform_real_distribution<double>(0.001, 1)(engine_); }
   Estimate estimate(double low, double high) {

@@ -32,7 +32,8 @@ std::vector<std::vector<std::string>> read_csv(const std::string& text) {
   return rows;
 }
 
-std::string cell(const std::vector<std::vector<std::string>>& rows, std::size_t row, const std::string& column) {
+std::string cell(const std::vector<std::vector<std::string>>& rows, std::size_t row,
+                 const std::string& column) {
   for (std::size_t i = 0; i < rows[0].size(); ++i) {
     if (rows[0][i] == column) return rows[row][i];
   }

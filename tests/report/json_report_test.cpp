@@ -15,17 +15,34 @@ using Json = nlohmann::json;
 
 TEST(JsonReport, HasEveryKeyOfTheFormat) {
   const Json json = Json::parse(json_report(sample::result()));
-  for (const char* key : {"format_version", "tool_version", "inputs_digest", "scenario", "question", "backend", "workload",
-                          "load", "slo", "cheapest", "candidates"}) {
+  for (const char* key : {"format_version", "tool_version", "inputs_digest", "scenario", "question",
+                          "backend", "workload", "load", "slo", "cheapest", "candidates"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["format_version"], run_format_version);
   EXPECT_EQ(json["cheapest"], "Sparse-671B");
   ASSERT_EQ(json["candidates"].size(), 3u);
-  for (const char* key :
-       {"name", "model", "hardware", "fits", "meets_slo", "reason", "limited_by", "deployment", "memory", "largest_batch",
-        "batch", "throughput", "latency", "bound", "operators", "routing", "gpu_hours_per_million_output_tokens",
-        "usd_per_million_output_tokens", "usd_per_million_tokens", "price", "assumptions"}) {
+  for (const char* key : {"name",
+                          "model",
+                          "hardware",
+                          "fits",
+                          "meets_slo",
+                          "reason",
+                          "limited_by",
+                          "deployment",
+                          "memory",
+                          "largest_batch",
+                          "batch",
+                          "throughput",
+                          "latency",
+                          "bound",
+                          "operators",
+                          "routing",
+                          "gpu_hours_per_million_output_tokens",
+                          "usd_per_million_output_tokens",
+                          "usd_per_million_tokens",
+                          "price",
+                          "assumptions"}) {
     for (const Json& candidate : json["candidates"]) EXPECT_TRUE(candidate.contains(key)) << key;
   }
 }
@@ -45,8 +62,8 @@ TEST(JsonReport, ACandidateThatDoesNotFitHasNullsAndAReason) {
   const Json candidate = Json::parse(json_report(sample::result()))["candidates"][1];
   EXPECT_FALSE(candidate["fits"]);
   EXPECT_FALSE(candidate["reason"].get<std::string>().empty());
-  for (const char* key : {"batch", "largest_batch", "bound", "usd_per_million_output_tokens", "usd_per_million_tokens",
-                          "gpu_hours_per_million_output_tokens"}) {
+  for (const char* key : {"batch", "largest_batch", "bound", "usd_per_million_output_tokens",
+                          "usd_per_million_tokens", "gpu_hours_per_million_output_tokens"}) {
     EXPECT_TRUE(candidate[key].is_null()) << key;
   }
   EXPECT_TRUE(candidate["latency"]["tpot"].is_null());

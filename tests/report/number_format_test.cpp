@@ -74,7 +74,8 @@ TEST(Version, IsTheProjects) {
   std::ifstream file(std::string(TOLLGATE_REPOSITORY) + "/CMakeLists.txt");
   std::stringstream text;
   text << file.rdbuf();
-  EXPECT_NE(text.str().find("project(tollgate VERSION " + std::string(tool_version) + " "), std::string::npos);
+  EXPECT_NE(text.str().find("project(tollgate VERSION " + std::string(tool_version) + " "),
+            std::string::npos);
 }
 
 }  // namespace

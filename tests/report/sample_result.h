@@ -22,8 +22,13 @@ inline CandidateResult running(const std::string& name, double usd, bool mixture
   c.data_attention = mixture ? 8 : 1;
   c.tensor = mixture ? 1 : 8;
   c.precision = "fp8 weights, bf16 KV";
-  c.memory = {exactly(136e9), exactly(88e9),  exactly(30e9), exactly(0),
-              band(2e9, Provenance::assumed), band(3.9e9, Provenance::assumed), exactly(12.1e9)};
+  c.memory = {exactly(136e9),
+              exactly(88e9),
+              exactly(30e9),
+              exactly(0),
+              band(2e9, Provenance::assumed),
+              band(3.9e9, Provenance::assumed),
+              exactly(12.1e9)};
   c.largest_batch = exactly(700);
   c.batch = band(512);
   c.input_tokens_per_second_per_gpu = band(8000);
@@ -78,7 +83,8 @@ inline RunResult result() {
   r.slo = {2, 0.05, {}};
   r.mean_input = 1000;
   r.mean_output = 250;
-  r.candidates = {running("Dense-405B", 1.5, false), misfit("Big"), running("Sparse-671B", 0.5, true)};
+  r.candidates = {running("Dense-405B", 1.5, false), misfit("Big"),
+                  running("Sparse-671B", 0.5, true)};
   r.cheapest = 2;
   return r;
 }

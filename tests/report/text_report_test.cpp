@@ -15,7 +15,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string report(const RunResult& result, RenderOptions options = {}) { return text_report(result, options); }
+std::string report(const RunResult& result, RenderOptions options = {}) {
+  return text_report(result, options);
+}
 
 std::string last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of('\n');
@@ -25,8 +27,8 @@ std::string last_line(const std::string& text) {
 TEST(TextReport, ListsTheCheapestFirstAndWhatDoesNotFitLast) {
   const std::string text = report(sample::result());
   const std::size_t table = text.find("candidate");
-  const std::size_t sparse = text.find("Sparse-671B", table), dense = text.find("Dense-405B", table),
-                    big = text.find("Big", table);
+  const std::size_t sparse = text.find("Sparse-671B", table),
+                    dense = text.find("Dense-405B", table), big = text.find("Big", table);
   EXPECT_LT(sparse, dense);
   EXPECT_LT(dense, big);
   EXPECT_THAT(text, HasSubstr("does not fit: weights need 88 GB per GPU, of 22 GB usable."));
@@ -44,7 +46,8 @@ TEST(TextReport, SaysTheDateOfEveryPrice) {
 
 TEST(TextReport, FitsTheWidth) {
   RunResult result = sample::result();
-  result.candidates[0].assumptions = {std::string(40, 'x') + " " + std::string(50, 'y') + " " + std::string(60, 'z')};
+  result.candidates[0].assumptions = {std::string(40, 'x') + " " + std::string(50, 'y') + " " +
+                                      std::string(60, 'z')};
   RenderOptions options;
   options.width = 100;
   std::istringstream lines(report(result, options));
@@ -94,7 +97,8 @@ TEST(TextReport, BadNumbersAreNeverPrinted) {
   RunResult result = sample::result();
   for (CandidateResult& c : result.candidates) {
     c.tpot.value = std::numeric_limits<double>::quiet_NaN();
-    c.operators.push_back({"decode", "x", std::numeric_limits<double>::infinity(), "", Provenance::fitted});
+    c.operators.push_back(
+        {"decode", "x", std::numeric_limits<double>::infinity(), "", Provenance::fitted});
   }
   result.cheapest = -1;
   const std::string text = report(result);
@@ -111,9 +115,11 @@ TEST(TextReport, BriefIsTheTableAndTheVerdict) {
 }
 
 TEST(Verdict, ComparesMixtureWithDense) {
-  EXPECT_EQ(verdict(sample::result()),
-            "Sparse-671B is the cheapest that meets the target: 0.500 USD per million output tokens (P10-P90 "
-            "0.400-0.625, GPU price of 2026-10), 3.0 times cheaper than the dense Dense-405B (1.50).");
+  EXPECT_EQ(
+      verdict(sample::result()),
+      "Sparse-671B is the cheapest that meets the target: 0.500 USD per million output tokens "
+      "(P10-P90 "
+      "0.400-0.625, GPU price of 2026-10), 3.0 times cheaper than the dense Dense-405B (1.50).");
 }
 
 TEST(Verdict, SaysWhenTheBandsOverlap) {

@@ -28,7 +28,8 @@ std::vector<std::string> open_models() {
 double active_as_published(const LlmSpec& m) {
   const ParameterCount count = count_parameters(m);
   const double head = m.tied_embeddings ? count.embedding : count.lm_head;
-  const bool head_alone = !m.published.active_counts_embeddings && m.published.active_counts_lm_head;
+  const bool head_alone =
+      !m.published.active_counts_embeddings && m.published.active_counts_lm_head;
   return count.active(m.published.active_counts_embeddings) + (head_alone ? head : 0);
 }
 
@@ -53,7 +54,8 @@ TEST_P(EveryModel, AgreesWithItsPublishedFigures) {
   const LlmSpec m = model(GetParam());
   const bool rounded = documents_rounding(m);
   ASSERT_GT(m.published.total_parameters, 0);
-  expect_near_published(count_parameters(m).total(), m.published.total_parameters, rounded, "total");
+  expect_near_published(count_parameters(m).total(), m.published.total_parameters, rounded,
+                        "total");
   expect_near_published(active_as_published(m), m.published.active_parameters, rounded, "active");
   expect_near_published(kv_bytes_per_token(m, m.precision), m.published.kv_bytes_per_token, false,
                         "cache per token");
@@ -99,7 +101,8 @@ TEST(CacheBytes, OfAMillionTokensAsVllmReports) {
     return sequence_bytes(model(name), bf16, million_tokens).total() / gib;
   };
   EXPECT_NEAR(gibibytes("DeepSeek-V3.2"), 83.9, 0.05);
-  EXPECT_NEAR(kv_bytes_per_token(model("DeepSeek-V4-Pro"), bf16) * million_tokens / gib, 9.62, 0.005);
+  EXPECT_NEAR(kv_bytes_per_token(model("DeepSeek-V4-Pro"), bf16) * million_tokens / gib, 9.62,
+              0.005);
   EXPECT_NEAR(gibibytes("DeepSeek-V4-Flash"), 6.72, 0.01);
 }
 
@@ -135,7 +138,8 @@ TEST(StateBytes, OfQwen35AndKimiK3) {
     const LlmSpec m = model(name);
     double elements = 0;
     for (const auto& layer : m.layers) {
-      if (layer.attention >= 0) elements += cache_shape(m.attentions[static_cast<std::size_t>(layer.attention)]).state;
+      if (layer.attention >= 0)
+        elements += cache_shape(m.attentions[static_cast<std::size_t>(layer.attention)]).state;
     }
     return elements * bytes_per_element(m.precision.state);
   };

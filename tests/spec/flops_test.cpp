@@ -101,13 +101,15 @@ TEST(DecodeWorkOfModel, SumsItsLayers) {
   model.ffns = {dense};
   model.layers = {{0, {0}}, {0, {}}, {-1, {0, 0}}};
   const DecodeWork work = decode_work(model, 100, {});
-  EXPECT_EQ(work.attention_flops, 2 * attention_work(grouped_query(), 512, 100, {}).attention_flops);
+  EXPECT_EQ(work.attention_flops,
+            2 * attention_work(grouped_query(), 512, 100, {}).attention_flops);
   EXPECT_EQ(work.ffn_flops, 3 * ffn_work(dense, 512).ffn_flops);
 }
 
 TEST(DecodeWorkOfModel, RefusesAContextThatIsNone) {
   EXPECT_THROW(decode_work({}, -1, {}), std::invalid_argument);
-  EXPECT_THROW(decode_work({}, std::numeric_limits<double>::quiet_NaN(), {}), std::invalid_argument);
+  EXPECT_THROW(decode_work({}, std::numeric_limits<double>::quiet_NaN(), {}),
+               std::invalid_argument);
   EXPECT_THROW(decode_work({}, std::numeric_limits<double>::infinity(), {}), std::invalid_argument);
 }
 

@@ -1,5 +1,5 @@
-// Import of Hugging Face config.json files: real ones against published sizes and against the entries of
-// models/llm, hostile ones against a crash.
+// Import of Hugging Face config.json files: real ones against published sizes and against the
+// entries of models/llm, hostile ones against a crash.
 #include "sim/spec/hf_import.h"
 
 #include <gmock/gmock.h>
@@ -26,8 +26,8 @@ ImportResult import_file(const std::string& name) {
   return import_hf_config(read_text_file(path, 1 << 24), path.string());
 }
 
-#define NEED_CONFIGS()                                                                   \
-  if (!std::filesystem::is_directory(configs)) {                                         \
+#define NEED_CONFIGS()                                                                    \
+  if (!std::filesystem::is_directory(configs)) {                                          \
     GTEST_SKIP() << "the published config.json files are not here: " << configs.string(); \
   }
 
@@ -75,7 +75,8 @@ constexpr Size published_sizes[] = {
 TEST(HfImport, TotalsAreThePublishedOnes) {
   NEED_CONFIGS();
   for (const Size& size : published_sizes) {
-    EXPECT_NEAR(count_parameters(import_file(size.config).model).total(), size.total, 0.01 * size.total)
+    EXPECT_NEAR(count_parameters(import_file(size.config).model).total(), size.total,
+                0.01 * size.total)
         << size.config;
   }
 }
@@ -132,7 +133,8 @@ TEST(HfImport, EqualsTheEntryWrittenByHand) {
     EXPECT_DOUBLE_EQ(b.active(true), a.active(true));
     EXPECT_DOUBLE_EQ(b.active(false), a.active(false));
     EXPECT_DOUBLE_EQ(kv_bytes_per_token(theirs, {}), kv_bytes_per_token(ours, {}));
-    EXPECT_DOUBLE_EQ(sequence_bytes(theirs, {}, 1e5).total(), sequence_bytes(ours, {}, 1e5).total());
+    EXPECT_DOUBLE_EQ(sequence_bytes(theirs, {}, 1e5).total(),
+                     sequence_bytes(ours, {}, 1e5).total());
     for (const FfnSpec& ffn : ours.ffns) {
       if (ffn.kind != FfnKind::moe) continue;
       const auto same = std::find_if(theirs.ffns.begin(), theirs.ffns.end(),
@@ -157,7 +159,8 @@ TEST(HfImport, EveryPublishedFileImportsOrIsRefusedInOneSentence) {
     if (entry.path().extension() != ".json") continue;
     ++files;
     try {
-      const auto result = import_hf_config(read_text_file(entry.path(), 1 << 24), entry.path().string());
+      const auto result =
+          import_hf_config(read_text_file(entry.path(), 1 << 24), entry.path().string());
       const std::string text = to_yaml(*model_schema().write(result.model));
       const LlmSpec again = model_schema().read(*parse_yaml(text, "written.yaml"), "");
       EXPECT_EQ(count_parameters(again).total(), count_parameters(result.model).total());
@@ -165,7 +168,8 @@ TEST(HfImport, EveryPublishedFileImportsOrIsRefusedInOneSentence) {
                 weight_bytes(result.model, result.model.precision).total());
       ++imported;
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), AllOf(StartsWith(entry.path().string()), HasSubstr("not supported")));
+      EXPECT_THAT(error.what(),
+                  AllOf(StartsWith(entry.path().string()), HasSubstr("not supported")));
     }
   }
   EXPECT_EQ(imported, files);
@@ -196,7 +200,8 @@ TEST(HfImport, ReadsPrecisionByClassOfTensor) {
 std::string config(const std::string& more = "", const std::string& type = "mixtral") {
   return "{\n  \"model_type\": \"" + type +
          "\",\n  \"hidden_size\": 64, \"vocab_size\": 100, \"num_hidden_layers\": 2,\n"
-         "  \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": 128,\n"
+         "  \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": "
+         "128,\n"
          "  \"intermediate_size\": 128, \"num_local_experts\": 4, \"num_experts_per_tok\": 2,\n"
          "  \"tie_word_embeddings\": false" +
          (more.empty() ? "" : ",\n  " + more) + "\n}\n";
@@ -237,13 +242,16 @@ TEST(HfImport, ReadsTheSideFileOfModelOpt) {
   EXPECT_EQ(model.precision.attention, Precision::bf16);
   EXPECT_EQ(model.precision.kv_cache, Precision::fp8);
   EXPECT_THROW(import_hf_config(config(), "x.json", "{"), InputError);
-  EXPECT_THROW(import_hf_config(config(), "x.json", R"({"quantization": {"quant_algo": "W2"}})"), InputError);
+  EXPECT_THROW(import_hf_config(config(), "x.json", R"({"quantization": {"quant_algo": "W2"}})"),
+               InputError);
 }
 
 TEST(HfImport, AliasesHaveToAgree) {
   EXPECT_THAT(error_of(config(R"("n_routed_experts": 8)")),
-              AllOf(StartsWith("dir/x.json:"), HasSubstr("n_routed_experts is '8', but num_local_experts is '4'")));
-  EXPECT_EQ(error_of(config(R"("n_routed_experts": 4, "num_experts": null)")), "nothing was thrown");
+              AllOf(StartsWith("dir/x.json:"),
+                    HasSubstr("n_routed_experts is '8', but num_local_experts is '4'")));
+  EXPECT_EQ(error_of(config(R"("n_routed_experts": 4, "num_experts": null)")),
+            "nothing was thrown");
 }
 
 TEST(HfImport, DoesNotTakeSamplingForRouting) {
@@ -252,12 +260,14 @@ TEST(HfImport, DoesNotTakeSamplingForRouting) {
 
 TEST(HfImport, NamesWhatItCannotExpress) {
   EXPECT_THAT(error_of(config(R"("is_encoder_decoder": true)")), HasSubstr("an encoder-decoder"));
-  EXPECT_THAT(error_of(config(R"("num_kv_shared_layers": 3)")), HasSubstr("a cache that layers share"));
+  EXPECT_THAT(error_of(config(R"("num_kv_shared_layers": 3)")),
+              HasSubstr("a cache that layers share"));
   EXPECT_THAT(error_of(config(R"("layer_types": ["full_attention", "hyena"])")),
               HasSubstr("the layer type 'hyena' is not supported"));
   EXPECT_THAT(error_of(config(R"("quantization_config": {"quant_method": "bitsandbytes"})")),
               HasSubstr("'bitsandbytes' is not supported"));
-  EXPECT_THAT(error_of(config(R"("scoring_func": "softplus")")), HasSubstr("scoring function 'softplus'"));
+  EXPECT_THAT(error_of(config(R"("scoring_func": "softplus")")),
+              HasSubstr("scoring function 'softplus'"));
   EXPECT_THAT(error_of(config(R"("hybrid_override_pattern": "-X")")), HasSubstr("not supported"));
 }
 
@@ -268,23 +278,25 @@ TEST(HfImport, SurvivesHostileText) {
   EXPECT_THAT(error_of("{}"), HasSubstr("lacks hidden_size"));
   EXPECT_THAT(error_of("{\"a\": \"\xff\"}"), HasSubstr("not UTF-8"));
   EXPECT_THAT(error_of(std::string(100000, '[')), HasSubstr("levels deep"));
-  EXPECT_THAT(error_of(config(R"("tie_word_embeddings": true)")), HasSubstr("'tie_word_embeddings' is given twice"));
+  EXPECT_THAT(error_of(config(R"("tie_word_embeddings": true)")),
+              HasSubstr("'tie_word_embeddings' is given twice"));
   EXPECT_THAT(error_of(config(R"("rope_theta": 1e999)")), HasSubstr("too large"));
   EXPECT_EQ(error_of(config(R"("time_step_limit": [0.0, Infinity])")), "nothing was thrown");
   EXPECT_EQ(error_of(config(R"("note": "NaN [[[ \" Infinity")")), "nothing was thrown");
   EXPECT_THAT(error_of(config(R"("text_config": 3)")), HasSubstr("text_config is not an object"));
   EXPECT_THAT(error_of(config(R"("quantization_config": [1])")), HasSubstr("not an object"));
-  EXPECT_THAT(error_of(config(R"("quantization_config": {"config_groups": {"g": {"weights": 7}}})")),
-              HasSubstr("not supported"));
+  EXPECT_THAT(
+      error_of(config(R"("quantization_config": {"config_groups": {"g": {"weights": 7}}})")),
+      HasSubstr("not supported"));
 }
 
 TEST(HfImport, RefusesEveryWrongValueOfEveryField) {
-  const char* keys[] = {"hidden_size",       "vocab_size",          "num_hidden_layers",
+  const char* keys[] = {"hidden_size",         "vocab_size",          "num_hidden_layers",
                         "num_attention_heads", "num_key_value_heads", "max_position_embeddings",
-                        "intermediate_size", "num_local_experts",   "num_experts_per_tok"};
-  const char* values[] = {"-1",    "1.5",  "1e30", "99999999999999999999", "\"7\"", "[7]",
-                          "{}",    "true", "NaN",  "Infinity",             "-Infinity",
-                          "18446744073709551615"};
+                        "intermediate_size",   "num_local_experts",   "num_experts_per_tok"};
+  const char* values[] = {"-1",    "1.5",      "1e30",      "99999999999999999999",
+                          "\"7\"", "[7]",      "{}",        "true",
+                          "NaN",   "Infinity", "-Infinity", "18446744073709551615"};
   for (const char* key : keys) {
     for (const char* value : values) {
       std::string text = config();
@@ -292,19 +304,32 @@ TEST(HfImport, RefusesEveryWrongValueOfEveryField) {
       const std::size_t from = text.find(quoted) + quoted.size();
       const std::size_t to = text.find_first_of(",\n", from);
       text.replace(from, to - from, value);
-      EXPECT_THAT(error_of(text), AllOf(StartsWith("dir/x.json"), HasSubstr(key))) << key << " = " << value;
+      EXPECT_THAT(error_of(text), AllOf(StartsWith("dir/x.json"), HasSubstr(key)))
+          << key << " = " << value;
     }
   }
-  for (const char* more : {R"("routed_scaling_factor": "x")", R"("n_group": 0)", R"("topk_group": 99)",
-                           R"("moe_layer_freq": [1])", R"("moe_layer_freq": ["a", "b"])",
-                           R"("layer_types": ["full_attention"])", R"("layer_types": 5)",
-                           R"("mlp_only_layers": [1.5])", R"("num_nextn_predict_layers": 400)",
-                           R"("sliding_window": -4)", R"("tie_word_embedding": 1, "attention_bias": "no")",
-                           R"("kv_lora_rank": 4)", R"("o_groups": 2)", R"("index_topk": 3)",
-                           R"("linear_attn_config": {})", R"("sparse_attention_config": {})",
-                           R"("compress_ratios": [4])", R"("compress_ratios": [-4, 4])",
-                           R"("torch_dtype": "int3")", R"("moe_layers_enum": "1,x")",
-                           R"("moe_layers_enum": "1,99")", R"("hc_mult": 1000)"}) {
+  for (const char* more : {R"("routed_scaling_factor": "x")",
+                           R"("n_group": 0)",
+                           R"("topk_group": 99)",
+                           R"("moe_layer_freq": [1])",
+                           R"("moe_layer_freq": ["a", "b"])",
+                           R"("layer_types": ["full_attention"])",
+                           R"("layer_types": 5)",
+                           R"("mlp_only_layers": [1.5])",
+                           R"("num_nextn_predict_layers": 400)",
+                           R"("sliding_window": -4)",
+                           R"("tie_word_embedding": 1, "attention_bias": "no")",
+                           R"("kv_lora_rank": 4)",
+                           R"("o_groups": 2)",
+                           R"("index_topk": 3)",
+                           R"("linear_attn_config": {})",
+                           R"("sparse_attention_config": {})",
+                           R"("compress_ratios": [4])",
+                           R"("compress_ratios": [-4, 4])",
+                           R"("torch_dtype": "int3")",
+                           R"("moe_layers_enum": "1,x")",
+                           R"("moe_layers_enum": "1,99")",
+                           R"("hc_mult": 1000)"}) {
     EXPECT_THAT(error_of(config(more)), StartsWith("dir/x.json")) << more;
   }
 }

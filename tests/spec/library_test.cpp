@@ -64,8 +64,9 @@ TEST(ModelLibrary, RemembersWhatItRead) {
 TEST(ModelLibrary, SuggestsTheNearestName) {
   Library library(TOLLGATE_REPOSITORY "/models");
   const Place asked{"scenario.yaml", 3, 12};
-  EXPECT_THAT(sentence_of([&] { library.model("DeepSeek-V3.22", asked); }),
-              testing::AllOf(HasSubstr("scenario.yaml:3:12: "), HasSubstr("Did you mean 'DeepSeek-V3.2'")));
+  EXPECT_THAT(
+      sentence_of([&] { library.model("DeepSeek-V3.22", asked); }),
+      testing::AllOf(HasSubstr("scenario.yaml:3:12: "), HasSubstr("Did you mean 'DeepSeek-V3.2'")));
 }
 
 }  // namespace

@@ -24,10 +24,10 @@ TEST(ShippedHardware, HasTheDevicesThatAreAskedFor) {
   const auto names = library().names(Library::Shelf::hardware);
   const std::set<std::string> known(names.begin(), names.end());
   EXPECT_GE(known.size(), 22u);
-  for (const char* name :
-       {"A100-SXM", "A800-SXM", "H100-SXM", "H800-SXM", "H20-SXM", "H200-SXM", "B200-SXM", "B300-SXM",
-        "GB200-NVL72", "GB300-NVL72", "MI300X", "MI325X", "MI355X", "L40S", "RTX-PRO-6000",
-        "RTX-4090", "Ascend-910B", "Ascend-910C", "TPU-v6e", "TPU-v7"}) {
+  for (const char* name : {"A100-SXM", "A800-SXM",    "H100-SXM",    "H800-SXM",    "H20-SXM",
+                           "H200-SXM", "B200-SXM",    "B300-SXM",    "GB200-NVL72", "GB300-NVL72",
+                           "MI300X",   "MI325X",      "MI355X",      "L40S",        "RTX-PRO-6000",
+                           "RTX-4090", "Ascend-910B", "Ascend-910C", "TPU-v6e",     "TPU-v7"}) {
     EXPECT_TRUE(known.contains(name)) << name;
   }
 }
@@ -86,8 +86,9 @@ TEST(ShippedHardware, EveryOperatorClassIsUsable) {
 }
 
 TEST(ShippedHardware, OnlyMeasuredDevicesAreFitted) {
-  const std::set<std::string> measured = {"A100-SXM",    "H100-SXM",    "H200-SXM", "B200-SXM",    "B300-SXM",
-                                          "GB200-NVL72", "GB300-NVL72", "L40S",     "RTX-PRO-6000"};
+  const std::set<std::string> measured = {"A100-SXM",    "H100-SXM", "H200-SXM",
+                                          "B200-SXM",    "B300-SXM", "GB200-NVL72",
+                                          "GB300-NVL72", "L40S",     "RTX-PRO-6000"};
   Library books = library();
   for (const auto& name : books.names(Library::Shelf::hardware)) {
     const HardwareSpec h = books.hardware(name, {});

@@ -14,10 +14,14 @@ TEST(ShippedTraffic, MeansAreThoseOfTheTraces) {
     const char* name;
     double input, output;
   };
-  const Case cases[] = {{"chat", 1154.70, 211.13},         {"code", 2047.85, 27.88},
-                        {"reasoning", 1597.1, 1942.8},     {"summarisation", 2588.08, 291.43},
-                        {"long-context", 12035.06, 342.62}, {"synthetic-long", 15325.48, 149.12},
-                        {"sharegpt", 862.30, 664.95},      {"agentic-tools", 4736.15, 132.46},
+  const Case cases[] = {{"chat", 1154.70, 211.13},
+                        {"code", 2047.85, 27.88},
+                        {"reasoning", 1597.1, 1942.8},
+                        {"summarisation", 2588.08, 291.43},
+                        {"long-context", 12035.06, 342.62},
+                        {"synthetic-long", 15325.48, 149.12},
+                        {"sharegpt", 862.30, 664.95},
+                        {"agentic-tools", 4736.15, 132.46},
                         {"agentic-appworld", 94903.04, 517.33}};
   Library books = library();
   for (const Case& c : cases) {
@@ -36,7 +40,8 @@ TEST(ShippedTraffic, EveryClassIsSourcedAndNamedAsItsFile) {
     EXPECT_EQ(traffic.name, name);
     ASSERT_FALSE(traffic.sources.empty()) << name;
     EXPECT_GE(traffic.output.average(), 1) << name;
-    EXPECT_GE(traffic.input.second_moment(), traffic.input.average() * traffic.input.average()) << name;
+    EXPECT_GE(traffic.input.second_moment(), traffic.input.average() * traffic.input.average())
+        << name;
     bool hit_rate_explained = false;
     for (const Source& source : traffic.sources) {
       hit_rate_explained |= source.what.find("prefix_hit_rate") != std::string::npos ||

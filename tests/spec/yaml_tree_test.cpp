@@ -35,7 +35,8 @@ TEST(YamlTree, RefusesADuplicateKey) {
 }
 
 TEST(YamlTree, RefusesAnAliasCycle) {
-  EXPECT_EQ(parse_error("a: &x\n  b: *x\n"), "f.yaml:2:6: this alias refers to a value that contains it.");
+  EXPECT_EQ(parse_error("a: &x\n  b: *x\n"),
+            "f.yaml:2:6: this alias refers to a value that contains it.");
 }
 
 TEST(YamlTree, RefusesBillionLaughs) {
@@ -78,7 +79,8 @@ TEST(YamlTree, RefusesEmptyFiles) {
 }
 
 TEST(YamlTree, RefusesBytesThatAreNotText) {
-  EXPECT_EQ(parse_error(std::string("a: 1\0\n", 6)), "f.yaml: the file has a zero byte; it is not YAML text.");
+  EXPECT_EQ(parse_error(std::string("a: 1\0\n", 6)),
+            "f.yaml: the file has a zero byte; it is not YAML text.");
   EXPECT_EQ(parse_error("a: \xff\xfe\n"), "f.yaml: the file is not UTF-8 text.");
 }
 
@@ -91,22 +93,29 @@ TEST(YamlTree, NamesThePlaceOfASyntaxError) {
   EXPECT_THAT(parse_error("a: 1\nb: [1, 2\n"), HasSubstr("this is not YAML"));
   EXPECT_THAT(parse_error("a: 1\n\tb: 2\n"), StartsWith("f.yaml:2:"));
   EXPECT_EQ(parse_error("a: 'open\n"), "f.yaml:1:4: this is not YAML: the quoted text has no end.");
-  EXPECT_EQ(parse_error("\xc3\xa9: \"open \\\"\nb: 1\n"), "f.yaml:1:5: this is not YAML: the quoted text has no end.");
+  EXPECT_EQ(parse_error("\xc3\xa9: \"open \\\"\nb: 1\n"),
+            "f.yaml:1:5: this is not YAML: the quoted text has no end.");
   EXPECT_EQ(parse_error("a: 'closed ''so'\nb: \"x\"\n"), "nothing was thrown");
   EXPECT_THAT(parse_error("? [a, b]\n: 1\n"), HasSubstr("a key must be plain text."));
 }
 
 TEST(YamlTree, WrittenTextReadsBackEqual) {
   auto root = yaml_mapping();
-  for (const char* text : {"plain", "a: b", "- x", "", "~", "null", "NULL", "it's", "\"q\"", "back\\slash", "#no",
-                           "x #no", "tab\there", "line\nbreak", "bell\a", "carriage\rreturn", "[x", "{x", "a,b",
-                           "-5", "1e9", "&a", "*a", "!t", "%d", "trail:", " lead", "trail ", "?", "\xc3\xa9"}) {
+  for (const char* text : {"plain",     "a: b",        "- x",    "",
+                           "~",         "null",        "NULL",   "it's",
+                           "\"q\"",     "back\\slash", "#no",    "x #no",
+                           "tab\there", "line\nbreak", "bell\a", "carriage\rreturn",
+                           "[x",        "{x",          "a,b",    "-5",
+                           "1e9",       "&a",          "*a",     "!t",
+                           "%d",        "trail:",      " lead",  "trail ",
+                           "?",         "\xc3\xa9"}) {
     root->entries.push_back({"key " + std::to_string(root->entries.size()), {}, yaml_scalar(text)});
   }
   auto list = yaml_sequence();
   auto inner = yaml_mapping();
   for (int i = 0; i < 12; ++i) {
-    inner->entries.push_back({"long key number " + std::to_string(i), {}, yaml_scalar("a, [value]")});
+    inner->entries.push_back(
+        {"long key number " + std::to_string(i), {}, yaml_scalar("a, [value]")});
   }
   list->items = {inner, yaml_scalar("x, y"), inner};
   root->entries.push_back({"list", {}, list});
@@ -151,12 +160,14 @@ TEST(Override, ReplacesAndAdds) {
 }
 
 TEST(Override, FindsListElementsByIndexAndByNameWithDots) {
-  for (const char* path : {"candidates[0].gpus=8", "candidates.0.gpus=8", "candidates.DeepSeek-V3.2.gpus=8"}) {
+  for (const char* path :
+       {"candidates[0].gpus=8", "candidates.0.gpus=8", "candidates.DeepSeek-V3.2.gpus=8"}) {
     const std::string text = after(scenario, path);
     EXPECT_THAT(text, HasSubstr("{name: DeepSeek-V3.2, gpus: 8}")) << path;
     EXPECT_THAT(text, HasSubstr("{name: Qwen2.5-72B, gpus: 2}")) << path;
   }
-  EXPECT_THAT(after(scenario, "candidates.Qwen2.5-72B.gpus=8"), HasSubstr("{name: Qwen2.5-72B, gpus: 8}"));
+  EXPECT_THAT(after(scenario, "candidates.Qwen2.5-72B.gpus=8"),
+              HasSubstr("{name: Qwen2.5-72B, gpus: 8}"));
 }
 
 TEST(Override, ChangesOnlyTheNamedUseOfAnAlias) {
@@ -170,13 +181,15 @@ TEST(Override, RefusesBadPaths) {
   EXPECT_THAT(override_error(scenario, "=1"), HasSubstr("the path is empty"));
   EXPECT_THAT(override_error(scenario, "slo.tpot="), HasSubstr("the value is empty"));
   EXPECT_THAT(override_error(scenario, "candidates[0.gpus=1"), HasSubstr("is not closed"));
-  EXPECT_THAT(override_error(scenario, "candidates[7].gpus=1"), HasSubstr("the list has 2 elements"));
+  EXPECT_THAT(override_error(scenario, "candidates[7].gpus=1"),
+              HasSubstr("the list has 2 elements"));
   EXPECT_THAT(override_error(scenario, "candidates.DeepSeek-V32.gpus=1"),
               HasSubstr("Did you mean 'DeepSeek-V3.2'?"));
   EXPECT_THAT(override_error(scenario, "slo.tpot.x=1"), HasSubstr("leads into text"));
   EXPECT_THAT(override_error(scenario, "slo[0]=1"), HasSubstr("leads into a mapping"));
   EXPECT_THAT(override_error(scenario, "slo.tpot=[1"), StartsWith("--set slo.tpot=[1"));
-  EXPECT_THAT(override_error(scenario, "slo.tpot={a: 1, a: 2}"), StartsWith("--set slo.tpot={a: 1, a: 2}"));
+  EXPECT_THAT(override_error(scenario, "slo.tpot={a: 1, a: 2}"),
+              StartsWith("--set slo.tpot={a: 1, a: 2}"));
 }
 
 }  // namespace
