@@ -4,11 +4,11 @@
 
 namespace tollgate {
 
-/// Weights of one attention of a model of width `hidden`, elements. Norm vectors and biases counted.
+/// Weights of one attention of a model of width `hidden`, elements; norm vectors and biases counted.
 ///
-/// Shapes follow the published reference code: gqa arXiv 2305.13245; mla arXiv 2405.04434, section 2.1;
-/// low-rank queries over one key-value head (MFA) arXiv 2507.19427; sparse-attention indexer and the
-/// pooled shared key-value cache the inference code of deepseek-ai/DeepSeek-V3.2-Exp and DeepSeek-V4;
+/// Shapes follow the published papers and reference code: gqa arXiv 2305.13245; mla arXiv 2405.04434,
+/// section 2.1; low-rank queries over one key-value head (MFA) arXiv 2507.19427; the indexer and the
+/// pooled shared cache the inference code of deepseek-ai/DeepSeek-V3.2-Exp and DeepSeek-V4;
 /// gated_deltanet transformers' qwen3_next; kda arXiv 2510.26692; mamba2 arXiv 2405.21060; lightning
 /// arXiv 2501.08313.
 struct AttentionWeights {

@@ -8,7 +8,7 @@
 
 namespace tollgate {
 
-/// Dense peak rates; 0 = the format has no matrix unit and falls back to the next wider one.
+/// Dense peak rates; 0 = the format has no matrix unit (sim/timing/compute_path.h says what runs instead).
 struct PeakRates {
   double bf16 = 0;
   double fp8 = 0;

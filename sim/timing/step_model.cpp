@@ -170,8 +170,10 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
       continue;
     }
     const bool mla = a.kind == AttentionKind::mla;
-    const OperatorEfficiency& decode = mla ? table.mla_decode : table.decode_attention;
-    const OperatorEfficiency& prefill = mla ? table.mla_prefill : table.prefill_attention;
+    // Shared-KV attention has as many query heads per cached vector as MLA, and runs on such kernels.
+    const bool latent = mla || a.shared_kv;
+    const OperatorEfficiency& decode = latent ? table.mla_decode : table.decode_attention;
+    const OperatorEfficiency& prefill = latent ? table.mla_prefill : table.prefill_attention;
     const Limits decode_limit = limits(decode, hw.peak.bf16, bandwidth);
     const Limits prefill_limit = limits(prefill, hw.peak.bf16, bandwidth);
     const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;

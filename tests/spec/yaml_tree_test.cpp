@@ -109,16 +109,15 @@ TEST(YamlTree, WrittenTextReadsBackEqual) {
                            "1e9",       "&a",          "*a",     "!t",
                            "%d",        "trail:",      " lead",  "trail ",
                            "?",         "\xc3\xa9"}) {
-    root->entries.push_back({"key " + std::to_string(root->entries.size()), {}, yaml_scalar(text)});
+    root->add("key " + std::to_string(root->entries.size()), yaml_scalar(text));
   }
   auto list = yaml_sequence();
   auto inner = yaml_mapping();
   for (int i = 0; i < 12; ++i) {
-    inner->entries.push_back(
-        {"long key number " + std::to_string(i), {}, yaml_scalar("a, [value]")});
+    inner->add("long key number " + std::to_string(i), yaml_scalar("a, [value]"));
   }
   list->items = {inner, yaml_scalar("x, y"), inner};
-  root->entries.push_back({"list", {}, list});
+  root->add("list", list);
 
   const std::string text = to_yaml(*root);
   const auto again = parse_yaml(text, "f.yaml");
