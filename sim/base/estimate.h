@@ -4,7 +4,7 @@
 
 namespace tollgate {
 
-/// Where a number comes from, best first. A result takes the worst of what it was made of.
+/// Where a number comes from, best first. A result takes the worst of what matters in it.
 enum class Provenance {
   exact,         ///< arithmetic on given facts
   fitted,        ///< a curve fitted to measurements, inside its range

@@ -143,7 +143,8 @@ std::vector<Line> comparison(const RunResult& result, bool marked) {
                count_text(c.input_tokens_per_second_per_gpu.value),
                count_text(c.output_tokens_per_second_per_gpu.value),
                shown(seconds_text(c.ttft.value), c.ttft), shown(seconds_text(c.tpot.value), c.tpot),
-               shown(money_text(usd.value), usd), money_text(usd.low) + "-" + money_text(usd.high),
+               shown(money_text(usd.value), usd),
+               usd.low < usd.high ? money_text(usd.low) + "-" + money_text(usd.high) : "-",
                money_text(c.usd_per_million_tokens.value), printable(c.price.date)});
     styles.push_back(!c.meets_slo                             ? Style::bad
                      : static_cast<int>(i) == result.cheapest ? Style::good

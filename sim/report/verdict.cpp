@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sim/base/text.h"
 #include "sim/report/facts.h"
 #include "sim/report/number_format.h"
 #include "sim/report/text_report.h"
@@ -26,11 +27,21 @@ std::string comparison(const CandidateResult& best, const CandidateResult& rival
   const std::string kind = is_dense(rival) == is_dense(best) ? ""
                            : is_dense(rival)                 ? "the dense "
                                                              : "the MoE ";
-  std::string text =
-      times < 1.005 ? ", the same as " : ", " + ratio_text(times) + " times cheaper than ";
-  text += kind + printable(rival.name) + " (" + money_text(b.value) + ").";
+  if (times < 1.005) return ", the same as " + kind + printable(rival.name) + ".";
+  std::string text = ", " + ratio_text(times) + " times cheaper than " + kind +
+                     printable(rival.name) + " (" + money_text(b.value) + ").";
   if (a.high >= b.low) text += " Their P10-P90 bands overlap: the order is likely, not certain.";
   return text;
+}
+
+/// "(P10-P90 0.4-0.6, GPU price of 2026-10)", or what there is of it.
+std::string in_brackets(const CandidateResult& c) {
+  const Estimate& cost = c.usd_per_million_output_tokens;
+  std::vector<std::string> parts;
+  if (cost.low < cost.high)
+    parts.push_back("P10-P90 " + money_text(cost.low) + "-" + money_text(cost.high));
+  if (!c.price.date.empty()) parts.push_back("GPU price of " + printable(c.price.date));
+  return parts.empty() ? "" : " (" + join(parts) + ")";
 }
 
 }  // namespace
@@ -43,14 +54,11 @@ std::string verdict(const RunResult& result) {
                         : "No candidate meets the target; the reasons stand beside each.";
   }
   const CandidateResult& best = result.candidates[static_cast<std::size_t>(result.cheapest)];
-  const Estimate& cost = best.usd_per_million_output_tokens;
   const bool only = result.candidates.size() == 1;
   std::string text = printable(best.name) +
                      (only ? " meets the target: " : " is the cheapest that meets the target: ");
-  text += money_text(cost.value) + " USD per million output tokens (P10-P90 " +
-          money_text(cost.low) + "-" + money_text(cost.high);
-  if (!best.price.date.empty()) text += ", GPU price of " + printable(best.price.date);
-  text += ")";
+  text += money_text(best.usd_per_million_output_tokens.value) + " USD per million output tokens" +
+          in_brackets(best);
   const CandidateResult* rival = rival_of(result, best);
   return text + (rival ? comparison(best, *rival) : ".");
 }

@@ -102,20 +102,15 @@ std::string describe_precision(const PrecisionMap& p, const LlmSpec& model) {
 
 BoundResult bound_of(const StepTime& t) {
   BoundResult bound;
-  if (t.seconds <= 0) return bound;
-  bound.compute = t.compute / t.seconds;
-  bound.hbm = t.hbm / t.seconds;
-  bound.interconnect = t.interconnect / t.seconds;
-  bound.imbalance = t.imbalance / t.seconds;
-  bound.host = t.host / t.seconds;
-  const std::pair<const char*, double> shares[] = {{"compute", bound.compute},
-                                                   {"hbm", bound.hbm},
-                                                   {"interconnect", bound.interconnect},
-                                                   {"imbalance", bound.imbalance},
-                                                   {"host", bound.host}};
-  bound.name = std::max_element(std::begin(shares), std::end(shares), [](const auto& a, const auto& b) {
-                 return a.second < b.second;
-               })->first;
+  const LimitTimes at = t.limits();
+  const double total = at.total();
+  if (total <= 0) return bound;
+  bound.compute = at.compute / total;
+  bound.hbm = at.hbm / total;
+  bound.interconnect = at.interconnect / total;
+  bound.imbalance = at.imbalance / total;
+  bound.host = at.host / total;
+  bound.name = at.largest();
   return bound;
 }
 
@@ -279,9 +274,12 @@ class CandidateStudy {
     const double step_sd = mix_.decoded > 0 ? std::max(decode.log_sd, mixed.log_sd) : mixed.log_sd;
     const double serving_sd = scenario_.method.serving_log_sd;
     const double log_sd = std::sqrt(step_sd * step_sd + serving_sd * serving_sd);
-    const Provenance provenance = worst(worst(decode.provenance, mixed.provenance), Provenance::extrapolated);
+    Provenance provenance = worst(decode.provenance(), mixed.provenance());
+    if (d.expert > 1 && scenario_.routing.popularity == RoutingSpec::Popularity::family) {
+      provenance = worst(provenance, family_popularity(candidate_.model.family).provenance);
+    }
     r.tpot = with_log_sd(state.tpot, log_sd, provenance);
-    r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd), provenance);
+    r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd), worst(provenance, Provenance::extrapolated));
     r.end_to_end = with_log_sd(state.end_to_end, log_sd, provenance);
 
     // Cost and throughput: the operating point itself moves with the step time, so it is found again at
@@ -321,9 +319,10 @@ class CandidateStudy {
 
   void add_operators(const char* phase, const StepTime& t, CandidateResult& r) const {
     for (std::size_t i = 0; i < operator_classes; ++i) {
-      if (t.by_class[i] <= 0) continue;
-      r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))), t.by_class[i], "",
-                             t.provenance});
+      const StepTime::Class& c = t.by_class[i];
+      if (c.seconds() <= 0) continue;
+      r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))), c.seconds(),
+                             std::string(c.at.largest()), c.provenance});
     }
   }
 

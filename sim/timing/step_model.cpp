@@ -53,24 +53,23 @@ struct DetailSink {
   StepTime time;
   std::array<double, operator_classes> spread{};
 
-  void account(OperatorClass c, double seconds, double log_sd, Provenance provenance) {
-    time.seconds += seconds;
-    time.by_class[static_cast<std::size_t>(c)] += seconds;
-    spread[static_cast<std::size_t>(c)] += seconds * log_sd;
-    if (seconds > 0) time.provenance = worst(time.provenance, provenance);
+  LimitTimes& account(OperatorClass c, double seconds, double log_sd, Provenance provenance) {
+    const auto i = static_cast<std::size_t>(c);
+    spread[i] += seconds * log_sd;
+    StepTime::Class& entry = time.by_class[i];
+    if (seconds > 0) entry.provenance = worst(entry.provenance, provenance);
+    return entry.at;
   }
   void add(OperatorClass c, double launch, double compute, double memory, double log_sd, Provenance p) {
-    time.host += launch;
-    (compute > memory ? time.compute : time.hbm) += std::max(compute, memory);
-    account(c, launch + std::max(compute, memory), log_sd, p);
+    LimitTimes& at = account(c, launch + std::max(compute, memory), log_sd, p);
+    at.host += launch;
+    (compute > memory ? at.compute : at.hbm) += std::max(compute, memory);
   }
   void link(double launch, double transfer, double log_sd, Provenance p) {
-    time.interconnect += launch + transfer;
-    account(OperatorClass::collective, launch + transfer, log_sd, p);
+    account(OperatorClass::collective, launch + transfer, log_sd, p).interconnect += launch + transfer;
   }
   void imbalance(double extra, double log_sd, Provenance p) {
-    time.imbalance += extra;
-    account(OperatorClass::experts, extra, log_sd, p);
+    account(OperatorClass::experts, extra, log_sd, p).imbalance += extra;
   }
 };
 
@@ -87,6 +86,38 @@ std::string_view to_string(OperatorClass operator_class) {
     case OperatorClass::host: return "host";
   }
   return "";
+}
+
+std::string_view LimitTimes::largest() const {
+  const std::pair<double, std::string_view> all[] = {{compute, "compute"},
+                                                     {hbm, "hbm"},
+                                                     {interconnect, "interconnect"},
+                                                     {imbalance, "imbalance"},
+                                                     {host, "host"}};
+  return std::max_element(std::begin(all), std::end(all), [](const auto& a, const auto& b) {
+           return a.first < b.first;
+         })->second;
+}
+
+LimitTimes StepTime::limits() const {
+  LimitTimes sum;
+  for (const Class& c : by_class) {
+    sum.compute += c.at.compute;
+    sum.hbm += c.at.hbm;
+    sum.interconnect += c.at.interconnect;
+    sum.imbalance += c.at.imbalance;
+    sum.host += c.at.host;
+  }
+  return sum;
+}
+
+Provenance StepTime::provenance() const {
+  const double total = seconds();
+  Provenance result = Provenance::exact;
+  for (const Class& c : by_class) {
+    if (c.seconds() >= 0.1 * total) result = worst(result, c.provenance);
+  }
+  return result;
 }
 
 StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deployment& d,
@@ -424,7 +455,8 @@ StepTime StepModel::detail(const StepLoad& load) const {
   walk(load, sink);
   double variance = 0;
   for (const double spread : sink.spread) variance += spread * spread;
-  if (sink.time.seconds > 0) sink.time.log_sd = shared_error * std::sqrt(variance) / sink.time.seconds;
+  const double seconds = sink.time.seconds();
+  if (seconds > 0) sink.time.log_sd = shared_error * std::sqrt(variance) / seconds;
   return sink.time;
 }
 

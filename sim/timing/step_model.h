@@ -26,13 +26,29 @@ enum class OperatorClass { gemm, experts, attention, linear_attention, elementwi
 inline constexpr std::size_t operator_classes = 7;
 std::string_view to_string(OperatorClass operator_class);
 
-/// Where the time of a step goes. Shares of `seconds`.
+/// Seconds spent at each limit. `host` holds launch latency and the host's own time.
+struct LimitTimes {
+  double compute = 0, hbm = 0, interconnect = 0, imbalance = 0, host = 0;
+  double total() const { return compute + hbm + interconnect + imbalance + host; }
+  /// The name of the largest: "compute", "hbm", "interconnect", "imbalance" or "host".
+  std::string_view largest() const;
+};
+
+/// Where the time of a step goes.
 struct StepTime {
-  double seconds = 0;
-  double compute = 0, hbm = 0, interconnect = 0, imbalance = 0, host = 0;  ///< seconds at each limit
-  std::array<double, operator_classes> by_class{};
-  double log_sd = 0;            ///< of the prediction: errors of a class move together, classes do not
-  Provenance provenance = Provenance::exact;
+  struct Class {
+    LimitTimes at;
+    Provenance provenance = Provenance::exact;
+    double seconds() const { return at.total(); }
+  };
+  std::array<Class, operator_classes> by_class;
+  double log_sd = 0;  ///< of the prediction: errors of a class move together, classes do not
+
+  double seconds() const { return limits().total(); }
+  LimitTimes limits() const;
+  /// The worst provenance among the classes that take at least a tenth of the step.
+  Provenance provenance() const;
+  const Class& of(OperatorClass c) const { return by_class[static_cast<std::size_t>(c)]; }
 };
 
 /// The expert layers' routing: one table per FfnSpec index, empty for dense ones.

@@ -135,6 +135,15 @@ TEST(Verdict, PrefersARivalOfTheOtherKind) {
   EXPECT_THAT(verdict(result), HasSubstr("the dense Dense-405B"));
 }
 
+TEST(Verdict, LeavesOutABandThatIsAPoint) {
+  RunResult result = sample::result();
+  result.candidates[2].usd_per_million_output_tokens = exactly(0.5);
+  EXPECT_THAT(verdict(result),
+              HasSubstr("0.500 USD per million output tokens (GPU price of 2026-10), 3.0 times"));
+  result.candidates[0].usd_per_million_output_tokens = exactly(0.5);
+  EXPECT_THAT(verdict(result), HasSubstr(", the same as the dense Dense-405B."));
+}
+
 TEST(Verdict, SaysWhyNothingIsFeasible) {
   RunResult result = sample::result();
   result.cheapest = -1;
