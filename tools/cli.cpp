@@ -69,7 +69,7 @@ void complain(std::ostream& err, const std::string& sentence) {
 
 int run_main(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
              const Terminal& terminal) {
-  Console console{out, err, terminal.colour, terminal.width};
+  Console console{out, err, terminal.colour, terminal.width, terminal.notes};
   try {
     return dispatch(arguments, console);
   } catch (const InputError& error) {

@@ -10,6 +10,7 @@ namespace tollgate {
 struct Terminal {
   bool colour = false;
   int width = 110;
+  bool notes = false;  ///< stderr is a terminal
 };
 
 /// The program `tollgate`, without the process around it: `arguments` are the words after the

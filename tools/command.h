@@ -15,6 +15,7 @@ struct Console {
   std::ostream& err;
   bool colour = false;  ///< `out` is a terminal that wants colour
   int width = 110;      ///< columns for running text
+  bool notes = false;   ///< `err` is a terminal: a person reads along
 };
 
 /// Exit codes; docs/cli.md prints this list.

@@ -19,27 +19,6 @@ using Json = nlohmann::ordered_json;
 using kernels::RoutingProblem;
 using kernels::RoutingStats;
 
-kernels::GateSpec gate_of(const FfnSpec& ffn) {
-  kernels::GateSpec gate;
-  const RouterSpec& r = ffn.router;
-  gate.score = r.score == GateScore::softmax   ? kernels::ScoreFunction::softmax
-               : r.score == GateScore::sigmoid ? kernels::ScoreFunction::sigmoid
-                                               : kernels::ScoreFunction::sqrt_softplus;
-  gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
-                                                      : kernels::ScoreOrder::top_k_then_score;
-  gate.bias = r.bias ? kernels::BiasMode::on_score : kernels::BiasMode::none;
-  gate.groups = r.groups;
-  gate.groups_kept = r.groups_kept;
-  gate.group_reduce = r.bias ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
-  // Of top_k choices over experts and zero experts, those with work to do, on average.
-  gate.top_k =
-      std::max(1, static_cast<int>(std::lround(static_cast<double>(ffn.top_k) * ffn.experts /
-                                               (ffn.experts + ffn.zero_experts))));
-  gate.renormalise = r.renormalise;
-  gate.scale = r.scale;
-  return gate;
-}
-
 const FfnSpec& moe_layer(const LlmSpec& model, const std::string& wanted) {
   std::vector<std::string> kinds;
   for (const FfnSpec& ffn : model.ffns) {
@@ -69,20 +48,9 @@ kernels::GateSpec explicit_gate(const Arguments& arguments) {
   return gate;
 }
 
-kernels::PopularitySpec family_spread(std::string_view family) {
-  const FamilyPopularity& known = family_popularity(family);
-  kernels::PopularitySpec spread;
-  spread.sigma_global = known.sigma_global;
-  spread.sigma_domain = known.sigma_domain;
-  spread.sigma_topic = known.sigma_topic;
-  spread.domains = 4;
-  spread.topics = 8;
-  return spread;
-}
-
 kernels::PopularitySpec popularity(const Arguments& arguments, std::string_view family) {
   const std::string kind = arguments.text("--popularity");
-  if (kind == "family" && !arguments.has("--sigma")) return family_spread(family);
+  if (kind == "family" && !arguments.has("--sigma")) return popularity_of(family);
   kernels::PopularitySpec spread;
   if (kind != "lognormal") {
     if (arguments.has("--sigma"))
@@ -127,8 +95,7 @@ RoutingProblem problem_of(const Arguments& arguments) {
   return problem;
 }
 
-std::string text_of(const RoutingProblem& problem, const RoutingStats& stats,
-                    std::string_view backend) {
+std::string text_of(const RoutingProblem& problem, const RoutingStats& stats) {
   using Align = TextTable::Align;
   std::string out = std::to_string(stats.experts) + " experts, top " + std::to_string(stats.top_k);
   if (problem.gate.groups > 1) {
@@ -139,8 +106,7 @@ std::string text_of(const RoutingProblem& problem, const RoutingStats& stats,
   out += "; popularity sigma " + shortest(spread.sigma_global) + " global, " +
          shortest(spread.sigma_domain) + " domain, " + shortest(spread.sigma_topic) + " topic\n";
   out += std::to_string(stats.layers) + " layers of " + grouped(stats.tokens, 0) +
-         " tokens, seed " + std::to_string(problem.seed) + ", routed by " + std::string(backend) +
-         "\n\n";
+         " tokens, seed " + std::to_string(problem.seed) + "\n\n";
   TextTable table;
   table.column("batch", Align::right);
   table.column("distinct", Align::right, "experts of a layer");
@@ -169,11 +135,9 @@ std::string text_of(const RoutingProblem& problem, const RoutingStats& stats,
   return out;
 }
 
-std::string json_of(const RoutingProblem& problem, const RoutingStats& stats,
-                    std::string_view backend) {
+std::string json_of(const RoutingProblem& problem, const RoutingStats& stats) {
   Json json{{"format_version", run_format_version},
             {"tool_version", tool_version},
-            {"backend", backend},
             {"experts", stats.experts},
             {"top_k", stats.top_k},
             {"groups", problem.gate.groups},
@@ -220,12 +184,10 @@ int run(const Arguments& arguments, Console& console) {
   } catch (const std::invalid_argument& error) {
     throw InputError(std::string("tollgate route: ") + error.what());
   }
-  return with_backend(arguments, "auto", [&](const kernels::RoutingBackend& backend) {
+  return with_backend(arguments, "auto", console, [&](const kernels::RoutingBackend& backend) {
     const RoutingStats stats = backend.route(problem);
     const bool json = arguments.text("--format") == "json";
-    deliver(
-        json ? json_of(problem, stats, backend.name()) : text_of(problem, stats, backend.name()),
-        arguments.text("--output"), console);
+    deliver(json ? json_of(problem, stats) : text_of(problem, stats), arguments.text("--output"), console);
     return exit_code::ok;
   });
 }

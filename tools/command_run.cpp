@@ -38,7 +38,7 @@ int run(const Arguments& arguments, Console& console) {
   Scenario scenario = load_scenario(arguments.text("SCENARIO"), overrides, library);
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
   return with_backend(
-      arguments, scenario.routing.backend, [&](const kernels::RoutingBackend& backend) {
+      arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
         const RunResult result = run_scenario(scenario, backend);
         const std::string path = arguments.text("--output");
         RenderOptions options;

@@ -24,7 +24,7 @@ const kernels::RoutingBackend& chosen_backend(const std::string& name) {
 
 }  // namespace
 
-int with_backend(const Arguments& arguments, const std::string& fallback,
+int with_backend(const Arguments& arguments, const std::string& fallback, const Console& console,
                  const std::function<int(const kernels::RoutingBackend&)>& work) {
   std::optional<tbb::global_control> threads;
   if (arguments.has("--threads")) {
@@ -33,6 +33,7 @@ int with_backend(const Arguments& arguments, const std::string& fallback,
   }
   const auto& backend =
       chosen_backend(arguments.has("--backend") ? arguments.text("--backend") : fallback);
+  if (console.notes) console.err << "tollgate: experts are routed by the " << backend.name() << " backend\n";
   try {
     return work(backend);
   } catch (const InputError&) {

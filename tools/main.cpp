@@ -22,6 +22,7 @@ bool environment_has(const char* name) {
 
 tollgate::Terminal terminal() {
   tollgate::Terminal terminal;
+  terminal.notes = ::isatty(STDERR_FILENO) != 0;
   if (::isatty(STDOUT_FILENO) == 0) return terminal;
   const char* kind = std::getenv("TERM");
   terminal.colour =

@@ -95,7 +95,6 @@ Json routing_json(const CandidateResult& c) {
   Json list = Json::array();
   for (const RoutingResult& r : c.routing) {
     list.push_back({{"ffn", r.ffn},
-                    {"backend", r.backend},
                     {"experts", r.experts},
                     {"top_k", r.top_k},
                     {"ranks", r.ranks},
@@ -175,7 +174,6 @@ std::string json_report(const RunResult& result) {
   json["inputs_digest"] = result.inputs_digest;
   json["scenario"] = result.scenario;
   json["question"] = result.question;
-  json["backend"] = result.backend;
   json["workload"] = workload_json(result);
   json["load"] = load_json(result.load);
   json["slo"] = slo_json(result.slo);

@@ -260,8 +260,7 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
     }
     out += '\n';
     out += labelled("inputs",
-                    printable(result.scenario) + ", digest " + result.inputs_digest +
-                        "; routing by " + printable(result.backend),
+                    printable(result.scenario) + ", digest " + result.inputs_digest,
                     options);
   }
   out += '\n';

@@ -117,12 +117,11 @@ BoundResult bound_of(const StepTime& t) {
 class CandidateStudy {
  public:
   CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix,
-                 RoutingTables routing, std::string backend)
+                 RoutingTables routing)
       : scenario_(scenario),
         candidate_(candidate),
         mix_(mix),
         routing_(std::move(routing)),
-        backend_(std::move(backend)),
         precision_(deployed_precision(candidate.model, candidate.deployment)) {
     limits_.batched_tokens = candidate.deployment.batched_tokens;
     limits_.host_per_request = scenario.method.host_per_request;
@@ -333,7 +332,7 @@ class CandidateStudy {
         if (table.ranks() != d.expert) continue;
         const double tokens = state.decode_load.decode_sequences * (1.0 + candidate_.deployment.mtp_draft_tokens);
         const RoutingTable::Point p = table.at(std::max(1.0, tokens));
-        r.routing.push_back({ffn.name, backend_, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio, p.distinct,
+        r.routing.push_back({ffn.name, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio, p.distinct,
                              table.destination_ranks(), p.busiest_ratio_p95});
       }
     }
@@ -407,7 +406,6 @@ class CandidateStudy {
   const CandidateSpec& candidate_;
   const WorkloadMix& mix_;
   RoutingTables routing_;
-  std::string backend_;
   PrecisionMap precision_;
   SchedulerLimits limits_;
 };
@@ -419,7 +417,6 @@ RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& 
   result.scenario = scenario.name;
   result.question = scenario.question;
   result.inputs_digest = scenario.inputs_digest;
-  result.backend = std::string(backend.name());
   result.workload = scenario.workload;
   result.load = scenario.load;
   result.slo = scenario.slo;
@@ -442,7 +439,7 @@ RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& 
   result.candidates.resize(count);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const CandidateSpec& candidate = scenario.candidates[i];
-    const CandidateStudy study(scenario, candidate, mix, shelf.tables_of(candidate.model), result.backend);
+    const CandidateStudy study(scenario, candidate, mix, shelf.tables_of(candidate.model));
     result.candidates[i] = study.run(small[i], large[i]);
   });
   for (std::size_t i = 0; i < count; ++i) {

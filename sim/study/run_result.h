@@ -37,7 +37,6 @@ struct OperatorShare {
 /// What the routing engine found for one mixture-of-experts layer kind at the operating point.
 struct RoutingResult {
   std::string ffn;
-  std::string backend;
   int experts = 0, top_k = 0, ranks = 0;
   double tokens = 0;                ///< tokens routed together in one decode step
   double busiest_rank_ratio = 1;    ///< tokens on the busiest rank over the mean
@@ -87,7 +86,6 @@ struct CandidateResult {
 struct RunResult {
   std::string scenario, question;
   std::string inputs_digest;
-  std::string backend;       ///< routing backend used
   std::vector<RequestClass> workload;
   LoadSpec load;
   SloSpec slo;

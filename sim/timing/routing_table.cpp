@@ -14,6 +14,8 @@ int real_choices(const FfnSpec& ffn) {
   return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
 }
 
+}  // namespace
+
 kernels::GateSpec gate_of(const FfnSpec& ffn) {
   kernels::GateSpec gate;
   const RouterSpec& r = ffn.router;
@@ -22,8 +24,7 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
                                                : kernels::ScoreFunction::sqrt_softplus;
   gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
                                                       : kernels::ScoreOrder::top_k_then_score;
-  // The bias balances load in training; what popularity is left after it is what is drawn here, so a
-  // bias of zero is passed. On softmax scores the engine knows none.
+  // On softmax scores the engine knows no bias.
   gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score : kernels::BiasMode::none;
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
@@ -35,7 +36,16 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
   return gate;
 }
 
-}  // namespace
+kernels::PopularitySpec popularity_of(std::string_view family) {
+  const FamilyPopularity& known = family_popularity(family);
+  kernels::PopularitySpec popularity;
+  popularity.sigma_global = known.sigma_global;
+  popularity.sigma_domain = known.sigma_domain;
+  popularity.sigma_topic = known.sigma_topic;
+  popularity.domains = 4;
+  popularity.topics = 8;
+  return popularity;
+}
 
 const FamilyPopularity& family_popularity(std::string_view family) {
   // Fitted: moments matched to published traces (Mixtral and OLMoE expert counts of allenai/OLMoE,
@@ -99,12 +109,7 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
   problem.gate = gate_of(ffn);
   problem.experts = ffn.experts;
   if (spec.popularity == RoutingSpec::Popularity::family && !ffn.router.hash) {
-    const FamilyPopularity& popularity = family_popularity(family);
-    problem.popularity.sigma_global = popularity.sigma_global;
-    problem.popularity.sigma_domain = popularity.sigma_domain;
-    problem.popularity.sigma_topic = popularity.sigma_topic;
-    problem.popularity.domains = 4;
-    problem.popularity.topics = 8;
+    problem.popularity = popularity_of(family);
   } else if (spec.popularity == RoutingSpec::Popularity::lognormal) {
     problem.popularity.sigma_global = spec.sigma;
   }

@@ -47,6 +47,12 @@ struct FamilyPopularity {
 /// The family's entry, or the one for unknown families. Values: docs/method.md, "Popularity".
 const FamilyPopularity& family_popularity(std::string_view family);
 
+/// What the routing engine takes: the gate of a layer, and the popularity of a family (4 domains of 8
+/// topics). The bias balances load in training; what popularity is left after it is what is drawn, so
+/// a bias of zero is passed. Of choices that may fall on zero experts, those with work to do, on average.
+kernels::GateSpec gate_of(const FfnSpec& ffn);
+kernels::PopularitySpec popularity_of(std::string_view family);
+
 /// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
 /// batches of 1 to spec.tokens tokens in powers of two. Hash-routed layers are uniform by construction.
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,

@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 TEST(JsonReport, HasEveryKeyOfTheFormat) {
   const Json json = Json::parse(json_report(sample::result()));
   for (const char* key : {"format_version", "tool_version", "inputs_digest", "scenario", "question",
-                          "backend", "workload", "load", "slo", "cheapest", "candidates"}) {
+                          "workload", "load", "slo", "cheapest", "candidates"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["format_version"], run_format_version);

@@ -42,7 +42,7 @@ inline CandidateResult running(const std::string& name, double usd, bool mixture
   c.operators = {{"prefill", "experts", 0.02, "compute", Provenance::fitted},
                  {"decode", "experts", 0.03, "hbm", Provenance::fitted},
                  {"decode", "attention", 0.01, "hbm", Provenance::fitted}};
-  if (mixture) c.routing = {{"moe", "tbb", 256, 8, 8, 512, 1.21, 255.8, 5.3, 1.35}};
+  if (mixture) c.routing = {{"moe", 256, 8, 8, 512, 1.21, 255.8, 5.3, 1.35}};
   c.gpu_hours_per_million_output_tokens = band(usd / 2);
   c.usd_per_million_output_tokens = band(usd);
   c.usd_per_million_tokens = band(usd / 5);
@@ -74,7 +74,6 @@ inline RunResult result() {
   r.scenario = "sample";
   r.question = "Which is cheaper?";
   r.inputs_digest = "0123456789abcdef0123456789abcdef";
-  r.backend = "tbb";
   RequestClass chat;
   chat.name = "chat";
   chat.input.tokens = 1000;
