@@ -60,7 +60,9 @@ TEST_F(Process, ColourNeedsATerminalAndHonoursNoColor) {
           " --brief\" /dev/null < /dev/null > " + file + " 2>&1");
     return read(file);
   };
-  if (shell("command -v script > /dev/null") != 0) GTEST_SKIP() << "no program 'script'";
+  if (shell("script -qec true /dev/null < /dev/null > /dev/null 2>&1") != 0) {
+    GTEST_SKIP() << "no program 'script', or no pseudo-terminals here";
+  }
   EXPECT_NE(on_terminal("TERM=xterm").find("\x1b["), std::string::npos);
   EXPECT_EQ(on_terminal("TERM=xterm NO_COLOR=1").find("\x1b["), std::string::npos);
   EXPECT_EQ(on_terminal("TERM=dumb").find("\x1b["), std::string::npos);
