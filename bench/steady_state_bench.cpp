@@ -32,8 +32,11 @@ struct Prepared {
     routing.resize(candidate.model.ffns.size());
     for (std::size_t i = 0; i < routing.size(); ++i) {
       if (candidate.model.ffns[i].kind != FfnKind::moe) continue;
-      routing[i] = make_routing_tables(candidate.model.ffns[i], candidate.model.family, question.routing,
-                                       question.seed, {d.expert}, kernels::find_backend("tbb"));
+      const auto tables = [&](int run) {
+        return make_routing_tables(candidate.model.ffns[i], candidate.model.family, question.routing, question.seed,
+                                   {d.expert}, kernels::find_backend("tbb"), run);
+      };
+      routing[i] = {tables(1), tables(1024)};
     }
     mix = summarise(question.workload);
     limits.host_per_request = question.method.host_per_request;
@@ -46,7 +49,7 @@ struct Prepared {
   }
   StepModel model() const {
     return StepModel(candidate.model, candidate.hardware, deployment, precision, candidate.deployment,
-                     question.method, routing);
+                     question.method, routing, mix.contexts);
   }
 };
 

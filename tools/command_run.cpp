@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "sim/base/text.h"
 #include "sim/report/report.h"
@@ -41,6 +42,10 @@ int run(const Arguments& arguments, Console& console) {
       arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
         const RunResult result = run_scenario(scenario, backend);
         const std::string path = arguments.text("--output");
+        std::error_code error;
+        if (!path.empty() && std::filesystem::equivalent(path, arguments.text("SCENARIO"), error)) {
+          throw InputError(path + ": the output would overwrite the scenario it answers.");
+        }
         RenderOptions options;
         options.colour = console.colour && (path.empty() || path == "-");
         options.width = console.width;

@@ -20,6 +20,7 @@
 namespace tollgate {
 
 std::string read_text_file(const std::filesystem::path& path, std::size_t limit_bytes) {
+  if (path.empty()) throw InputError("the name of the file to read is empty.");
   const Place whole{path.string(), 0, 0};
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -46,8 +47,12 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t limit_
   return contents;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view contents) {
+void write_file_atomically(const std::filesystem::path& given, std::string_view contents) {
+  if (given.empty()) throw FileError("the name of the file to write is empty.");
   std::error_code error;
+  // Through a link, so that the link stays and its target changes.
+  const std::filesystem::path path =
+      std::filesystem::is_symlink(given, error) ? std::filesystem::weakly_canonical(given, error) : given;
   if (std::filesystem::is_directory(path, error)) {
     throw FileError(path.string() + ": this is a directory; a file name is needed.");
   }

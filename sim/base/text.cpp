@@ -38,6 +38,12 @@ std::optional<std::string> nearest(std::string_view given,
   const std::string wanted = lower(given.substr(0, 100));
   const std::size_t limit = std::clamp<std::size_t>(wanted.size() / 3, 1, 4);
   std::optional<std::string> best;
+  // A name cut short ("H200") means the name that begins so, however much is missing.
+  for (const std::string& candidate : candidates) {
+    const bool begins = wanted.size() >= 3 && lower(candidate).starts_with(wanted);
+    if (begins && (!best || candidate.size() < best->size())) best = candidate;
+  }
+  if (best) return best;
   std::size_t best_distance = limit + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = levenshtein(wanted, lower(candidate));

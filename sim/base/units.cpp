@@ -90,6 +90,15 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
   }
   const auto value = parse_number(number);
   if (!value) {
+    const std::size_t digits = text.find_first_not_of("+-.0123456789");
+    if (space == std::string_view::npos && digits != std::string_view::npos && digits > 0) {
+      for (const Unit& known : units_of(dimension)) {
+        if (known.name == text.substr(digits)) {
+          return fail(quote(text) + " lacks the space before its unit; write '" + std::string(text.substr(0, digits)) +
+                      " " + std::string(known.name) + "'");
+        }
+      }
+    }
     return fail(quote(text) + " is not a number followed by a unit (" + unit_list(dimension) + ")");
   }
   if (unit.empty()) {

@@ -35,6 +35,40 @@ double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deploymen
   return bytes;
 }
 
+/// Cache and state one sequence keeps in a layer on one rank, bytes.
+void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& precision,
+                  double context, double times, double& kv, double& state) {
+  constexpr double block_slack = 8;  // half a block of 16 tokens
+  if (layer.attention < 0) return;
+  const AttentionSpec& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
+  const CacheShape shape = cache_shape(attention);
+  const double share = cache_share(attention, d.tensor);
+  const double tokens = context + block_slack;
+  double positions = tokens / shape.compression;
+  if (shape.window > 0) {
+    const double in_window = std::min(tokens, static_cast<double>(shape.window));
+    positions = shape.compression > 1 ? in_window + tokens / shape.compression : in_window;
+  }
+  kv += times * positions * shape.kv_per_position * bytes_per_element(precision.kv_cache) * share;
+  kv += times * tokens / shape.compression * shape.index_per_position * bytes_per_element(precision.index_cache);
+  state += times * (shape.state * bytes_per_element(precision.state) + shape.conv_state * 2.0) * share;
+}
+
+/// Workspace of one step, bytes per rank: 2 x tokens x heads x head width x a coefficient that falls
+/// from 1 to 4 ranks (aiconfigurator 095f58a5, `_get_memory_usage`, vLLM and TensorRT-LLM).
+double workspace(const LlmSpec& model, int tensor, int tokens) {
+  double width = 0;
+  for (const AttentionSpec& a : model.attentions) {
+    const double heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
+    const double head = a.kind == AttentionKind::gqa && a.v_head_dim == 0 ? a.head_dim : a.v_head_dim;
+    width = std::max(width, heads * head);
+  }
+  const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
+                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const double coefficient = tensor == 1 ? 11 : tensor == 2 ? 6.5 : 5;
+  return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
+}
+
 }  // namespace
 
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
@@ -55,14 +89,12 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
   MemoryPlan plan;
   plan.capacity = hardware.memory * spec.memory_utilisation;
   plan.runtime_overhead = method.runtime_overhead;
-  // The workspace holds the widest tensors of one step on one rank of a data-parallel group.
-  plan.activations = method.activation_factor * spec.batched_tokens * model.hidden * 2.0 / d.tensor;
+  plan.activations = method.activation_factor * workspace(model, d.tensor, spec.batched_tokens);
 
   const double vocabulary =
       static_cast<double>(model.vocab) * model.hidden / d.tensor * bytes_per_element(precision.embedding);
   const std::size_t layers = model.layers.size();
   const auto stages = static_cast<std::size_t>(d.pipeline);
-  const double block_slack = 8;
   double worst = -1;
   std::size_t first = 0;
   for (std::size_t stage = 0; stage < stages; ++stage) {
@@ -71,26 +103,16 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     for (std::size_t i = first; i < last; ++i) {
       const LayerSpec& layer = model.layers[i];
       weights += layer_bytes(model, layer, d, precision);
-      if (layer.attention < 0) continue;
-      const AttentionSpec& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
-      const CacheShape shape = cache_shape(attention);
-      const double share = cache_share(attention, d.tensor);
-      const double tokens = context + block_slack;
-      double positions = tokens / shape.compression;
-      if (shape.window > 0) {
-        const double in_window = std::min(tokens, static_cast<double>(shape.window));
-        positions = shape.compression > 1 ? in_window + tokens / shape.compression : in_window;
-      }
-      kv += positions * shape.kv_per_position * bytes_per_element(precision.kv_cache) * share;
-      kv += tokens / shape.compression * shape.index_per_position * bytes_per_element(precision.index_cache);
-      state += (shape.state * bytes_per_element(precision.state) + shape.conv_state * 2.0) * share;
+      add_sequence(model, layer, d, precision, context, 1, kv, state);
     }
     if (stage == 0) weights += vocabulary;
     if (stage + 1 == stages && (stages > 1 || !model.tied_embeddings)) weights += vocabulary;
     if (stage == 0) weights += model.other_parameters * 2.0 / d.tensor;
     if (stage + 1 == stages && spec.mtp_draft_tokens > 0 && model.mtp.modules > 0) {
-      weights += layer_bytes(model, model.mtp.layer, d, precision) +
-                 2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention);
+      const int modules = std::min(model.mtp.modules, spec.mtp_draft_tokens);
+      weights += modules * (layer_bytes(model, model.mtp.layer, d, precision) +
+                            2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention));
+      add_sequence(model, model.mtp.layer, d, precision, context, modules, kv, state);
     }
     // The fullest stage is the one with least room per sequence.
     const double room = plan.capacity - plan.runtime_overhead - plan.activations - weights;
@@ -105,7 +127,12 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     }
     first = last;
   }
-  plan.largest_batch = std::max(0.0, std::floor(plan.largest_batch)) * d.data_attention;
+  // A step feeds every running sequence of its micro-batch out of the token budget.
+  const double fed = static_cast<double>(spec.batched_tokens) / (1 + spec.mtp_draft_tokens) * d.pipeline;
+  const double most = std::max(1.0, std::floor(std::min<double>(spec.max_num_seqs, fed)));
+  plan.scheduler_batch = most * d.data_attention;
+  plan.memory_batch = std::max(0.0, std::floor(plan.largest_batch)) * d.data_attention;
+  plan.largest_batch = std::min(plan.memory_batch, plan.scheduler_batch);
   if (spec.max_batch > 0) plan.largest_batch = std::min(plan.largest_batch, static_cast<double>(spec.max_batch));
   return plan;
 }

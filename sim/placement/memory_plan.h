@@ -19,8 +19,9 @@ struct MemoryPlan {
   double state_per_sequence = 0;  ///< recurrent state
   double per_sequence() const { return kv_per_sequence + state_per_sequence; }
 
-  /// Sequences per replica that fit at that context: data_attention groups, each filling its ranks.
-  double largest_batch = 0;
+  double memory_batch = 0;     ///< sequences per replica that memory holds at that context
+  double scheduler_batch = 0;  ///< sequences per replica that max_num_seqs and the token budget allow
+  double largest_batch = 0;    ///< the smaller of the two, and of max_batch where given
   bool fits() const { return largest_batch >= 1; }
 };
 

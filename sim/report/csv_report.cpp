@@ -74,7 +74,7 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
   estimate("batch_sequences", c.batch);
   estimate("input_tokens_per_second_per_gpu", c.input_tokens_per_second_per_gpu);
   estimate("output_tokens_per_second_per_gpu", c.output_tokens_per_second_per_gpu);
-  estimate("requests_per_second", c.requests_per_second);
+  estimate("requests_per_second_per_replica", c.requests_per_second);
   estimate("ttft_seconds", c.ttft);
   estimate("tpot_seconds", c.tpot);
   estimate("end_to_end_seconds", c.end_to_end);

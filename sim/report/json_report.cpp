@@ -147,7 +147,7 @@ Json candidate_json(const CandidateResult& c) {
       {"input_tokens_per_second_per_gpu", at_point(c.input_tokens_per_second_per_gpu, "tokens/s")},
       {"output_tokens_per_second_per_gpu",
        at_point(c.output_tokens_per_second_per_gpu, "tokens/s")},
-      {"requests_per_second", at_point(c.requests_per_second, "1/s")}};
+      {"requests_per_second_per_replica", at_point(c.requests_per_second, "1/s")}};
   json["latency"] = {{"ttft", at_point(c.ttft, "s")},
                      {"tpot", at_point(c.tpot, "s")},
                      {"end_to_end", at_point(c.end_to_end, "s")}};

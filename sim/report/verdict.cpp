@@ -30,8 +30,20 @@ std::string comparison(const CandidateResult& best, const CandidateResult& rival
   if (times < 1.005) return ", the same as " + kind + printable(rival.name) + ".";
   std::string text = ", " + ratio_text(times) + " times cheaper than " + kind +
                      printable(rival.name) + " (" + money_text(b.value) + ").";
-  if (a.high >= b.low) text += " Their P10-P90 bands overlap: the order is likely, not certain.";
   return text;
+}
+
+/// Whose bands reach into the best one's, so that the order is not certain.
+std::string overlaps(const RunResult& result, const CandidateResult& best) {
+  std::vector<std::string> names;
+  for (const std::size_t i : by_cost(result)) {
+    const CandidateResult& c = result.candidates[i];
+    if (&c == &best || !has_operating_point(c) || !c.meets_slo) continue;
+    if (c.usd_per_million_output_tokens.low <= best.usd_per_million_output_tokens.high) names.push_back(printable(c.name));
+  }
+  if (names.empty()) return "";
+  const std::string of = names.size() > 2 ? std::to_string(names.size()) + " others" : join(names, " and ");
+  return " Its P10-P90 band overlaps with that of " + of + ": the order is likely, not certain.";
 }
 
 /// "(P10-P90 0.4-0.6, GPU price of 2026-10)", or what there is of it.
@@ -50,6 +62,9 @@ std::string verdict(const RunResult& result) {
   if (result.cheapest < 0 || result.cheapest >= static_cast<int>(result.candidates.size())) {
     const auto fitting = std::count_if(result.candidates.begin(), result.candidates.end(),
                                        [](const CandidateResult& c) { return c.fits; });
+    const bool impossible = std::all_of(result.candidates.begin(), result.candidates.end(),
+                                        [](const CandidateResult& c) { return c.limited_by == "deployment"; });
+    if (impossible) return "No candidate can be deployed in the sizes given; the reasons stand beside each.";
     return fitting == 0 ? "No candidate fits in its GPUs' memory."
                         : "No candidate meets the target; the reasons stand beside each.";
   }
@@ -60,7 +75,7 @@ std::string verdict(const RunResult& result) {
   text += money_text(best.usd_per_million_output_tokens.value) + " USD per million output tokens" +
           in_brackets(best);
   const CandidateResult* rival = rival_of(result, best);
-  return text + (rival ? comparison(best, *rival) : ".");
+  return text + (rival ? comparison(best, *rival) : ".") + overlaps(result, best);
 }
 
 }  // namespace tollgate

@@ -6,80 +6,106 @@
 namespace tollgate {
 namespace {
 
-constexpr int most_iterations = 60;
-constexpr double tolerance = 1e-6;
+constexpr int most_iterations = 200;
+constexpr double tolerance = 1e-9;
 
 }  // namespace
 
 SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, const SchedulerLimits& limits,
                                double in_flight, double time_scale) {
-  const double stages = model.deployment().pipeline;
-  const double per_microbatch = std::max(in_flight / stages, 1.0 / stages);
-  const double fed = model.tokens_per_sequence();
+  // A micro-batch holds at least one whole request; with fewer requests than stages some are empty.
+  const double batches = std::min<double>(model.deployment().pipeline, std::max(1.0, in_flight));
+  const double population = in_flight / batches;
+  const double others = std::max(0.0, (population - 1) / population);
   const double groups = model.deployment().data_attention;
+  const double others_in_group = std::max(0.0, (population - groups) / population);
   const double budget = limits.batched_tokens * groups;
+  const double fed = model.tokens_per_sequence();
+  const auto seconds = [&](const StepLoad& load) { return time_scale * model.seconds(load); };
 
   SteadyState state;
   state.in_flight = in_flight;
-  double decoding = mix.decoded > 0 ? per_microbatch * 0.9 : 0;
-  double ttft_service = 0, waiting = 0, tpot = 0;
+  double decoding = mix.decoded > 0 ? 0.8 * population : 0;
+  double rate = 0;  // requests per second of one micro-batch
   for (int i = 0; i < most_iterations; ++i) {
-    const double room = std::max(budget - decoding * fed, std::min(budget, 16.0 * groups));
-    // Prompts that arrive within one step, given that one does: Poisson with the completion rate.
-    const double per_step = mix.decoded > 0 ? decoding * limits.acceptance_length / mix.decoded : per_microbatch;
-    const double together = per_step > 1e-9 ? per_step / -std::expm1(-per_step) : 1;
-    const double chunk = std::min(room, mix.uncached * together);
-    const double share = std::min(1.0, per_step * mix.uncached / chunk);
-
+    // Sequences come first; a chunk of prompt tokens takes what they leave of the budget.
+    const double room = std::max(budget - decoding * fed, budget / 64);
+    const double group_room = room / groups;
+    const auto mixed_with = [&](double chunk) {
+      StepLoad load;
+      load.prefill_tokens = chunk;
+      load.prefill_context = mix.prefill_context;
+      load.prompts_finished = chunk / mix.uncached;
+      load.busiest_prompt_rows = std::min({mix.uncached, chunk, group_room});
+      load.decode_sequences = decoding;
+      load.decode_context = mix.decode_context;
+      return load;
+    };
     StepLoad decode;
     decode.decode_sequences = decoding;
     decode.decode_context = mix.decode_context;
-    StepLoad mixed = decode;
-    mixed.prefill_tokens = chunk;
-    mixed.prefill_context = mix.prefill_context;
-    mixed.prompts_finished = chunk / mix.uncached;
-    mixed.busiest_prompt_rows = std::min({mix.uncached, chunk, room / groups});
-    const double mixed_seconds = time_scale * model.seconds(mixed);
-    const double decode_seconds = decoding > 0 ? time_scale * model.seconds(decode) : 0;
+    const double decode_seconds = decoding > 0 ? seconds(decode) : 0;
+    const double full_seconds = seconds(mixed_with(room));
+    // Seconds of a group's prefill one prompt takes when steps are full.
+    const double demand = full_seconds * mix.uncached / group_room;
+    const double capacity = groups / demand;
+    rate = std::min(rate, capacity);
+
+    // Prompts that arrive within a step are computed together in the next one: Poisson, given one.
+    const double step_before = state.step > 0 ? state.step : full_seconds;
+    const double per_step = rate * step_before;
+    const double together = per_step > 1e-9 ? per_step / -std::expm1(-per_step) : 1;
+    const double busy = rate / capacity;
+    const double queue = busy * busy * others_in_group * (1 + mix.uncached_scv) / 2 /
+                         std::max(1e-9, 1 - busy * others_in_group);
+    const double chunk = std::min(room, mix.uncached * std::max(together, queue));
+    const StepLoad mixed = mixed_with(chunk);
+    const double mixed_seconds = seconds(mixed);
+    const double share = std::min(1.0, per_step * mix.uncached / chunk);
     const double step = share * mixed_seconds + (1 - share) * decode_seconds;
 
-    // Seconds of the prefill server one request needs; micro-batches have one server each.
-    const double demand = mixed_seconds * mix.uncached / chunk;
-    tpot = step / limits.acceptance_length;
+    // A sequence's own prompt does not slow its own decoding.
+    const double felt = share * others;
+    const double tpot = (felt * mixed_seconds + (1 - felt) * (decoding > 0 ? decode_seconds : mixed_seconds)) /
+                        limits.acceptance_length;
     const double decode_time = mix.decoded * tpot;
-    // Schweitzer: an arrival sees the queue of a population smaller by its own share.
-    const double others = std::max(0.0, (per_microbatch - 1) / per_microbatch);
-    double queue = std::max(0.0, per_microbatch - decoding);
-    double response = demand;
-    for (int j = 0; j < 20; ++j) {
-      response = demand * (1 + others * queue);
-      const double next = per_microbatch * response / (response + decode_time);
-      if (std::fabs(next - queue) < 1e-9 * per_microbatch) break;
-      queue = next;
-    }
-    const double next = per_microbatch - queue;
+    const double residual = step > 0 ? others * (share * mixed_seconds * mixed_seconds +
+                                                 (1 - share) * decode_seconds * decode_seconds) / (2 * step)
+                                     : 0;
+    // Its own steps: one, shared with what arrived beside it, or several full ones.
+    const double own_rows = std::min(room, mix.uncached * (1 + per_step * others));
+    const double own = mix.uncached <= group_room ? seconds(mixed_with(own_rows))
+                                                  : full_seconds * mix.uncached / group_room;
+    const double rest = limits.host_per_request + residual + own + decode_time;
+    // Population = rate x (rest + waiting), waiting = k b o / (1 - b o) at a server busy for b, with
+    // k = demand (1 + scv) / 2 and o the others' share: a quadratic in b. No root below 1: saturated.
+    const double k = demand * (1 + mix.uncached_scv) / 2;
+    const double square = capacity * others_in_group * (k - rest);
+    const double line = capacity * rest + population * others_in_group;
+    const double root = 2 * population / (line + std::sqrt(std::max(0.0, line * line + 4 * square * population)));
+    const double next = capacity * std::min(1.0, root);
+    const double waiting = std::max(0.0, population / next - rest);
 
+    const double before = rate;
+    rate = i == 0 ? next : 0.5 * (rate + next);
+    const double decoding_before = decoding;
+    decoding = 0.5 * (decoding + std::min(population, next * decode_time));
+    state.step = step;
     state.mixed_share = share;
     state.chunk = chunk;
-    state.step = step;
+    state.tpot = mix.decoded > 0 ? tpot : 0;
+    state.ttft = limits.host_per_request + residual + waiting + own;
+    state.resident = std::min(population, decoding + rate * own) * batches;
     state.decode_load = decode;
     state.mixed_load = mixed;
-    // A prompt longer than a chunk takes several steps of its own; a short one a whole step. Its tokens stay on one group, which takes its share of the budget.
-    ttft_service = mixed_seconds * std::max(1.0, mix.uncached / std::min(chunk, room / groups));
-    waiting = std::max(0.0, response - demand);
-    const bool settled = std::fabs(next - decoding) <= tolerance * per_microbatch;
-    decoding = i < 8 ? next : 0.5 * (decoding + next);
-    if (settled) break;
+    if (std::fabs(rate - before) <= tolerance * rate &&
+        std::fabs(decoding - decoding_before) <= tolerance * population) {
+      break;
+    }
   }
-  state.decoding = decoding * stages;
-  state.tpot = mix.decoded > 0 ? tpot : 0;
-  // An arrival first waits for the step under way: half of it on average.
-  const double residual = state.step / 2;
-  state.ttft = limits.host_per_request + residual + waiting + ttft_service;
+  state.decoding = decoding * batches;
   state.end_to_end = state.ttft + mix.decoded * state.tpot;
-  // Little's law over the prefill-decode cycle; ingest happens outside it.
-  const double cycle = waiting + ttft_service + residual + limits.host_per_request + mix.decoded * state.tpot;
-  state.requests_per_second = in_flight / cycle;
+  state.requests_per_second = in_flight / state.end_to_end;
   return state;
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sim/spec/workload_spec.h"
+#include "sim/timing/operator_set.h"
 
 namespace tollgate {
 
@@ -22,8 +23,14 @@ struct WorkloadMix {
   double prefill_context = 0;
   /// E[u^2] / E[u]^2 - 1 of the computed prompt tokens u: their squared coefficient of variation.
   double uncached_scv = 0;
+  /// How contexts spread around those means, for windows and sparse attention.
+  ContextMix contexts;
+  /// Share of the mix's prompt and answer tokens that did not fit into `longest` and were cut.
+  double cut_share = 0;
 };
 
-WorkloadMix summarise(const std::vector<RequestClass>& workload);
+/// `longest` is the longest context in tokens, prompt and answer together. Lengths are taken in 64
+/// equally likely bins, whose means are exact.
+WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest = 1e9);
 
 }  // namespace tollgate

@@ -77,6 +77,9 @@ std::filesystem::path Library::find_root() {
       return place;
     }
   }
+  if (const char* given = std::getenv("TOLLGATE_MODELS"); given && *given) {
+    throw InputError("TOLLGATE_MODELS is " + quote(given, 200) + ", which has no folders llm and hardware.");
+  }
   throw InputError("the folder models/ was not found; set TOLLGATE_MODELS to it.");
 }
 
@@ -97,7 +100,9 @@ std::vector<std::string> Library::names(Shelf shelf) const {
 YamlPtr Library::load_file(const std::filesystem::path& path) {
   std::string text;
   YamlPtr root = load_spec_file(path, &text);
-  files_read_[path.string()] = digest(text);
+  const auto inside = path.lexically_relative(root_);
+  const bool outside = inside.empty() || *inside.begin() == "..";
+  files_read_[outside ? path.string() : inside.generic_string()] = digest(text);
   return root;
 }
 

@@ -35,7 +35,7 @@ class Library {
   /// Gives operator classes that `hardware` leaves out the constants of hardware/_defaults.yaml.
   void complete(HardwareSpec& hardware);
 
-  /// Path and digest of every file read so far, by path.
+  /// Digest of every file read so far, by its path inside the root (others: by their path).
   const std::map<std::string, std::string>& files_read() const { return files_read_; }
   const std::filesystem::path& root() const { return root_; }
 

@@ -16,15 +16,15 @@ namespace tollgate {
 /// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x data_attention
 /// splitting each expert (moe_tp = tensor x data_attention / expert).
 struct DeploymentSpec {
-  bool automatic = true;
-  int gpus = 0;              ///< per replica; with auto: exactly this many; 0 = one node
+  int gpus = 0;              ///< per replica; 0 = whatever is cheapest
   int tensor = 0;
   int pipeline = 0;
   int expert = 0;
   int data_attention = 0;
   std::optional<Precision> weights;   ///< override of every matrix below bf16's class; else as shipped
   std::optional<Precision> kv_cache;
-  int max_batch = 0;         ///< cap on sequences per replica; 0 = memory decides
+  int max_batch = 0;         ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
+  int max_num_seqs = 1024;   ///< sequences a data-parallel group may run (vLLM API server default)
   int batched_tokens = 8192; ///< token budget of one step (vLLM API server default on >= 70 GiB)
   double memory_utilisation = 0.9;    ///< vLLM default
   double mtp_acceptance_length = 1;   ///< tokens emitted per verify step; 1 = MTP off
@@ -38,7 +38,7 @@ struct RoutingSpec {
   Popularity popularity = Popularity::family;
   double sigma = 0;          ///< lognormal: total ln-popularity spread
   int layers = 8;            ///< independent popularity draws
-  int tokens = 16384;        ///< tokens drawn per layer
+  int tokens = 8192;         ///< tokens drawn per layer, for decode and for prompts
   std::string backend = "auto";
   Places places;
 };
@@ -67,7 +67,7 @@ struct MethodSpec {
   double host_per_step = 0.3e-3;       ///< seconds per engine step outside the device's kernels
   double host_per_sequence = 4e-6;     ///< seconds per sequence and step
   double host_per_request = 70e-3;     ///< seconds from arrival to the first step that can take it
-  double activation_factor = 12;       ///< workspace: factor x step tokens x hidden x 2 bytes / tensor
+  double activation_factor = 1;        ///< times the engines' workspace (sim/placement/memory_plan.cpp)
   double runtime_overhead = 3.9e9;     ///< bytes per accelerator: context, graphs, communication buffers
   double serving_log_sd = 0.12;        ///< log-sd of steady-state predictions beyond the operators' own
   Places places;

@@ -60,7 +60,7 @@ const Schema<CandidateText>& candidate_schema() {
     keep(s, &CandidateText::model,
          reference("model", model_schema().info(), required,
                    "Name of a models/llm entry, a path ending in .yaml, or an inline model; an inline model "
-                   "may begin with `base: NAME` and give only what differs."));
+                   "may begin with `base: NAME` and give only the keys that differ (maps such as `ffn` are replaced whole)."));
     keep(s, &CandidateText::hardware,
          reference("hardware", hardware_schema().info(), required,
                    "Name of a models/hardware entry, a path, an inline accelerator (also with `base`), or a "
@@ -129,13 +129,10 @@ DeploymentSpec read_deployment(const YamlPtr& node, const std::string& path, Dep
     if (node->scalar != "auto") {
       throw InputError(node->place, path + " must be 'auto' or a mapping, but is " + quote(node->scalar) + ".");
     }
-    start.automatic = true;
+    start.gpus = start.tensor = start.pipeline = start.expert = start.data_attention = 0;
     return start;
   }
-  DeploymentSpec deployment = deployment_schema().read(*node, path, std::move(start), true);
-  deployment.automatic = deployment.tensor == 0 || deployment.pipeline == 0 || deployment.expert == 0 ||
-                         deployment.data_attention == 0;
-  return deployment;
+  return deployment_schema().read(*node, path, std::move(start), true);
 }
 
 std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) {
@@ -166,7 +163,22 @@ void check_deployment(const CandidateSpec& c) {
   const auto at = [&](const char* key) {
     return d.places.count(key) ? place_of(d.places, key) : place_of(c.places, "");
   };
-  const int known = std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
+  const long long known = 1LL * std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
+  if (known > 16384) {
+    throw InputError(at("tensor"), "deployment.tensor x pipeline x data_attention is " + std::to_string(known) +
+                                       ", more than the 16384 accelerators a replica may have.");
+  }
+  for (const AttentionSpec& a : c.model.attentions) {
+    const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
+    if (d.tensor > 1 && heads % d.tensor != 0) {
+      throw InputError(at("tensor"), "deployment.tensor is " + std::to_string(d.tensor) + ", which does not divide the " +
+                                         std::to_string(heads) + " heads of " + c.model.name + ".");
+    }
+  }
+  if (d.mtp_draft_tokens > 0 && c.model.mtp.modules == 0) {
+    throw InputError(at("mtp_draft_tokens"), "deployment.mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
+                                                 ", but " + c.model.name + " has no multi-token-prediction module.");
+  }
   if (d.gpus > 0 && d.tensor && d.pipeline && d.data_attention && known != d.gpus) {
     throw InputError(at("gpus"), "deployment.gpus is " + std::to_string(d.gpus) + ", but tensor x pipeline x "
                                      "data_attention is " + std::to_string(known) + ".");
@@ -243,6 +255,9 @@ const Schema<DeploymentSpec>& deployment_schema() {
     precision("kv_cache", &DeploymentSpec::kv_cache, "Storage format of the KV cache instead of the model's.");
     s.integer("max_batch", &DeploymentSpec::max_batch, optional, Range{1, 1e6},
               "Most sequences in flight per replica; left out: memory decides.");
+    s.integer("max_num_seqs", &DeploymentSpec::max_num_seqs, optional, Range{1, 1e6},
+              "Sequences a data-parallel group may run at once (vLLM's default on accelerators with 70 GiB or "
+              "more).");
     s.integer("batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
               "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
     s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
@@ -277,6 +292,13 @@ const Schema<RoutingSpec>& routing_schema() {
                   "lognormal: standard deviation of the logarithm of expert popularity.")
           .integer("layers", &RoutingSpec::layers, optional, Range{1, 256}, "Independent popularity draws.")
           .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20}, "Tokens routed per draw.")
+          .check([](const RoutingSpec& r, const std::string& path) {
+            if (1LL * r.layers * r.tokens > (1 << 24)) {
+              throw InputError(place_of(r.places, "tokens"), path + ".layers x tokens is " +
+                                                                 std::to_string(1LL * r.layers * r.tokens) +
+                                                                 ", more than the 16777216 that are routed per run.");
+            }
+          })
           .choice<std::string>("backend", &RoutingSpec::backend, optional,
                                {{"auto", "auto"}, {"reference", "reference"}, {"tbb", "tbb"}, {"cuda", "cuda"}},
                                "Where the routing engine runs; results do not depend on it.");
@@ -306,7 +328,7 @@ const Schema<MethodSpec>& method_schema() {
           .quantity("host_per_request", &MethodSpec::host_per_request, Dimension::seconds, optional, not_negative,
                     "Time from arrival to the first step that can take a request.")
           .number("activation_factor", &MethodSpec::activation_factor, optional, positive,
-                  "Workspace per accelerator: factor x step tokens x hidden x 2 bytes / tensor.")
+                  "Workspace per accelerator, times what engines reserve (docs/method.md, \"Placement\").")
           .quantity("runtime_overhead", &MethodSpec::runtime_overhead, Dimension::bytes, optional, not_negative,
                     "Memory per accelerator for context, graphs and communication buffers.")
           .number("serving_log_sd", &MethodSpec::serving_log_sd, optional, Range{0, 3},
@@ -332,6 +354,9 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.slo = raw.slo;
   scenario.routing = raw.routing;
   scenario.method = raw.method;
+  if (raw.routing.popularity != RoutingSpec::Popularity::lognormal && raw.routing.places.count("sigma")) {
+    throw InputError(place_of(raw.routing.places, "sigma"), "routing.sigma goes with 'popularity: lognormal'.");
+  }
   if (raw.routing.popularity == RoutingSpec::Popularity::lognormal && !raw.routing.places.count("sigma")) {
     throw InputError(place_of(raw.routing.places, "popularity"), "routing lacks 'sigma', which lognormal needs.");
   }
@@ -384,11 +409,12 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     }
   }
 
-  std::string identity = text + '\n';
+  // Defaults are compiled in, so the version belongs to the inputs.
+  std::string identity = TOLLGATE_VERSION "\n" + text + '\n';
   for (const std::string& override_text : overrides) identity += override_text + '\n';
-  for (const auto& [read, hash] : library.files_read()) {
-    identity += std::filesystem::path(read).filename().string() + ' ' + hash + '\n';
-    scenario.files.push_back(read);
+  for (const auto& [name, hash] : library.files_read()) {
+    identity += name + ' ' + hash + '\n';
+    scenario.files.push_back(name);
   }
   scenario.inputs_digest = digest(identity);
   return scenario;

@@ -1,6 +1,7 @@
 #include "sim/spec/schema.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "sim/base/text.h"
 
@@ -18,6 +19,12 @@ const std::string& expect_scalar(const YamlNode& node, const std::string& path,
 
 void check_range(double value, const std::string& shown, const YamlNode& node,
                  const std::string& path, const Range& range) {
+  constexpr double too_large = 1e24, too_small = 1e-15;
+  const double size = std::fabs(value);
+  if (size > too_large || (value != 0 && size < too_small)) {
+    throw InputError(node.place, path + " is " + shown + ", which is too " +
+                                     (size > too_large ? "large" : "small") + " to be meant.");
+  }
   const bool low_ok = range.above ? value > range.low : value >= range.low;
   if (low_ok && value <= range.high) return;
   throw InputError(node.place, path + " is " + shown + ", but must be " + describe(range) + ".");

@@ -34,35 +34,6 @@ LengthSpec read_length(const YamlNode& node, const std::string& path) {
 
 }  // namespace
 
-double LengthSpec::average() const {
-  switch (kind) {
-    case LengthKind::fixed: return tokens;
-    case LengthKind::uniform: return (low + high) / 2;
-    case LengthKind::lognormal: return mean;
-    case LengthKind::quantiles: {
-      double sum = 0;
-      for (std::size_t i = 1; i < quantiles.size(); ++i) sum += (quantiles[i - 1] + quantiles[i]) / 2;
-      return sum / static_cast<double>(quantiles.size() - 1);
-    }
-  }
-  return 0;
-}
-
-double LengthSpec::second_moment() const {
-  const auto segment = [](double a, double b) { return (a * a + a * b + b * b) / 3; };
-  switch (kind) {
-    case LengthKind::fixed: return tokens * tokens;
-    case LengthKind::uniform: return segment(low, high);
-    case LengthKind::lognormal: return mean * mean * std::exp(sigma * sigma);
-    case LengthKind::quantiles: {
-      double sum = 0;
-      for (std::size_t i = 1; i < quantiles.size(); ++i) sum += segment(quantiles[i - 1], quantiles[i]);
-      return sum / static_cast<double>(quantiles.size() - 1);
-    }
-  }
-  return 0;
-}
-
 const Schema<LengthSpec>& length_schema() {
   static const auto schema = [] {
     Schema<LengthSpec> s("length", "A distribution of token counts; a plain number is a fixed length.");
@@ -155,6 +126,11 @@ const Schema<LoadSpec>& load_schema() {
           .quantity("rate", &LoadSpec::rate, Dimension::per_second, optional, positive,
                     "Requests per second for the whole service.")
           .check([](const LoadSpec& l, const std::string& path) {
+            for (const auto& [key, kind] : {std::pair{"concurrency", LoadKind::concurrency}, {"rate", LoadKind::rate}}) {
+              if (l.places.count(key) && l.kind != kind) {
+                throw InputError(place_of(l.places, key), path + "." + key + " goes with 'kind: " + key + "'.");
+              }
+            }
             if (l.kind == LoadKind::concurrency && l.concurrency == 0) {
               throw InputError(place_of(l.places, "kind"), path + " lacks 'concurrency', which this kind needs.");
             }

@@ -21,8 +21,10 @@ struct LengthSpec {
 
   /// Mean in tokens: exact for each kind (quantiles: piecewise-linear inverse CDF).
   double average() const;
-  /// E[x^2], for the variance terms of queueing and attention.
-  double second_moment() const;
+
+  /// The distribution as `bins` equally likely values, each the mean of its share (so that the mean is
+  /// exact), cut at `longest` tokens. A fixed length is one value.
+  std::vector<double> bins(int bins, double longest) const;
 };
 
 /// One class of requests of the mix.

@@ -273,7 +273,8 @@ struct Step {
 std::vector<Step> parse_path(const std::string& path, const Place& place) {
   std::vector<Step> steps;
   std::string current;
-  const auto flush = [&] {
+  const auto flush = [&](bool after_index = false) {
+    if (current.empty() && !after_index) throw InputError(place, "the path has an empty part.");
     if (!current.empty()) steps.push_back({current, false});
     current.clear();
   };
@@ -286,10 +287,10 @@ std::vector<Step> parse_path(const std::string& path, const Place& place) {
       if (inside_name) {
         current += '.';
       } else {
-        flush();
+        flush(i > 0 && path[i - 1] == ']');
       }
     } else if (path[i] == '[') {
-      flush();
+      flush(i > 0 && path[i - 1] == ']');
       const std::size_t end = path.find(']', i);
       if (end == std::string::npos) throw InputError(place, "a '[' in the path is not closed.");
       steps.push_back({path.substr(i + 1, end - i - 1), true});
@@ -298,7 +299,7 @@ std::vector<Step> parse_path(const std::string& path, const Place& place) {
       current += path[i];
     }
   }
-  flush();
+  flush(!path.empty() && path.back() == ']');
   if (steps.empty()) throw InputError(place, "the path is empty; write path=value.");
   return steps;
 }
@@ -356,7 +357,7 @@ YamlPtr parse_yaml(const std::string& text, const std::string& file) {
 }
 
 void apply_override(YamlNode& root, const std::string& assignment) {
-  const std::string label = "--set " + assignment.substr(0, 80);
+  const std::string label = "--set " + quote(assignment, 80);
   const Place place{label, 0, 0};
   const std::size_t equals = assignment.find('=');
   if (equals == std::string::npos) {
@@ -364,7 +365,9 @@ void apply_override(YamlNode& root, const std::string& assignment) {
   }
   const auto steps = parse_path(trimmed(assignment.substr(0, equals)), place);
   const std::string value_text = trimmed(assignment.substr(equals + 1));
-  if (value_text.empty()) throw InputError(place, "the value is empty.");
+  if (value_text.empty() || value_text == "~" || value_text == "null") {
+    throw InputError(place, "there is no value after the '='.");
+  }
   YamlNode* node = &root;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];

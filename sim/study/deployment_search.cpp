@@ -29,36 +29,38 @@ int fewest_experts(const LlmSpec& model) {
   return fewest;
 }
 
+/// Of rack-scale domains (NVL72, pods) no more than this is tried for one replica.
+constexpr int largest_domain_tried = 72;
+
 bool accepts(int fixed, int value) { return fixed == 0 || fixed == value; }
 
 }  // namespace
 
-std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool beyond_one_machine) {
+std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool beyond_domain) {
   const LlmSpec& model = candidate.model;
   const DeploymentSpec& spec = candidate.deployment;
   const bool mixture = has_experts(model);
 
-  std::vector<int> sizes;
   const int given = spec.tensor > 0 && spec.pipeline > 0 && spec.data_attention > 0
                         ? spec.tensor * spec.pipeline * spec.data_attention
                         : spec.gpus;
+  const int domain = std::max(candidate.hardware.per_node, std::min(candidate.hardware.per_domain, largest_domain_tried));
+  std::vector<int> sizes;
   if (given > 0) {
-    if (!beyond_one_machine) sizes.push_back(given);
-  } else if (!beyond_one_machine) {
-    for (int g = 1; g <= candidate.hardware.per_node; g *= 2) sizes.push_back(g);
-    if (std::find(sizes.begin(), sizes.end(), candidate.hardware.per_node) == sizes.end()) {
-      sizes.push_back(candidate.hardware.per_node);
-    }
+    if (!beyond_domain) sizes.push_back(given);
+  } else if (!beyond_domain) {
+    for (int g = 1; g < domain; g *= 2) sizes.push_back(g);
+    sizes.push_back(domain);
   } else {
-    for (int g = 2 * candidate.hardware.per_node; g <= std::max(candidate.hardware.per_domain, 32); g *= 2) {
-      sizes.push_back(g);
-    }
+    for (int g = 2 * domain; g <= 8 * domain; g *= 2) sizes.push_back(g);
   }
 
   std::vector<Deployment> out;
   for (const int gpus : sizes) {
     for (int pipeline = 1; pipeline <= gpus; ++pipeline) {
       if (gpus % pipeline != 0 || !accepts(spec.pipeline, pipeline)) continue;
+      // Stages are taken as balanced, which flatters them: only where the fast link ends, or by request.
+      if (spec.pipeline == 0 && pipeline != 1 && !(beyond_domain && pipeline == gpus / domain)) continue;
       if (pipeline > static_cast<int>(model.layers.size())) continue;
       const int stage = gpus / pipeline;
       for (int tensor = 1; tensor <= stage; ++tensor) {
@@ -70,6 +72,7 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
           if (expert > 1 && (!mixture || expert > fewest_experts(model))) continue;
           // Engines run experts either sliced over all ranks or whole on each; other mixes by request.
           if (spec.expert == 0 && expert != 1 && expert != stage) continue;
+          if (spec.expert == 0 && fewest_experts(model) % expert != 0) continue;
           out.push_back({tensor, pipeline, expert, groups});
         }
       }

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/base/text.h"
+
 namespace tollgate {
 namespace {
+
+constexpr double most_replicas = 1e6;
 
 bool keeps(const SteadyState& state, const SloSpec& slo) {
   return (slo.tpot == 0 || state.tpot <= slo.tpot) && (slo.ttft == 0 || state.ttft <= slo.ttft);
@@ -32,14 +36,15 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
   const auto solve = [&](double in_flight) { return solve_steady_state(model, mix, limits, in_flight, time_scale); };
   OperatingPoint point;
   const double room = std::max(1.0, memory.largest_batch);
+  const std::string full = memory.largest_batch < memory.memory_batch ? "max_num_seqs" : "kv memory";
   if (load.kind == LoadKind::concurrency) {
     point.state = solve(std::min(load.concurrency, room));
-    // Requests that memory has no room for wait outside: Little's law for the longer line.
+    // Requests that there is no room for wait outside: Little's law for the longer line.
     const double waiting = std::max(0.0, load.concurrency - room) / point.state.requests_per_second;
     point.state.ttft += waiting;
     point.state.end_to_end += waiting;
     point.meets_slo = keeps(point.state, slo);
-    point.limited_by = load.concurrency > room ? "kv memory" : "load";
+    point.limited_by = load.concurrency > room ? full : "load";
     return point;
   }
 
@@ -50,14 +55,26 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
     const SteadyState next = solve(std::max(1.0, best + 1));
     point.limited_by = slo.tpot > 0 && next.tpot > slo.tpot ? "tpot" : "ttft";
   } else {
-    point.limited_by = "kv memory";
+    point.limited_by = full;
   }
   if (load.kind == LoadKind::rate) {
-    point.replicas = static_cast<int>(std::min(1e6, std::ceil(load.rate / point.state.requests_per_second - 1e-9)));
+    const double replicas = std::ceil(load.rate / point.state.requests_per_second - 1e-9);
+    if (replicas > most_replicas) {
+      throw InputError(place_of(load.places, "rate"), "load.rate is " + significant(load.rate, 4) +
+                                                          " req/s, which takes more than a million replicas of " +
+                                                          significant(point.state.requests_per_second, 3) + " req/s.");
+    }
+    point.replicas = std::max(1, static_cast<int>(replicas));
     const double wanted = load.rate / point.replicas;
-    const double short_of = largest(point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });
+    const double short_of =
+        largest(point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });
     point.state = solve(std::min(short_of + 1, point.state.in_flight));
-    point.state.requests_per_second = std::min(wanted, point.state.requests_per_second);
+    // Between whole numbers in flight the rate decides: Little's law.
+    const double share = std::min(1.0, wanted / point.state.requests_per_second);
+    point.state.requests_per_second *= share;
+    point.state.in_flight *= share;
+    point.state.decoding *= share;
+    point.state.resident *= share;
     if (point.meets_slo) point.limited_by = "load";
   }
   return point;

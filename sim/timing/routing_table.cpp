@@ -29,7 +29,8 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
   // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.
-  gate.group_reduce = r.bias ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
+  const bool two_best = r.bias && r.score != GateScore::softmax && ffn.experts / r.groups >= 2;
+  gate.group_reduce = two_best ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
   gate.top_k = real_choices(ffn);
   gate.renormalise = r.renormalise;
   gate.scale = r.scale;
@@ -78,6 +79,16 @@ const FamilyPopularity& family_popularity(std::string_view family) {
 RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks)
     : points_(std::move(points)), destination_ranks_(destination_ranks), ranks_(ranks) {}
 
+RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point& b, double share) {
+  const auto between = [share](double u, double v) { return u + share * (v - u); };
+  return {between(a.tokens, b.tokens),
+          between(a.busiest_ratio, b.busiest_ratio),
+          between(a.busiest_ratio_p95, b.busiest_ratio_p95),
+          between(a.rank_distinct, b.rank_distinct),
+          between(a.distinct, b.distinct),
+          between(a.padded_rows, b.padded_rows)};
+}
+
 RoutingTable::Point RoutingTable::at(double tokens) const {
   const Point& first = points_.front();
   const Point& last = points_.back();
@@ -91,20 +102,16 @@ RoutingTable::Point RoutingTable::at(double tokens) const {
   const auto i = static_cast<std::size_t>(std::ilogb(tokens));
   const Point& a = points_[i];
   const Point& b = points_[std::min(i + 1, points_.size() - 1)];
-  const double x = (tokens - a.tokens) / (b.tokens - a.tokens);
-  const auto mix = [x](double u, double v) { return u + x * (v - u); };
-  return {tokens,
-          mix(a.busiest_ratio, b.busiest_ratio),
-          mix(a.busiest_ratio_p95, b.busiest_ratio_p95),
-          mix(a.rank_distinct, b.rank_distinct),
-          mix(a.distinct, b.distinct),
-          mix(a.padded_rows, b.padded_rows)};
+  RoutingTable::Point p = mix(a, b, (tokens - a.tokens) / (b.tokens - a.tokens));
+  p.tokens = tokens;
+  return p;
 }
 
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
-                                              const kernels::RoutingBackend& backend) {
+                                              const kernels::RoutingBackend& backend,
+                                              int tokens_per_sequence) {
   kernels::RoutingProblem problem;
   problem.gate = gate_of(ffn);
   problem.experts = ffn.experts;
@@ -113,6 +120,7 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
   } else if (spec.popularity == RoutingSpec::Popularity::lognormal) {
     problem.popularity.sigma_global = spec.sigma;
   }
+  problem.popularity.tokens_per_sequence = tokens_per_sequence;
   problem.seed = seed;
   problem.layers = spec.layers;
   problem.tokens = spec.tokens;

@@ -53,11 +53,17 @@ const FamilyPopularity& family_popularity(std::string_view family);
 kernels::GateSpec gate_of(const FfnSpec& ffn);
 kernels::PopularitySpec popularity_of(std::string_view family);
 
+/// A point between two, `share` of the way from `a` to `b`.
+RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point& b, double share);
+
 /// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
-/// batches of 1 to spec.tokens tokens in powers of two. Hash-routed layers are uniform by construction.
+/// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from one
+/// request and share its domain and topic: 1 for decode, a prompt's length for prefill. Hash-routed
+/// layers are uniform by construction.
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
-                                              const kernels::RoutingBackend& backend);
+                                              const kernels::RoutingBackend& backend,
+                                              int tokens_per_sequence = 1);
 
 }  // namespace tollgate

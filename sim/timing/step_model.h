@@ -1,30 +1,21 @@
 #pragma once
 
 #include <array>
-#include <string>
-#include <vector>
+#include <string_view>
 
-#include "sim/placement/sharding.h"
-#include "sim/spec/scenario.h"
-#include "sim/timing/compute_path.h"
-#include "sim/timing/routing_table.h"
+#include "sim/timing/operator_set.h"
 
 namespace tollgate {
 
 /// What one engine step works on, summed over the data-parallel groups of one pipeline micro-batch.
 struct StepLoad {
-  double prefill_tokens = 0;    ///< prompt tokens computed in this step
-  double prefill_context = 0;   ///< positions one of them attends to, on average
+  double prefill_tokens = 0;       ///< prompt tokens computed in this step
+  double prefill_context = 0;      ///< positions one of them attends to, on average
   double busiest_prompt_rows = 0;  ///< prompt tokens on the fullest group, if above the even share
-  double prompts_finished = 0;  ///< prompts whose last token is in this step
-  double decode_sequences = 0;  ///< sequences that emit
-  double decode_context = 0;    ///< cached tokens of such a sequence, on average
+  double prompts_finished = 0;     ///< prompts whose last token is in this step
+  double decode_sequences = 0;     ///< sequences that emit
+  double decode_context = 0;       ///< cached tokens of such a sequence, on average
 };
-
-/// Operator classes of the breakdown; each has its own fitted error.
-enum class OperatorClass { gemm, experts, attention, linear_attention, elementwise, collective, host };
-inline constexpr std::size_t operator_classes = 7;
-std::string_view to_string(OperatorClass operator_class);
 
 /// Seconds spent at each limit. `host` holds launch latency and the host's own time.
 struct LimitTimes {
@@ -51,18 +42,17 @@ struct StepTime {
   const Class& of(OperatorClass c) const { return by_class[static_cast<std::size_t>(c)]; }
 };
 
-/// The expert layers' routing: one table per FfnSpec index, empty for dense ones.
-using RoutingTables = std::vector<std::vector<RoutingTable>>;
-
 /// Time of one engine step as a sum of operators, each launch + max(flops / (compute x peak),
-/// bytes / (memory x bandwidth)); a lock-stepped group waits for its busiest rank. Operator formulas
-/// and their sources: docs/method.md, "Operators". Everything that does not depend on the batch is
-/// worked out once in the constructor, so that a call costs well under a microsecond.
+/// bytes / (memory x bandwidth)); a lock-stepped group waits for its busiest rank, a pipeline for its
+/// slowest stage. Operator formulas and their sources: docs/method.md, "Operators". Everything that
+/// does not depend on the batch is worked out once, so that a call costs well under a microsecond.
 class StepModel {
  public:
+  /// `contexts`, where given, tell how far contexts spread around the means of a load. References
+  /// are not kept, except to the tables of `routing`, which must outlive the model.
   StepModel(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& deployment,
             const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
-            const RoutingTables& routing);
+            const RoutingTables& routing, const ContextMix& contexts = {});
 
   /// Seconds from one step's start to the next one's, through all pipeline stages.
   double seconds(const StepLoad& load) const;
@@ -71,63 +61,35 @@ class StepModel {
   StepTime detail(const StepLoad& load) const;
 
   /// Tokens a sequence feeds the model per step: 1 plus draft tokens.
-  double tokens_per_sequence() const { return tokens_per_sequence_; }
+  double tokens_per_sequence() const { return 1 + drafts_; }
 
   const Deployment& deployment() const { return deployment_; }
 
  private:
-  /// t(rows) = launch + max(rows x flops_per_row / rate, (bytes + rows x bytes_per_row) / bandwidth).
-  struct RowOperator {
-    OperatorClass operator_class;
-    double times;            ///< calls per step
-    double launch;           ///< seconds, all of them
-    double compute_per_row;  ///< seconds
-    double memory_fixed;     ///< seconds
-    double memory_per_row;   ///< seconds
-    double log_sd;
-    Provenance provenance;
-  };
-  /// Attention proper of the layers of one kind.
-  struct AttentionCore {
-    double layers;
-    bool linear;
-    double window;              ///< most positions seen, besides compressed ones; 0 = all
-    double compression;
-    double sparse_top_k;        ///< 0 = dense
-    // Seconds per unit of work on one rank.
-    double decode_launch, decode_compute, decode_memory;     ///< per (sequence, position)
-    double decode_state;                                     ///< linear: per sequence
-    double prefill_launch, prefill_compute, prefill_memory;  ///< per (token, position)
-    double prefill_token;                                    ///< linear: per token
-    double index_compute, index_memory;                      ///< sparse: per (query, position)
-    double index_prefill_compute;
-    OperatorEfficiency decode_efficiency, prefill_efficiency;
-  };
-  struct ExpertLayer {
-    double layers;
-    const RoutingTable* routing;
-    double top_k, ranks;
-    double launch;
-    double compute_per_row;      ///< seconds per assignment
-    double weight_seconds;       ///< seconds to read one expert
-    double memory_per_row;       ///< seconds per assignment
-    double exchange_launch, exchange_per_token;  ///< all-to-all, per token of one rank
-    bool exchange;
-    OperatorEfficiency efficiency, exchange_efficiency;
+  /// Rows of one pass on the busiest data-parallel group, and tokens over all groups.
+  struct Rows {
+    double prompt_tokens, prompt_rows, prompt_context;
+    double decode_tokens, decode_rows, sequences, queries, decode_context;
+    double logits;
   };
 
   template <class Sink>
   void walk(const StepLoad& load, Sink& sink) const;
+  template <class Sink>
+  void pass(const OperatorSet& operators, const Rows& rows, double times, Sink& sink) const;
+  template <class Sink>
+  void attend(const AttentionCore& core, const Rows& rows, double times, Sink& sink) const;
+  template <class Sink>
+  void route(const ExpertLayer& layer, const Rows& rows, double times, Sink& sink) const;
 
   Deployment deployment_;
-  double tokens_per_sequence_ = 1;
-  std::vector<RowOperator> token_operators_;   ///< rows = tokens of one data-parallel group
-  std::vector<RowOperator> logit_operators_;   ///< rows = sampled positions of one group
-  std::vector<AttentionCore> cores_;
-  std::vector<ExpertLayer> experts_;
-  double pipeline_launch_ = 0, pipeline_per_token_ = 0;
+  double drafts_ = 0;
+  OperatorSet main_;
+  OperatorSet draft_;          ///< one draft pass
+  double logit_times_ = 1;     ///< the LM head's stage sets the pace of a pipeline of equal stages
+  double pipeline_launch_ = 0, pipeline_per_token_ = 0, pipeline_log_sd_ = 0;
+  Provenance pipeline_provenance_ = Provenance::assumed;
   double host_per_step_ = 0, host_per_sequence_ = 0;
-  OperatorEfficiency pipeline_efficiency_;
 };
 
 }  // namespace tollgate

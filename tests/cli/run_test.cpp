@@ -85,7 +85,7 @@ TEST(Run, SetReplacesAValueAndChangesTheDigest) {
 TEST(Run, SetMistakesNameTheOption) {
   const auto r = run({"run", small, "--set", "slo.tpto=30 ms"});
   EXPECT_EQ(r.code, 2);
-  EXPECT_THAT(r.err, HasSubstr("--set slo.tpto=30 ms"));
+  EXPECT_THAT(r.err, HasSubstr("--set 'slo.tpto=30 ms'"));
   EXPECT_EQ(run({"run", small, "--set", "slo"}).code, 2);
   EXPECT_EQ(run({"run", small, "--set", "=1"}).code, 2);
   EXPECT_EQ(run({"run", small, "--set", "slo.tpot="}).code, 2);

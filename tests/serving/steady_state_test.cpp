@@ -55,22 +55,50 @@ TEST(workload_mix, a_fully_cached_prompt_still_computes_its_last_token) {
   EXPECT_DOUBLE_EQ(mix.cached, 999);
 }
 
-TEST(length, second_moments_match_sampling) {
-  LengthSpec lognormal;
-  lognormal.kind = LengthKind::lognormal;
-  lognormal.mean = 1000;
-  lognormal.sigma = 0.8;
-  EXPECT_NEAR(lognormal.second_moment(), 1e6 * std::exp(0.64), 1e-6);
-  LengthSpec uniform;
-  uniform.kind = LengthKind::uniform;
-  uniform.low = 100;
-  uniform.high = 400;
-  EXPECT_NEAR(uniform.second_moment(), (100 * 100 + 100 * 400 + 400 * 400) / 3.0, 1e-9);
+LengthSpec lognormal(double mean, double sigma) {
+  LengthSpec length;
+  length.kind = LengthKind::lognormal;
+  length.mean = mean;
+  length.sigma = sigma;
+  return length;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double v : values) sum += v;
+  return sum / static_cast<double>(values.size());
+}
+
+TEST(length, bins_have_the_exact_mean_and_approach_the_second_moment) {
+  const auto bins = lognormal(1000, 0.8).bins(64, 1e9);
+  EXPECT_NEAR(mean_of(bins), 1000, 1e-6);
+  double squares = 0;
+  for (const double v : bins) squares += v * v / 64;
+  EXPECT_NEAR(squares / (1e6 * std::exp(0.64)), 1, 0.03);  // E[x^2] = mean^2 exp(sigma^2)
   LengthSpec quantiles;
   quantiles.kind = LengthKind::quantiles;
-  quantiles.quantiles = {100, 250, 400};
-  EXPECT_NEAR(quantiles.second_moment(), uniform.second_moment(), 1e-9);
-  EXPECT_NEAR(quantiles.average(), 250, 1e-12);
+  quantiles.quantiles = {100, 250, 1000};
+  EXPECT_NEAR(mean_of(quantiles.bins(7, 1e9)), quantiles.average(), 1e-9);
+  EXPECT_NEAR(quantiles.average(), (175 + 625) / 2.0, 1e-9);
+}
+
+TEST(length, what_does_not_fit_the_context_is_cut_and_counted) {
+  RequestClass r = fixed(0, 100);
+  r.input = lognormal(20000, 1.5);
+  const WorkloadMix whole = summarise({r}), cut = summarise({r}, 32768);
+  EXPECT_NEAR(whole.cut_share, 0, 1e-9);
+  EXPECT_GT(cut.cut_share, 0.2);
+  EXPECT_LT(cut.input, 20000);
+  EXPECT_LT(cut.prefill_context, 32768);
+}
+
+TEST(workload_mix, a_window_sees_less_than_its_width_when_some_contexts_are_shorter) {
+  RequestClass r = fixed(0, 10);
+  r.input = lognormal(2000, 1.2);
+  const WorkloadMix mix = summarise({r});
+  double seen = 0;
+  for (const auto& p : mix.contexts.decode) seen += p.share * std::min(p.context, 2048.0);
+  EXPECT_LT(seen, 0.75 * std::min(mix.decode_context, 2048.0));
 }
 
 TEST(steady_state, one_request_alone_waits_for_nobody) {
@@ -85,8 +113,9 @@ TEST(steady_state, one_request_alone_waits_for_nobody) {
   prompt.decode_context = mix.decode_context;
   token.decode_sequences = s.decoding;
   token.decode_context = mix.decode_context;
-  EXPECT_NEAR(s.tpot, model.seconds(token), 0.06 * s.tpot);
-  EXPECT_NEAR(s.ttft, model.seconds(prompt) + s.step / 2, 0.01 * s.ttft);
+  // Its own prompt does not slow its decoding, and no other step is under way when it comes.
+  EXPECT_NEAR(s.tpot, model.seconds(token), 1e-9 * s.tpot);
+  EXPECT_NEAR(s.ttft, model.seconds(prompt), 1e-6 * s.ttft);
 }
 
 // Little's law and token conservation hold exactly at every population.
@@ -97,10 +126,10 @@ TEST(steady_state, requests_in_flight_are_throughput_times_time) {
     for (const double n : {1.0, 7.0, 64.0, 300.0}) {
       const SteadyState s = solve_steady_state(model, mix, {}, n);
       EXPECT_NEAR(s.requests_per_second * s.end_to_end, n, 1e-9 * n);
-      EXPECT_NEAR(s.requests_per_second * mix.decoded * s.tpot, s.decoding, 0.1 * n) << n;
+      EXPECT_NEAR(s.requests_per_second * mix.decoded * s.tpot, s.decoding, 1e-4 * n) << n;
       EXPECT_LE(s.decoding, n);
       EXPECT_GE(s.chunk, 1);
-      EXPECT_LE(s.chunk + s.decoding, 8192 + 1e-6);
+      EXPECT_LE(s.chunk + s.decoding, 8192 * 1.02);
     }
   }
 }
@@ -112,9 +141,9 @@ TEST(steady_state, throughput_and_latency_rise_with_the_requests_in_flight) {
     SteadyState previous = solve_steady_state(model, mix, {}, 1);
     for (double n = 2; n < 600; n *= 1.3) {
       const SteadyState s = solve_steady_state(model, mix, {}, n);
-      EXPECT_GE(s.requests_per_second, previous.requests_per_second * 0.999) << n;
-      EXPECT_GE(s.tpot, previous.tpot * 0.999) << n;
-      EXPECT_GE(s.ttft, previous.ttft * 0.999) << n;
+      EXPECT_GE(s.requests_per_second, previous.requests_per_second * 0.995) << n;
+      EXPECT_GE(s.tpot, previous.tpot * 0.995) << n;
+      EXPECT_GE(s.ttft, previous.ttft * 0.995) << n;
       previous = s;
     }
   }

@@ -40,8 +40,7 @@ TEST(ShippedTraffic, EveryClassIsSourcedAndNamedAsItsFile) {
     EXPECT_EQ(traffic.name, name);
     ASSERT_FALSE(traffic.sources.empty()) << name;
     EXPECT_GE(traffic.output.average(), 1) << name;
-    EXPECT_GE(traffic.input.second_moment(), traffic.input.average() * traffic.input.average())
-        << name;
+    EXPECT_GE(traffic.input.average(), 1) << name;
     bool hit_rate_explained = false;
     for (const Source& source : traffic.sources) {
       hit_rate_explained |= source.what.find("prefix_hit_rate") != std::string::npos ||

@@ -177,8 +177,8 @@ TEST(Override, ChangesOnlyTheNamedUseOfAnAlias) {
 
 TEST(Override, RefusesBadPaths) {
   EXPECT_THAT(override_error(scenario, "slo.tpot"), HasSubstr("there is no '='"));
-  EXPECT_THAT(override_error(scenario, "=1"), HasSubstr("the path is empty"));
-  EXPECT_THAT(override_error(scenario, "slo.tpot="), HasSubstr("the value is empty"));
+  EXPECT_THAT(override_error(scenario, "=1"), HasSubstr("the path has an empty part"));
+  EXPECT_THAT(override_error(scenario, "slo.tpot="), HasSubstr("there is no value after the '='"));
   EXPECT_THAT(override_error(scenario, "candidates[0.gpus=1"), HasSubstr("is not closed"));
   EXPECT_THAT(override_error(scenario, "candidates[7].gpus=1"),
               HasSubstr("the list has 2 elements"));
@@ -186,9 +186,9 @@ TEST(Override, RefusesBadPaths) {
               HasSubstr("Did you mean 'DeepSeek-V3.2'?"));
   EXPECT_THAT(override_error(scenario, "slo.tpot.x=1"), HasSubstr("leads into text"));
   EXPECT_THAT(override_error(scenario, "slo[0]=1"), HasSubstr("leads into a mapping"));
-  EXPECT_THAT(override_error(scenario, "slo.tpot=[1"), StartsWith("--set slo.tpot=[1"));
+  EXPECT_THAT(override_error(scenario, "slo.tpot=[1"), StartsWith("--set 'slo.tpot=[1'"));
   EXPECT_THAT(override_error(scenario, "slo.tpot={a: 1, a: 2}"),
-              StartsWith("--set slo.tpot={a: 1, a: 2}"));
+              StartsWith("--set 'slo.tpot={a: 1, a: 2}'"));
 }
 
 }  // namespace

@@ -118,17 +118,21 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
       tables.resize(model.ffns.size());
       for (std::size_t i = 0; i < tables.size(); ++i) {
         if (model.ffns[i].kind == FfnKind::moe) {
-          tables[i] = make_routing_tables(model.ffns[i], model.family, {}, 1, {d.expert}, kernels::find_backend("auto"));
+          const auto made = [&](int run) {
+            return make_routing_tables(model.ffns[i], model.family, {}, 1, {d.expert}, kernels::find_backend("auto"), run);
+          };
+          tables[i] = {made(1), made(1024)};
         }
       }
     }
-    const StepModel step(model, machines[machine], d, formats, {}, method, tables);
     RequestClass request;
     request.input.tokens = number("isl") * number("len_factor");
     request.output.tokens = number("osl") * number("len_factor");
+    const WorkloadMix mix = summarise({request});
+    const StepModel step(model, machines[machine], d, formats, {}, method, tables, mix.contexts);
     SchedulerLimits limits;
     limits.host_per_request = method.host_per_request;
-    const SteadyState s = solve_steady_state(step, summarise({request}), limits, number("concurrency"));
+    const SteadyState s = solve_steady_state(step, mix, limits, number("concurrency"));
 
     const double error = std::log(s.tpot * 1e3 / number("mean_tpot_ms"));
     const double step_sd = std::max(step.detail(s.decode_load).log_sd, step.detail(s.mixed_load).log_sd);

@@ -19,7 +19,8 @@ RoutingTables tables(const LlmSpec& model, int ranks) {
   spec.tokens = 2048;
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (model.ffns[i].kind != FfnKind::moe) continue;
-    out[i] = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"));
+    out[i].decode = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"));
+    out[i].prefill = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"), 512);
   }
   return out;
 }
@@ -152,7 +153,7 @@ TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) 
   spec.tokens = 2048;
   for (std::size_t i = 0; i < even.routing.size(); ++i) {
     if (even.model.ffns[i].kind == FfnKind::moe) {
-      even.routing[i] = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8}, kernels::find_backend("tbb"));
+      even.routing[i].decode = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8}, kernels::find_backend("tbb"));
     }
   }
   const StepLoad load = decode(1024, 2000);

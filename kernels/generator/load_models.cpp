@@ -1,0 +1,138 @@
+#include "kernels/generator/load_models.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/core/gate_spec.h"
+#include "kernels/core/philox.h"
+#include "kernels/generator/draw_purpose.h"
+#include "kernels/generator/fixed_exp.h"
+
+namespace tollgate::kernels {
+namespace {
+
+void require(bool ok, const char* sentence) {
+  if (!ok) throw std::invalid_argument(sentence);
+}
+
+/// exp(x) for x <= 0 with 20 fraction bits in 64.
+std::uint32_t exp_of(std::int64_t x) {
+  return exp_q31(static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(x, -(std::int64_t{1000} << kLogitFraction), 0)));
+}
+
+/// ln(value / 2^31) with 20 fraction bits.
+std::int64_t log_of_q31(std::uint64_t value) {
+  return log_q20(std::max<std::uint64_t>(value, 1)) - log_q20(std::uint64_t{1} << 31);
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> zipf_weights(int experts, double s) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  require(s >= 0 && s <= 8, "The exponent of Zipf's law must be 0 to 8.");
+  const std::int64_t exponent = to_fixed(s, 16);
+  std::vector<std::uint32_t> weights;
+  for (int e = 0; e < experts; ++e) {
+    const std::int64_t log = -((exponent * log_q20(static_cast<std::uint64_t>(e) + 1)) >> 16);
+    weights.push_back(std::min(exp_of(log), (1u << 31) - 1));
+  }
+  return weights;
+}
+
+std::vector<std::int64_t> power_law_counts(int experts, int top_k, int tokens, double alpha,
+                                           std::uint64_t seed, std::uint32_t stream) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  require(top_k >= 1 && top_k <= experts, "top_k must be 1 to the number of experts.");
+  require(tokens >= 2 && tokens <= 1 << 24, "The number of tokens must be 2 to 2^24.");
+  require(alpha >= 0 && alpha <= 8, "The exponent of the power law must be 0 to 8.");
+  // ln of the load, by inverse distribution function, with 20 fraction bits. With a = 1 - alpha and
+  // b = 0.8 * tokens: x = (1 + (b^a - 1) u)^(1/a), and x = b^u for a = 0.
+  const std::int64_t log_b = log_q20(static_cast<std::uint64_t>(tokens) * 4) - log_q20(5);
+  const std::int64_t a = (std::int64_t{1} << 16) - to_fixed(alpha, 16);
+  std::vector<std::uint64_t> load(static_cast<std::size_t>(experts));
+  std::uint64_t sum = 0;
+  for (int e = 0; e < experts; ++e) {
+    const Words4 words = philox4x32(static_cast<std::uint32_t>(e), draw_block(kPowerLaw, 0), 0,
+                                    stream, seed);
+    const std::uint64_t u = std::max(words.w[0] >> 1, 1u);  // 31 fraction bits
+    const std::uint64_t rest = (std::uint64_t{1} << 31) - u;
+    std::int64_t log_x;
+    if (a == 0) {
+      log_x = static_cast<std::int64_t>(u) * log_b >> 31;
+    } else if (a < 0) {
+      const std::uint64_t end = exp_of((a * log_b) >> 16);
+      log_x = log_of_q31(rest + ((end * u) >> 31)) * 65536 / a;
+    } else {
+      const std::uint64_t end = exp_of(-((a * log_b) >> 16));
+      log_x = log_b + log_of_q31(u + ((end * rest) >> 31)) * 65536 / a;
+    }
+    load[e] = std::max<std::uint64_t>(exp_of(log_x - log_b), 1);
+    sum += load[e];
+  }
+
+  // Experts that would get every token or more get every token; the others share the rest.
+  std::vector<std::int64_t> counts(load.size());
+  std::uint64_t all = static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(top_k);
+  const auto most = static_cast<std::uint64_t>(tokens);
+  for (bool again = true; again;) {
+    again = false;
+    for (std::size_t e = 0; e < load.size(); ++e) {
+      if (load[e] == 0 || load[e] * all / sum < most) continue;  // below 2^31 * 2^29
+      counts[e] = tokens;
+      all -= most;
+      sum -= load[e];
+      load[e] = 0;
+      again = true;
+    }
+  }
+  std::vector<std::pair<std::uint64_t, std::size_t>> remainders;
+  std::uint64_t left = all;
+  for (std::size_t e = 0; e < load.size(); ++e) {
+    if (load[e] == 0) continue;
+    const std::uint64_t product = load[e] * all;
+    counts[e] = static_cast<std::int64_t>(product / sum);
+    left -= product / sum;
+    remainders.push_back({sum - product % sum, e});
+  }
+  std::sort(remainders.begin(), remainders.end());
+  for (std::size_t i = 0; i < left; ++i) counts[remainders[i].second] += 1;
+  return counts;
+}
+
+std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, int experts,
+                                          int top_k) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  require(top_k >= 1 && top_k <= experts, "top_k must be 1 to the number of experts.");
+  const auto size = static_cast<std::size_t>(experts);
+  require(!counts.empty() && counts.size() % size == 0,
+          "The counts are not a whole number of layers.");
+  std::vector<std::uint32_t> weights;
+  for (std::size_t base = 0; base < counts.size(); base += size) {
+    const auto layer = counts.subspan(base, size);
+    for (const std::int64_t n : layer) {
+      require(n >= 0 && n < std::int64_t{1} << 40, "A count is negative or beyond 2^40.");
+    }
+    const std::int64_t sum = std::accumulate(layer.begin(), layer.end(), std::int64_t{0});
+    if (sum == 0) {
+      throw std::invalid_argument("Layer " + std::to_string(base / size) +
+                                  " of the counts has no activations.");
+    }
+    const double tokens = static_cast<double>(sum) / top_k;
+    for (const std::int64_t n : layer) {
+      // -ln(1 - p), largest 6.9, with 28 fraction bits: w = 2^31 / 8 per unit.
+      const double p = std::min(static_cast<double>(n) / tokens, 0.999);
+      if (p < 1.0 / 4096) {  // -ln(1 - p) = p + p^2 / 2, and the logarithm has 20 bits only
+        weights.push_back(static_cast<std::uint32_t>((p + p * p / 2) * (1 << 28) + 0.5));
+        continue;
+      }
+      const auto survival = static_cast<std::uint64_t>((1 - p) * 2147483648.0 + 0.5);
+      weights.push_back(static_cast<std::uint32_t>(-log_of_q31(survival)) << 8);
+    }
+  }
+  return weights;
+}
+
+}  // namespace tollgate::kernels

@@ -1,0 +1,33 @@
+#pragma once
+/// Other models of expert popularity, for comparison and for what other programs write.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tollgate::kernels {
+
+/// Zipf: weight (e + 1)^-s for expert e, for GeneratorProblem::weights of one layer; s is 0..8.
+/// Sorted loads of real routers are closer to log-normal than to this.
+std::vector<std::uint32_t> zipf_weights(int experts, double s);
+
+/// The load model of AIConfigurator, for compatibility only: every expert draws a load x with
+/// density proportional to x^-alpha on [1, 0.8 * tokens], and the loads are scaled to
+/// tokens * top_k (largest remainder, at most `tokens` per expert). Returns tokens per expert.
+///
+/// Because the upper end grows with `tokens`, so does the skew; in traces of real routers it falls
+/// to a floor as the batch grows (docs/method.md). alpha is 0..8, tokens 2..2^24.
+std::vector<std::int64_t> power_law_counts(int experts, int top_k, int tokens, double alpha,
+                                           std::uint64_t seed, std::uint32_t stream);
+
+/// Weights for GeneratorProblem::weights that bring back measured counts: [layer][expert] in and
+/// out. Drawing k experts without replacement flattens popularity, so the weight is not the count
+/// but -ln(1 - p), p = count * top_k / (sum of the layer's counts) the chance that a token has the
+/// expert; this is exact for many experts and small p, and within a few per cent of the count for 64 experts, top-6
+/// (see the test). A count above one per token counts as 0.999 per token. Throws
+/// std::invalid_argument for a negative count, a layer without any, or a size that is not a multiple
+/// of `experts`.
+std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, int experts,
+                                          int top_k);
+
+}  // namespace tollgate::kernels

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/placement/sharding.h"
+#include "sim/serving/workload_mix.h"
+#include "sim/spec/scenario.h"
+
+namespace tollgate {
+
+/// Sentences that say what a candidate's numbers rest on: fitted, extrapolated and assumed operator
+/// curves with their sources, popularity, cut lengths, and what is taken rather than simulated.
+std::vector<std::string> assumptions_of(const Scenario& scenario, const CandidateSpec& candidate,
+                                        const PrecisionMap& precision, const Deployment& deployment,
+                                        const WorkloadMix& mix);
+
+}  // namespace tollgate

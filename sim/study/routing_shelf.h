@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "sim/placement/sharding.h"
+#include "sim/timing/operator_set.h"
+
+namespace tollgate {
+
+/// The routing tables of a scenario: every distinct kind of expert layer is routed once, for all
+/// numbers of ranks anybody wants, and shared by the candidates that have it.
+class RoutingShelf {
+ public:
+  /// Notes what a candidate's deployments need.
+  void want(const LlmSpec& model, const std::vector<Deployment>& deployments);
+
+  /// Runs the engine. Prompts are routed as runs of `prompt_tokens` tokens of one request.
+  void fill(const RoutingSpec& spec, std::uint64_t seed, double prompt_tokens,
+            const kernels::RoutingBackend& backend);
+
+  RoutingTables tables_of(const LlmSpec& model) const;
+
+ private:
+  /// Family and everything of a layer that decides its routing.
+  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, bool, bool>;
+  struct Entry {
+    FfnSpec ffn;
+    std::string family;
+    std::vector<int> ranks;
+    FfnRouting tables;
+  };
+  static Key key_of(const LlmSpec& model, const FfnSpec& ffn);
+
+  std::map<Key, Entry> entries_;
+};
+
+}  // namespace tollgate

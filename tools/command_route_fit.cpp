@@ -1,0 +1,123 @@
+#include <nlohmann/json.hpp>
+
+#include "kernels/core/gate_spec.h"
+#include "kernels/fit/generator_fit.h"
+#include "kernels/trace/trace_reader.h"
+#include "sim/base/error.h"
+#include "sim/base/text.h"
+#include "sim/report/number_format.h"
+#include "sim/report/text_table.h"
+#include "sim/report/version.h"
+#include "tools/arguments.h"
+#include "tools/command.h"
+#include "tools/output.h"
+
+namespace tollgate {
+
+Command fit_command();  // to be listed in command.h and commands.cpp
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using kernels::FitResult;
+using kernels::FitRow;
+
+std::string text_of(const kernels::RoutingTrace& trace, const FitResult& fit,
+                    const std::vector<FitRow>& rows) {
+  using Align = TextTable::Align;
+  std::string out = grouped(trace.tokens(), 0) + " tokens at " + std::to_string(trace.layers) +
+                    " layers, " + std::to_string(trace.sequences.size()) + " sequences of " +
+                    std::to_string(trace.domains.size()) +
+                    " domains; fitted on every second sequence, compared with the others\n\n";
+  out += "sigma_global " + fixed(fit.spec.sigma_global, 3) + ", sigma_domain " +
+         fixed(fit.spec.sigma_domain, 3) + ", sigma_topic " + fixed(fit.spec.sigma_topic, 3) +
+         ", stickiness " + fixed(fit.spec.stickiness, 3) + ", layer_jitter " +
+         fixed(fit.spec.layer_jitter, 3) + "\n\n";
+  TextTable table;
+  table.column("quantity", Align::left);
+  for (const char* heading : {"trace", "generated", "error %", "limit %"}) {
+    table.column(heading, Align::right);
+  }
+  for (const FitRow& row : rows) {
+    table.row({row.quantity, fixed(row.trace, 3), fixed(row.generated, 3),
+               fixed(100 * row.relative_error, 1), row.limit > 0 ? fixed(100 * row.limit, 0) : ""});
+  }
+  for (const auto& lines : {table.head(), table.body()}) {
+    for (const std::string& line : lines) out.append(line).append("\n");
+  }
+  return out;
+}
+
+std::string json_of(const kernels::RoutingTrace& trace, const FitResult& fit,
+                    const std::vector<FitRow>& rows) {
+  Json json{{"format_version", run_format_version},
+            {"tool_version", tool_version},
+            {"experts", trace.experts},
+            {"top_k", trace.top_k},
+            {"layers", trace.layers},
+            {"tokens_per_layer", trace.tokens()},
+            {"sigma_global", fit.spec.sigma_global},
+            {"sigma_domain", fit.spec.sigma_domain},
+            {"sigma_topic", fit.spec.sigma_topic},
+            {"stickiness", fit.spec.stickiness},
+            {"layer_jitter", fit.spec.layer_jitter},
+            {"topics_per_domain", fit.spec.topics},
+            {"comparison", Json::array()}};
+  for (const FitRow& row : rows) {
+    Json entry{{"quantity", row.quantity},
+               {"trace", row.trace},
+               {"generated", row.generated},
+               {"relative_error", row.relative_error}};
+    if (row.limit > 0) entry["limit"] = row.limit;
+    json["comparison"].push_back(std::move(entry));
+  }
+  return json.dump(2) + "\n";
+}
+
+int run(const Arguments& arguments, Console& console) {
+  try {
+    const int experts = static_cast<int>(arguments.integer("--experts", 1, kernels::kMaxExperts));
+    const int top_k = static_cast<int>(arguments.integer("--top-k", 1, kernels::kMaxTopK));
+    const kernels::RoutingTrace trace = kernels::read_trace(
+        kernels::find_trace_files(arguments.text("FOLDER")), experts, top_k);
+    kernels::FitOptions options;
+    options.topics = static_cast<int>(arguments.integer("--topics", 1, 512));
+    options.seed =
+        static_cast<std::uint64_t>(arguments.integer("--seed", 0, 9'000'000'000'000'000));
+    const FitResult fit = kernels::fit_generator(kernels::half_of(trace, 0), options);
+    const std::vector<FitRow> rows =
+        kernels::compare_with_trace(kernels::half_of(trace, 1), fit.spec, 8, options.seed + 1000);
+    const bool json = arguments.text("--format") == "json";
+    deliver(json ? json_of(trace, fit, rows) : text_of(trace, fit, rows),
+            arguments.text("--output"), console);
+    return exit_code::ok;
+  } catch (const std::invalid_argument& error) {
+    throw InputError(std::string("tollgate fit: ") + error.what());
+  }
+}
+
+}  // namespace
+
+Command fit_command() {
+  CommandHelp help;
+  help.name = "fit";
+  help.summary = "Fit the routing generator to the expert choices of a real router.";
+  help.details = {
+      "FOLDER has files <domain>_layer<number>.txt or .txt.gz; a line is one sequence, its expert "
+      "ids separated by tabs, top-k per token in order of position. Half of every domain's "
+      "sequences is fitted, and the other half compared with what the fitted generator draws."};
+  help.positionals = {{"FOLDER", "Folder of the trace."}};
+  help.options = {
+      {"--experts", "", "N", "Routed experts per layer.", "64"},
+      {"--top-k", "", "K", "Experts per token.", "6"},
+      {"--topics", "", "N", "Topics per domain of the generator.", "8"},
+      {"--seed", "", "N", "Seed of every random number.", "1"},
+      format_option({"text", "json"}),
+      output_option(),
+  };
+  help.examples = {{"tollgate fit traces --experts 64 --top-k 6",
+                    "Five parameters from a trace, and how well they describe its other half."}};
+  return {help, run};
+}
+
+}  // namespace tollgate
