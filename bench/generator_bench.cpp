@@ -18,8 +18,8 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {"64_6", 64, 6},     {"128_8", 128, 8},   {"256_8", 256, 8},
-    {"384_6", 384, 6},   {"512_10", 512, 10}, {"896_16", 896, 16},
+    {"64_6", 64, 6},   {"128_8", 128, 8},   {"256_8", 256, 8},
+    {"384_6", 384, 6}, {"512_10", 512, 10}, {"896_16", 896, 16},
 };
 
 GeneratorProblem make_problem(const Shape& shape, double stickiness, int tokens_per_sequence) {
@@ -41,8 +41,8 @@ GeneratorProblem make_problem(const Shape& shape, double stickiness, int tokens_
 
 void draw(benchmark::State& state, const GeneratorProblem& problem, std::string variant,
           bool one_thread, bool histogram) {
-  const tbb::global_control threads(
-      tbb::global_control::max_allowed_parallelism, one_thread ? 1 : 1024);
+  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
+                                    one_thread ? 1 : 1024);
   AliasGenerator generator(problem);
   generator.use(variant);
   for (auto _ : state) {

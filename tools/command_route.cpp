@@ -11,6 +11,7 @@
 #include "tools/arguments.h"
 #include "tools/engine.h"
 #include "tools/output.h"
+#include "tools/route_eplb.h"
 
 namespace tollgate {
 namespace {
@@ -135,7 +136,29 @@ std::string text_of(const RoutingProblem& problem, const RoutingStats& stats) {
   return out;
 }
 
-std::string json_of(const RoutingProblem& problem, const RoutingStats& stats) {
+Json eplb_json(const std::vector<EplbRow>& rows) {
+  Json list = Json::array();
+  for (const EplbRow& row : rows) {
+    const auto part = [](const kernels::DispatchStats& s) {
+      return Json{{"busiest_over_mean", s.mean_imbalance()},
+                  {"busiest_rows_p50", s.busiest_rows.p50()},
+                  {"busiest_rows_p95", s.busiest_rows.p95()},
+                  {"busiest_rows_max", s.busiest_rows.max()},
+                  {"active_slots_p95", s.active_slots.p95()},
+                  {"scale_up_rows_p95", s.scale_up.p95()},
+                  {"network_rows_p95", s.network.p95()}};
+    };
+    list.push_back({{"ranks", row.ranks},
+                    {"batch_tokens", row.batch},
+                    {"slots", row.slots},
+                    {"contiguous", part(row.study.steps_contiguous)},
+                    {"planned", part(row.study.steps_served)},
+                    {"fresh", part(row.study.steps_fresh)}});
+  }
+  return list;
+}
+
+std::string json_of(const RoutingProblem& problem, const RoutingStats& stats, const std::vector<EplbRow>& eplb) {
   Json json{{"format_version", run_format_version},
             {"tool_version", tool_version},
             {"experts", stats.experts},
@@ -174,6 +197,7 @@ std::string json_of(const RoutingProblem& problem, const RoutingStats& stats) {
     json["traffic"].push_back(
         {{"ranks", traffic.ranks}, {"mean_ranks_per_token", traffic.mean_destination_ranks()}});
   }
+  if (!eplb.empty()) json["eplb"] = eplb_json(eplb);
   return json.dump(2) + "\n";
 }
 
@@ -186,8 +210,21 @@ int run(const Arguments& arguments, Console& console) {
   }
   return with_backend(arguments, "auto", console, [&](const kernels::RoutingBackend& backend) {
     const RoutingStats stats = backend.route(problem);
+    std::vector<EplbRow> eplb;
+    int redundant = 0;
+    if (arguments.has("--eplb")) {
+      redundant = static_cast<int>(arguments.integer("--eplb", 0, kernels::kMaxSlots));
+      const int per_node = static_cast<int>(arguments.integer("--ranks-per-node", 1, kernels::kMaxRanks));
+      try {
+        eplb = study_eplb(backend, problem, redundant, per_node);
+      } catch (const std::invalid_argument& error) {
+        throw InputError(std::string("tollgate route: ") + error.what());
+      }
+    }
     const bool json = arguments.text("--format") == "json";
-    deliver(json ? json_of(problem, stats) : text_of(problem, stats), arguments.text("--output"), console);
+    deliver(json ? json_of(problem, stats, eplb)
+                 : text_of(problem, stats) + (eplb.empty() ? "" : eplb_table(eplb, redundant)),
+            arguments.text("--output"), console);
     return exit_code::ok;
   });
 }
@@ -236,6 +273,8 @@ Command route_command() {
       {"--tokens", "", "N", "Tokens per layer.", "16384"},
       {"--batch", "", "LIST", "Batch sizes in tokens, such as 64,256.", "64,256"},
       {"--ranks", "", "LIST", "Expert-parallel sizes, such as 8,16.", "8"},
+      {"--eplb", "", "N", "Also plan placement (EPLB) with N redundant experts and show what it repairs."},
+      {"--ranks-per-node", "", "N", "Ranks that share a machine, for --eplb.", "8"},
       {"--seed", "", "N", "Seed of every random number.", "1"},
       backend_option(),
       threads_option(),
@@ -244,6 +283,8 @@ Command route_command() {
   };
   help.examples = {{"tollgate route --model DeepSeek-V3 --batch 64,512 --ranks 8,32",
                     "How evenly a model's experts are used."},
+                   {"tollgate route --model DeepSeek-V3 --ranks 32 --batch 4096 --eplb 32",
+                    "What redundant experts and planned placement repair."},
                    {"tollgate route --experts 128 --top-k 8 --popularity lognormal --sigma 0.9",
                     "A gate of one's own."}};
   return {help, run};

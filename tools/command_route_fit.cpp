@@ -78,8 +78,8 @@ int run(const Arguments& arguments, Console& console) {
   try {
     const int experts = static_cast<int>(arguments.integer("--experts", 1, kernels::kMaxExperts));
     const int top_k = static_cast<int>(arguments.integer("--top-k", 1, kernels::kMaxTopK));
-    const kernels::RoutingTrace trace = kernels::read_trace(
-        kernels::find_trace_files(arguments.text("FOLDER")), experts, top_k);
+    const kernels::RoutingTrace trace =
+        kernels::read_trace(kernels::find_trace_files(arguments.text("FOLDER")), experts, top_k);
     kernels::FitOptions options;
     options.topics = static_cast<int>(arguments.integer("--topics", 1, 512));
     options.seed =

@@ -43,15 +43,21 @@ const std::vector<int> kFitSizes = {8, 32, 64, 512, 2048};
 
 std::vector<Moment> moments_of(const TraceStatistics& s) {
   const auto& m = s.mixed;
-  return {{s.mixed_cv, 0.02},          {s.domain_cv, 0.02},
-          {m[0].max_over_mean, 0.03},  {m[2].max_over_mean, 0.04},
-          {m[3].max_over_mean, 0.04},  {m[4].max_over_mean, 0.04},
+  return {{s.mixed_cv, 0.02},
+          {s.domain_cv, 0.02},
+          {m[0].max_over_mean, 0.03},
+          {m[2].max_over_mean, 0.04},
+          {m[3].max_over_mean, 0.04},
+          {m[4].max_over_mean, 0.04},
           {s.single_domain[4].max_over_mean, 0.06},
-          {m[0].distinct, 0.01},       {m[1].distinct, 0.01},
+          {m[0].distinct, 0.01},
+          {m[1].distinct, 0.01},
           {m[4].rank_max_over_mean[0], 0.03},
           {m[4].rank_max_over_mean[1], 0.03},
-          {s.lag1, 0.02},              {s.same_sequence, 0.02},
-          {s.same_domain, 0.04},       {s.cross_domain, 0.02},
+          {s.lag1, 0.02},
+          {s.same_sequence, 0.02},
+          {s.same_domain, 0.04},
+          {s.cross_domain, 0.02},
           {s.layer_spread, 0.2}};
 }
 
@@ -142,9 +148,8 @@ FitResult fit_generator(const RoutingTrace& trace, const FitOptions& options) {
   FitResult result;
   const auto residuals_at = [&](const Vector& x) {
     ++result.trials;
-    const auto moments =
-        moments_of(simulated_statistics(trace, spec_of(x, domains, options), statistics,
-                                        options.replicates, options.seed));
+    const auto moments = moments_of(simulated_statistics(
+        trace, spec_of(x, domains, options), statistics, options.replicates, options.seed));
     std::vector<double> residuals;
     for (std::size_t i = 0; i < target.size(); ++i) {
       const double ratio = std::log(moments[i].value / target[i].value);

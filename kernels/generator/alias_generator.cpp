@@ -42,15 +42,14 @@ std::int64_t jittered(const GeneratorProblem& problem, double sigma, int layer) 
   const std::int64_t plain = to_fixed(sigma, kSigmaFraction);
   const std::int64_t jitter = to_fixed(problem.spec.layer_jitter, kSigmaFraction);
   if (jitter == 0) return plain;
-  const Words4 words = philox4x32(0, draw_block(kLayerJitter, 0),
-                                  static_cast<std::uint32_t>(layer), 0, problem.seed);
+  const Words4 words = philox4x32(0, draw_block(kLayerJitter, 0), static_cast<std::uint32_t>(layer),
+                                  0, problem.seed);
   const std::int64_t log_factor = (jitter * normal(normal_table(), words.w[0])) >> kSigmaFraction;
   constexpr std::int64_t kHead = 4 << kLogitFraction;  // exp(4) times exp(x - 4), x at most 4
   constexpr std::uint64_t kExp4 = 3578144;             // exp(4) * 2^16
-  const std::int64_t shifted =
-      std::clamp<std::int64_t>(log_factor - kHead, -kLogitLimit, 0);
-  const auto factor = static_cast<std::int64_t>(
-      (exp_q31(static_cast<std::int32_t>(shifted)) * kExp4) >> 31);
+  const std::int64_t shifted = std::clamp<std::int64_t>(log_factor - kHead, -kLogitLimit, 0);
+  const auto factor =
+      static_cast<std::int64_t>((exp_q31(static_cast<std::int32_t>(shifted)) * kExp4) >> 31);
   return (plain * factor) >> kSigmaFraction;
 }
 
@@ -103,8 +102,9 @@ void AliasGenerator::build_tables() {
                      topic.data());
         std::int64_t largest = INT64_MIN;
         for (std::size_t e = 0; e < experts; ++e) {
-          topic[e] = (sigma_global * global[e] + sigma_domain * domain[e] + sigma_topic * topic[e]) >>
-                     kSigmaFraction;
+          topic[e] =
+              (sigma_global * global[e] + sigma_domain * domain[e] + sigma_topic * topic[e]) >>
+              kSigmaFraction;
           largest = std::max(largest, topic[e]);
         }
         for (std::size_t e = 0; e < experts; ++e) {
@@ -144,27 +144,27 @@ void AliasGenerator::draw_contexts() {
     const Words4 words =
         philox4x32(static_cast<std::uint32_t>(s), draw_block(Purpose::sequence, window), 0,
                    problem_.stream, problem_.seed);
-    const std::uint32_t domain = problem_.sequences.empty()
-                                     ? multiply_high(words.w[0], static_cast<std::uint32_t>(
-                                                                     spec.domains))
-                                     : static_cast<std::uint32_t>(problem_.sequences[s].domain);
+    const std::uint32_t domain =
+        problem_.sequences.empty()
+            ? multiply_high(words.w[0], static_cast<std::uint32_t>(spec.domains))
+            : static_cast<std::uint32_t>(problem_.sequences[s].domain);
     sequence_domains_[s] = static_cast<std::uint16_t>(domain);
     if (contexts_ == 1) continue;
     for (int copy = 0; copy < copies; ++copy) {
       const auto layer = static_cast<std::uint32_t>(copy);
       std::uint32_t topic = multiply_high(words.w[1], topics);
       if (copy > 0) {
-        topic = multiply_high(philox4x32(static_cast<std::uint32_t>(s),
-                                         draw_block(Purpose::sequence, window), layer,
-                                         problem_.stream, problem_.seed)
-                                  .w[1],
-                              topics);
+        topic = multiply_high(
+            philox4x32(static_cast<std::uint32_t>(s), draw_block(Purpose::sequence, window), layer,
+                       problem_.stream, problem_.seed)
+                .w[1],
+            topics);
       }
       for (std::int32_t t = starts_[s]; t < starts_[s + 1]; ++t) {
         if (t > starts_[s] && hold < std::uint64_t{1} << 32) {
-          const Words4 token = philox4x32(static_cast<std::uint32_t>(t),
-                                          draw_block(kTopicSwitch, window), layer, problem_.stream,
-                                          problem_.seed);
+          const Words4 token =
+              philox4x32(static_cast<std::uint32_t>(t), draw_block(kTopicSwitch, window), layer,
+                         problem_.stream, problem_.seed);
           if (token.w[0] >= hold) topic = multiply_high(token.w[1], topics);
         }
         token_contexts_[static_cast<std::size_t>(copy) * tokens() + t] =
@@ -235,7 +235,7 @@ std::vector<std::uint16_t> AliasGenerator::select() const {
   std::vector<std::uint16_t> out(rows * problem_.top_k);
   const std::vector<Chunk> parts = chunks();
   tbb::parallel_for(std::size_t{0}, parts.size(),
-                            [&](std::size_t i) { fill(parts[i], 0, out.data()); });
+                    [&](std::size_t i) { fill(parts[i], 0, out.data()); });
   return out;
 }
 
@@ -276,7 +276,8 @@ void AliasGenerator::use(std::string_view variant) {
     variant_ = i;
     return;
   }
-  throw std::invalid_argument("This processor cannot run the variant " + std::string(variant) + ".");
+  throw std::invalid_argument("This processor cannot run the variant " + std::string(variant) +
+                              ".");
 }
 
 }  // namespace tollgate::kernels

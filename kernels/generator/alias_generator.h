@@ -14,12 +14,12 @@ namespace tollgate::kernels {
 /// Builds the tables of a problem once and draws from them as often as asked.
 ///
 /// Exactness: weights are rounded to multiples of 2^-22 / experts of their sum, at least one such
-/// unit; stickiness to 2^-16; the position of a word in the table to 2^-31 of the table. Given these,
-/// draws are exact: duplicates are rejected, and a token that needs more than 4 * top_k proposals is
-/// finished by inversion over the experts not chosen yet.
+/// unit; stickiness to 2^-16; the position of a word in the table to 2^-31 of the table. Given
+/// these, draws are exact: duplicates are rejected, and a token that needs more than 4 * top_k
+/// proposals is finished by inversion over the experts not chosen yet.
 ///
-/// Everything is decided in integers and drawn from counters (token, purpose, layer, stream), so the
-/// results are the same for every thread count, processor and variant.
+/// Everything is decided in integers and drawn from counters (token, purpose, layer, stream), so
+/// the results are the same for every thread count, processor and variant.
 class AliasGenerator {
  public:
   /// Throws std::invalid_argument with a full sentence for a bad problem (see `validate`). Work:

@@ -65,10 +65,9 @@ int context_of(const AliasShape& shape, int layer, std::int32_t token) {
 
 void draw_token(const AliasShape& shape, int layer, std::int32_t token,
                 const std::uint16_t* previous, std::uint16_t* chosen) {
-  const AliasEntry* table =
-      shape.tables + (static_cast<std::int64_t>(layer) * shape.contexts +
-                      context_of(shape, layer, token)) *
-                         shape.experts;
+  const AliasEntry* table = shape.tables + (static_cast<std::int64_t>(layer) * shape.contexts +
+                                            context_of(shape, layer, token)) *
+                                               shape.experts;
   const std::uint32_t sticky = previous != nullptr ? shape.sticky : 0;
   const std::uint64_t factor = previous != nullptr ? shape.sticky_factor : shape.free_factor;
   const int blocks = proposal_blocks(shape.top_k);
@@ -213,9 +212,9 @@ TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, st
     const __m512i sticky = _mm512_mask_blend_epi32(
         is_fresh, _mm512_set1_epi32(static_cast<int>(shape.sticky)), _mm512_setzero_si512());
     const __m512i sticky_words = _mm512_slli_epi32(sticky, 16);
-    const __m512i factor = _mm512_mask_blend_epi32(
-        is_fresh, _mm512_set1_epi32(static_cast<int>(shape.sticky_factor)),
-        _mm512_set1_epi32(static_cast<int>(shape.free_factor)));
+    const __m512i factor =
+        _mm512_mask_blend_epi32(is_fresh, _mm512_set1_epi32(static_cast<int>(shape.sticky_factor)),
+                                _mm512_set1_epi32(static_cast<int>(shape.free_factor)));
     const __m512i odd_factor = _mm512_srli_epi64(factor, 32);
 
 #pragma GCC unroll 32
@@ -234,17 +233,16 @@ TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, st
         const __m512i even = _mm512_srl_epi64(_mm512_mul_epu32(rest, factor), shift);
         const __m512i odd =
             _mm512_srl_epi64(_mm512_mul_epu32(_mm512_srli_epi64(rest, 32), odd_factor), shift);
-        const __mmask16 repeats = _mm512_mask_cmplt_epu32_mask(
-            open, _mm512_srli_epi32(word, 16), sticky);
+        const __mmask16 repeats =
+            _mm512_mask_cmplt_epu32_mask(open, _mm512_srli_epi32(word, 16), sticky);
         const auto proposes = static_cast<__mmask16>(open & ~repeats);
         const __m512i cell = high_words(even, odd);
         const __m512i place = _mm512_srli_epi32(low_words(even, odd), 32 - kAliasBits);
-        const __m512i entry =
-            _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), proposes,
-                                        _mm512_add_epi32(table, cell), shape.tables, 4);
+        const __m512i entry = _mm512_mask_i32gather_epi32(
+            _mm512_setzero_si512(), proposes, _mm512_add_epi32(table, cell), shape.tables, 4);
         const __mmask16 keeps = _mm512_cmplt_epu32_mask(place, _mm512_srli_epi32(entry, 10));
-        __m512i expert = _mm512_mask_blend_epi32(
-            keeps, _mm512_and_si512(entry, _mm512_set1_epi32(1023)), cell);
+        __m512i expert =
+            _mm512_mask_blend_epi32(keeps, _mm512_and_si512(entry, _mm512_set1_epi32(1023)), cell);
         if (repeats != 0) {
           const __m512i slot = _mm512_srli_epi32(
               _mm512_mullo_epi32(_mm512_and_si512(word, _mm512_set1_epi32(0xFFFF)), all_found), 16);

@@ -37,10 +37,10 @@ void validate(const GeneratorProblem& problem) {
   require_range(spec.domains, 1, 4096, "The number of domains");
   require_range(spec.topics, 1, 4096, "The number of topics");
   require(spec.domains * spec.topics <= 4096, "domains * topics is larger than 4096.");
-  require(static_cast<std::int64_t>(problem.layers) * spec.domains * spec.topics *
-                  problem.experts <=
-              std::int64_t{1} << 28,
-          "layers * domains * topics * experts is larger than 2^28.");
+  require(
+      static_cast<std::int64_t>(problem.layers) * spec.domains * spec.topics * problem.experts <=
+          std::int64_t{1} << 28,
+      "layers * domains * topics * experts is larger than 2^28.");
   require(spec.tokens_per_sequence >= 1, "tokens_per_sequence must be at least 1.");
 
   std::int64_t tokens = problem.sequences.empty() ? problem.tokens : 0;

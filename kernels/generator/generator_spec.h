@@ -6,7 +6,8 @@
 
 namespace tollgate::kernels {
 
-/// Log-normal expert popularity with stickiness. The weight of expert e for a token of a sequence is
+/// Log-normal expert popularity with stickiness. The weight of expert e for a token of a sequence
+/// is
 ///
 ///   w[e] = exp(sigma_global * G[layer][e] + sigma_domain * J[layer] * D[layer][domain][e]
 ///              + sigma_topic * Q[layer][domain][topic][e])

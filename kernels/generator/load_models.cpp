@@ -55,8 +55,8 @@ std::vector<std::int64_t> power_law_counts(int experts, int top_k, int tokens, d
   std::vector<std::uint64_t> load(static_cast<std::size_t>(experts));
   std::uint64_t sum = 0;
   for (int e = 0; e < experts; ++e) {
-    const Words4 words = philox4x32(static_cast<std::uint32_t>(e), draw_block(kPowerLaw, 0), 0,
-                                    stream, seed);
+    const Words4 words =
+        philox4x32(static_cast<std::uint32_t>(e), draw_block(kPowerLaw, 0), 0, stream, seed);
     const std::uint64_t u = std::max(words.w[0] >> 1, 1u);  // 31 fraction bits
     const std::uint64_t rest = (std::uint64_t{1} << 31) - u;
     std::int64_t log_x;

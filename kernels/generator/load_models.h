@@ -16,17 +16,18 @@ std::vector<std::uint32_t> zipf_weights(int experts, double s);
 /// tokens * top_k (largest remainder, at most `tokens` per expert). Returns tokens per expert.
 ///
 /// Because the upper end grows with `tokens`, so does the skew; in traces of real routers it falls
-/// to a floor as the batch grows (docs/method.md). alpha is 0..8, tokens 2..2^24.
+/// to a floor as the batch grows. alpha is 0..8, tokens 2..2^24.
 std::vector<std::int64_t> power_law_counts(int experts, int top_k, int tokens, double alpha,
                                            std::uint64_t seed, std::uint32_t stream);
 
 /// Weights for GeneratorProblem::weights that bring back measured counts: [layer][expert] in and
 /// out. Drawing k experts without replacement flattens popularity, so the weight is not the count
-/// but -ln(1 - p), p = count * top_k / (sum of the layer's counts) the chance that a token has the
-/// expert; this is exact for many experts and small p, and within a few per cent of the count for 64 experts, top-6
-/// (see the test). A count above one per token counts as 0.999 per token. Throws
-/// std::invalid_argument for a negative count, a layer without any, or a size that is not a multiple
-/// of `experts`.
+/// but -ln(1 - p), with p = count * top_k / (sum of the layer's counts) the chance that a token has
+/// the expert. An approximation, good for many experts: within a few per cent of every count for 64
+/// experts and top-6 (see the test). A count above 0.999 per token is taken as that.
+///
+/// Throws std::invalid_argument for a negative count, a layer without any, or a number of counts
+/// that is not a multiple of `experts`.
 std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, int experts,
                                           int top_k);
 

@@ -24,7 +24,8 @@ RoutingTrace half_of(const RoutingTrace& trace, int parity) {
   for (int layer = 0; layer < trace.layers; ++layer) {
     for (const TraceSequence* sequence : kept) {
       const std::uint16_t* first = trace.choice(layer, sequence->first).data();
-      half.ids.insert(half.ids.end(), first, first + static_cast<std::size_t>(sequence->tokens) * k);
+      half.ids.insert(half.ids.end(), first,
+                      first + static_cast<std::size_t>(sequence->tokens) * k);
     }
   }
   return half;

@@ -144,8 +144,8 @@ std::vector<TraceFile> find_trace_files(const std::string& folder) {
 TraceLayer parse_trace_layer(std::string_view text, const std::string& name, int experts,
                              int top_k) {
   if (experts < 1 || experts > kMaxExperts || top_k < 1 || top_k > std::min(kMaxTopK, experts)) {
-    fail("A trace with " + std::to_string(experts) + " experts and top_k = " +
-         std::to_string(top_k) + " is beyond the engine's limits.");
+    fail("A trace with " + std::to_string(experts) +
+         " experts and top_k = " + std::to_string(top_k) + " is beyond the engine's limits.");
   }
   TraceLayer layer;
   for (int line = 1; !text.empty(); ++line) {

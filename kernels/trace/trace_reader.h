@@ -26,9 +26,9 @@ std::vector<TraceFile> find_trace_files(const std::string& folder);
 /// ids; what follows on the line is not read (deepseek-ai/ESFT writes gate weights there).
 ///
 /// All layers must exist for all domains and agree on the lengths of the sequences.
-/// Throws std::invalid_argument with a full sentence that names the file and the line: not a number,
-/// an id beyond `experts`, an expert twice in a token, a line whose ids are not a multiple of
-/// `top_k`, an empty line, an empty or damaged file.
+/// Throws std::invalid_argument with a full sentence that names the file and the line: not a
+/// number, an id beyond `experts`, an expert twice in a token, a line whose ids are not a multiple
+/// of `top_k`, an empty line, an empty or damaged file.
 RoutingTrace read_trace(const std::vector<TraceFile>& files, int experts, int top_k);
 
 /// One layer of one domain from text already in memory; `name` stands in errors.

@@ -62,7 +62,8 @@ void draw_batch(const Layout& layout, const TraceStatisticsOptions& options, Kin
   if (kind == Kind::prefill) {
     const auto& list = layout.tokens[common];
     std::size_t at = multiply_high(words(0).w[0], static_cast<std::uint32_t>(list.size()));
-    for (int i = 0; i < size; ++i) batch.push_back(list[(at + static_cast<std::size_t>(i)) % list.size()]);
+    for (int i = 0; i < size; ++i)
+      batch.push_back(list[(at + static_cast<std::size_t>(i)) % list.size()]);
     return;
   }
   for (int i = 0; i < size; i += 4) {
@@ -140,7 +141,8 @@ Overlaps overlaps_of(const RoutingTrace& trace, const Layout& layout, int layer,
   std::vector<std::uint64_t> sets(static_cast<std::size_t>(trace.tokens()) * parts);
   for (int t = 0; t < trace.tokens(); ++t) {
     std::uint64_t* set = sets.data() + static_cast<std::size_t>(t) * parts;
-    for (const std::uint16_t e : trace.choice(layer, t)) set[e / 64] |= std::uint64_t{1} << (e % 64);
+    for (const std::uint16_t e : trace.choice(layer, t))
+      set[e / 64] |= std::uint64_t{1} << (e % 64);
   }
 
   Mean lags[3], same_sequence, same_domain, cross_domain, domain_cv;
@@ -159,7 +161,8 @@ Overlaps overlaps_of(const RoutingTrace& trace, const Layout& layout, int layer,
       }
       for (int i = 0; i < 3; ++i) {
         for (int t = skip + kLags[i]; t < sequence.tokens; ++t) {
-          const std::uint64_t* now = sets.data() + static_cast<std::size_t>(sequence.first + t) * parts;
+          const std::uint64_t* now =
+              sets.data() + static_cast<std::size_t>(sequence.first + t) * parts;
           const std::uint64_t* then = now - static_cast<std::size_t>(kLags[i]) * parts;
           for (std::size_t p = 0; p < parts; ++p) {
             lag_hits[i] += __builtin_popcountll(now[p] & then[p]);

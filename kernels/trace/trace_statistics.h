@@ -11,8 +11,8 @@ namespace tollgate::kernels {
 struct TraceStatisticsOptions {
   std::vector<int> batch_sizes = {8, 16, 32, 64, 128, 256, 512, 1024, 2048};
   std::vector<int> rank_counts = {8, 16};  ///< contiguous placement, as RoutingProblem::rank_counts
-  int samples = 32;          ///< batches per layer, size and kind
-  std::uint64_t seed = 1;    ///< which batches; equal layouts draw equal positions
+  int samples = 32;                        ///< batches per layer, size and kind
+  std::uint64_t seed = 1;                  ///< which batches; equal layouts draw equal positions
   int skip_tokens = 20;      ///< tokens left out of the lags at the beginning of every sequence
   bool cross_layer = false;  ///< also `cross_layer`; costs tokens * experts * top_k per layer
 };

@@ -53,6 +53,18 @@ TEST(Route, TakesTheGateOfAModel) {
   EXPECT_LE(json["traffic"][0]["mean_ranks_per_token"].get<double>(), 4);
 }
 
+TEST(Route, PlannedPlacementRepairsMostOfTheImbalance) {
+  const Json json = route({"--model", "DeepSeek-V3", "--tokens", "4096", "--layers", "4", "--ranks", "32", "--batch",
+                           "2048", "--eplb", "32"});
+  ASSERT_EQ(json["eplb"].size(), 1u);
+  const Json& row = json["eplb"][0];
+  EXPECT_EQ(row["slots"], 288);
+  const auto over = [&](const char* which) { return row[which]["busiest_over_mean"].get<double>(); };
+  EXPECT_GT(over("contiguous"), 1.2);
+  EXPECT_LT(over("planned") - 1, 0.6 * (over("contiguous") - 1));
+  EXPECT_LE(over("fresh"), over("planned") * 1.02);
+}
+
 TEST(Route, BackendsAndThreadsAgree) {
   const std::vector<std::string> base{"--model", "OLMoE-1B-7B", "--tokens",
                                       "2048",    "--layers",    "2"};

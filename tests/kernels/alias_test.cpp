@@ -1,8 +1,6 @@
 // Proves: the alias generator draws exactly what its weights say, without replacement, and nothing
 // depends on threads or on the processor.
 
-#include "kernels/generator/alias_generator.h"
-
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
@@ -13,6 +11,7 @@
 #include <numeric>
 #include <set>
 
+#include "kernels/generator/alias_generator.h"
 #include "kernels/generator/alias_lanes.h"
 #include "kernels/generator/fixed_exp.h"
 
@@ -177,32 +176,35 @@ TEST(AliasGenerator, OrderedChoicesMatchTheEnumeration) {
 // The same given the previous token's choice, which makes the sticky part exact too: tokens are
 // grouped by the set before them. One layer, many tokens; 20 sets of 3 of 6.
 TEST(AliasGenerator, StickyChoicesMatchTheEnumeration) {
-  GeneratorProblem problem = base(6, 3, 1, 1000000);
-  problem.spec.sigma_global = 0.7;
-  problem.spec.stickiness = 0.35;
-  problem.spec.tokens_per_sequence = 5000;
-  AliasGenerator generator(problem);
-  const auto ids = generator.select();
-  std::map<std::set<int>, std::map<std::vector<int>, int>> count;
-  std::map<std::set<int>, int> samples;
-  for (int t = 1; t < problem.tokens; ++t) {
-    if (t % 5000 == 0) continue;
-    const auto* row = &ids[static_cast<std::size_t>(t) * 3];
-    const std::set<int> before{row[-3], row[-2], row[-1]};
-    count[before][{row[0], row[1], row[2]}] += 1;
-    samples[before] += 1;
-  }
-  EXPECT_EQ(count.size(), 20u);
-  for (auto& [before, counts] : count) {
-    std::vector<double> q;
-    for (const std::uint32_t u : generator.units(0, 0)) {
-      const bool again = before.contains(static_cast<int>(q.size()));
-      q.push_back(0.65 * u / (6.0 * kAliasUnits) + (again ? 0.35 / 3 : 0));
+  for (const AliasVariant& variant : alias_variants()) {
+    GeneratorProblem problem = base(6, 3, 1, 1000000);
+    problem.spec.sigma_global = 0.7;
+    problem.spec.stickiness = 0.35;
+    problem.spec.tokens_per_sequence = 5000;
+    AliasGenerator generator(problem);
+    generator.use(variant.name);
+    const auto ids = generator.select();
+    std::map<std::set<int>, std::map<std::vector<int>, int>> count;
+    std::map<std::set<int>, int> samples;
+    for (int t = 1; t < problem.tokens; ++t) {
+      if (t % 5000 == 0) continue;
+      const auto* row = &ids[static_cast<std::size_t>(t) * 3];
+      const std::set<int> before{row[-3], row[-2], row[-1]};
+      count[before][{row[0], row[1], row[2]}] += 1;
+      samples[before] += 1;
     }
-    std::map<std::vector<int>, double> probability;
-    std::vector<int> chosen;
-    enumerate(q, 3, chosen, 1, probability);
-    EXPECT_LT(excess_sigmas(probability, counts, samples[before]), 5);
+    EXPECT_EQ(count.size(), 20u);
+    for (auto& [before, counts] : count) {
+      std::vector<double> q;
+      for (const std::uint32_t u : generator.units(0, 0)) {
+        const bool again = before.contains(static_cast<int>(q.size()));
+        q.push_back(0.65 * u / (6.0 * kAliasUnits) + (again ? 0.35 / 3 : 0));
+      }
+      std::map<std::vector<int>, double> probability;
+      std::vector<int> chosen;
+      enumerate(q, 3, chosen, 1, probability);
+      EXPECT_LT(excess_sigmas(probability, counts, samples[before]), 5) << variant.name;
+    }
   }
 }
 
@@ -229,9 +231,16 @@ TEST(AliasGenerator, FinishesTokensThatRunOutOfProposals) {
 }
 
 TEST(AliasGenerator, AllVariantsAndThreadCountsAgree) {
-  for (const auto& [experts, k, run] :
-       {std::tuple{64, 6, 100}, {256, 8, 1}, {256, 8, 77}, {1024, 32, 7}, {8, 2, 1000}, {5, 5, 3},
-        {896, 16, 333}, {1, 1, 2}, {33, 4, 50}, {128, 10, 9}}) {
+  for (const auto& [experts, k, run] : {std::tuple{64, 6, 100},
+                                        {256, 8, 1},
+                                        {256, 8, 77},
+                                        {1024, 32, 7},
+                                        {8, 2, 1000},
+                                        {5, 5, 3},
+                                        {896, 16, 333},
+                                        {1, 1, 2},
+                                        {33, 4, 50},
+                                        {128, 10, 9}}) {
     GeneratorProblem problem = full(experts, k, 3, 5003, run);
     problem.spec.topic_hold = run == 77 ? 0.9 : 1.0;
     problem.spec.shared_topics = run != 100;
@@ -251,8 +260,7 @@ TEST(AliasGenerator, AllVariantsAndThreadCountsAgree) {
     }
     for (const AliasVariant& variant : alias_variants()) {
       for (const std::size_t threads : {1, 2, 8}) {
-        const tbb::global_control limit(
-            tbb::global_control::max_allowed_parallelism, threads);
+        const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, threads);
         AliasGenerator other(problem);
         other.use(variant.name);
         EXPECT_EQ(other.select(), ids) << variant.name << " " << experts << " " << k;

@@ -1,14 +1,13 @@
 // Proves: fitting finds the parameters that made a trace, and what is fitted on one half of a real
 // router's sequences describes the other half.
 
-#include "kernels/fit/generator_fit.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 
+#include "kernels/fit/generator_fit.h"
 #include "kernels/trace/trace_reader.h"
 
 namespace tollgate::kernels {
@@ -111,8 +110,8 @@ TEST(GeneratorFit, HoldsOnTheOtherHalfOfARealTrace) {
   std::cout << to_text(rows);
   int judged = 0;
   for (const FitRow& row : rows) {
-    EXPECT_TRUE(row.ok()) << row.quantity << ": " << row.trace << " in the trace, "
-                          << row.generated << " generated";
+    EXPECT_TRUE(row.ok()) << row.quantity << ": " << row.trace << " in the trace, " << row.generated
+                          << " generated";
     judged += row.limit > 0 ? 1 : 0;
   }
   EXPECT_EQ(judged, 9 * 5 + 2);

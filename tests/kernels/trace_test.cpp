@@ -1,8 +1,6 @@
 // Proves: traces and tables of counts are read or refused with file and line, statistics of traces
 // equal brute force, and the load models have their stated shapes.
 
-#include "kernels/trace/trace_reader.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
@@ -15,6 +13,7 @@
 #include <numeric>
 
 #include "kernels/generator/load_models.h"
+#include "kernels/trace/trace_reader.h"
 #include "kernels/trace/trace_statistics.h"
 
 namespace tollgate::kernels {
@@ -80,7 +79,8 @@ TEST(TraceReader, IgnoresGateWeightsAfterAnEmptyField) {
 TEST(TraceReader, RefusesBadLinesWithFileAndLine) {
   EXPECT_EQ(parse_refusal("1\t2\n3\t8\n"),
             "some.txt, line 2: expert 8 does not exist; ids are 0 to 7.");
-  EXPECT_EQ(parse_refusal("1\t-2\n"), "some.txt, line 1: expert -2 does not exist; ids are 0 to 7.");
+  EXPECT_EQ(parse_refusal("1\t-2\n"),
+            "some.txt, line 1: expert -2 does not exist; ids are 0 to 7.");
   EXPECT_EQ(parse_refusal("1\t2\n1\t2\t3\n"),
             "some.txt, line 2: 3 expert ids are not a multiple of top_k = 2; the line is cut short "
             "or has another top_k.");
@@ -160,7 +160,8 @@ TEST(ExpertCounts, RefusesBadTables) {
   EXPECT_EQ(refused("layer_id,expert_id\n"),
             "c.csv, line 1: the header has no column activation_count.");
   EXPECT_EQ(refused(head), "c.csv has a header and no rows.");
-  EXPECT_EQ(refused(head + "0,1\n"), "c.csv, line 2: the line is short: activation_count is missing.");
+  EXPECT_EQ(refused(head + "0,1\n"),
+            "c.csv, line 2: the line is short: activation_count is missing.");
   EXPECT_EQ(refused(head + "0,1,2\n0,1,2\n"), "c.csv, line 3: layer 0, expert 1 was given before.");
   EXPECT_EQ(refused(head + "0,1,-2\n"),
             "c.csv, line 2: activation_count is \"-2\"; it must be a whole number, 0 or more.");
@@ -221,8 +222,10 @@ Averages brute_force(const RoutingTrace& trace, int skip) {
             if (other.first == s.first) continue;
             for (int j = 0; j < other.tokens; ++j) {
               const double same = overlap(trace, layer, s.first + i, other.first + j);
-              if (other.domain == d) domain += same, domain_pairs += 1;
-              else cross += same, cross_pairs += 1;
+              if (other.domain == d)
+                domain += same, domain_pairs += 1;
+              else
+                cross += same, cross_pairs += 1;
             }
           }
         }
@@ -363,8 +366,7 @@ TEST(LoadModels, PowerLawHasItsDistributionAndGrowsWithTokens) {
     std::sort(x.begin(), x.end());
     const double b = 0.8 * tokens, a = 1 - alpha;
     const auto cdf = [&](double v) {
-      return a == 0 ? std::log(v) / std::log(b)
-                    : (std::pow(v, a) - 1) / (std::pow(b, a) - 1);
+      return a == 0 ? std::log(v) / std::log(b) : (std::pow(v, a) - 1) / (std::pow(b, a) - 1);
     };
     const double median = a == 0 ? std::sqrt(b) : std::pow((std::pow(b, a) + 1) / 2, 1 / a);
     const double scale = median / x[512];
