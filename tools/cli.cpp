@@ -51,8 +51,16 @@ int dispatch(const std::vector<std::string>& arguments, Console& console) {
     console.out << version_text();
     return exit_code::ok;
   }
-  const Command& command = find_command(first);
-  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  // A command of two words, such as `route fit`, goes before the one of its first word.
+  std::string name = first;
+  if (arguments.size() > 1) {
+    const std::string two = first + " " + arguments[1];
+    for (const Command& command : commands()) {
+      if (command.help.name == two) name = two;
+    }
+  }
+  const Command& command = find_command(name);
+  const std::vector<std::string> rest(arguments.begin() + (name == first ? 1 : 2), arguments.end());
   if (asks_for_help(rest)) {
     console.out << command_help(command.help, console.width);
     return exit_code::ok;

@@ -83,6 +83,7 @@ Command list_command();
 Command show_command();
 Command import_command();
 Command route_command();
+Command route_fit_command();
 Command schema_command();
 Command help_command();
 

@@ -14,8 +14,6 @@
 
 namespace tollgate {
 
-Command fit_command();  // to be listed in command.h and commands.cpp
-
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -92,15 +90,15 @@ int run(const Arguments& arguments, Console& console) {
             arguments.text("--output"), console);
     return exit_code::ok;
   } catch (const std::invalid_argument& error) {
-    throw InputError(std::string("tollgate fit: ") + error.what());
+    throw InputError(std::string("tollgate route fit: ") + error.what());
   }
 }
 
 }  // namespace
 
-Command fit_command() {
+Command route_fit_command() {
   CommandHelp help;
-  help.name = "fit";
+  help.name = "route fit";
   help.summary = "Fit the routing generator to the expert choices of a real router.";
   help.details = {
       "FOLDER has files <domain>_layer<number>.txt or .txt.gz; a line is one sequence, its expert "
@@ -115,7 +113,7 @@ Command fit_command() {
       format_option({"text", "json"}),
       output_option(),
   };
-  help.examples = {{"tollgate fit traces --experts 64 --top-k 6",
+  help.examples = {{"tollgate route fit traces --experts 64 --top-k 6",
                     "Five parameters from a trace, and how well they describe its other half."}};
   return {help, run};
 }

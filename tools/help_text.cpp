@@ -123,7 +123,9 @@ std::string markdown_help() {
       "any number of threads and any routing backend.\n\n"
       "| command | what it does |\n|---|---|\n";
   for (const Command& command : commands()) {
-    out += "| [`" + command.help.name + "`](#tollgate-" + command.help.name + ") | " +
+    std::string anchor = command.help.name;
+    std::replace(anchor.begin(), anchor.end(), ' ', '-');
+    out += "| [`" + command.help.name + "`](#tollgate-" + anchor + ") | " +
            cell(command.help.summary) + " |\n";
   }
   for (const Command& command : commands()) {

@@ -16,7 +16,7 @@ namespace tollgate::kernels {
 /// Exactness: weights are rounded to multiples of 2^-22 / experts of their sum, at least one such
 /// unit; stickiness to 2^-16; the position of a word in the table to 2^-31 of the table. Given
 /// these, draws are exact: duplicates are rejected, and a token that needs more than 4 * top_k
-/// proposals is finished by inversion over the experts not chosen yet.
+/// (for top-1, 8) proposals is finished by inversion over the experts not chosen yet.
 ///
 /// Everything is decided in integers and drawn from counters (token, purpose, layer, stream), so
 /// the results are the same for every thread count, processor and variant.

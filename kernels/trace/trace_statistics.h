@@ -54,7 +54,7 @@ struct TraceStatistics {
 
   /// Share of the experts at layer l + 1 found by summing, over the token's experts at layer l, how
   /// often each expert of layer l + 1 went with them; learnt on the even sequences, tested on the
-  /// odd ones. And found by always naming the most frequent ones.
+  /// odd ones. And found by always naming the most frequent ones. Not a number if not asked for.
   double cross_layer = 0;
   double cross_layer_marginal = 0;
 };

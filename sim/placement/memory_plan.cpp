@@ -12,7 +12,8 @@ double matrix_bytes(const std::vector<Matrix>& matrices, const PrecisionMap& pre
   return bytes;
 }
 
-double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& p) {
+double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& p,
+                   int redundant) {
   double bytes = 0;
   if (layer.attention >= 0) {
     const auto& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
@@ -25,7 +26,7 @@ double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deploymen
           dense_ffn_matrices(model.hidden, ffn.intermediate, ffn.gated, d.tensor, TensorClass::dense_ffn), p);
       continue;
     }
-    const double per_rank = std::ceil(static_cast<double>(ffn.experts) / d.expert);
+    const double per_rank = std::ceil(static_cast<double>(ffn.experts + redundant) / d.expert);
     bytes += per_rank * expert_elements(ffn, model.hidden) / d.expert_tensor() * bytes_per_element(p.experts);
     bytes += matrix_bytes(
         dense_ffn_matrices(model.hidden, shared_width(ffn), ffn.gated, d.tensor, TensorClass::shared_experts), p);
@@ -102,7 +103,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     double weights = 0, kv = 0, state = 0;
     for (std::size_t i = first; i < last; ++i) {
       const LayerSpec& layer = model.layers[i];
-      weights += layer_bytes(model, layer, d, precision);
+      weights += layer_bytes(model, layer, d, precision, spec.redundant_experts);
       add_sequence(model, layer, d, precision, context, 1, kv, state);
     }
     if (stage == 0) weights += vocabulary;
@@ -110,7 +111,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     if (stage == 0) weights += model.other_parameters * 2.0 / d.tensor;
     if (stage + 1 == stages && spec.mtp_draft_tokens > 0 && model.mtp.modules > 0) {
       const int modules = std::min(model.mtp.modules, spec.mtp_draft_tokens);
-      weights += modules * (layer_bytes(model, model.mtp.layer, d, precision) +
+      weights += modules * (layer_bytes(model, model.mtp.layer, d, precision, 0) +
                             2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention));
       add_sequence(model, model.mtp.layer, d, precision, context, modules, kv, state);
     }

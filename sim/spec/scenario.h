@@ -27,6 +27,9 @@ struct DeploymentSpec {
   int max_num_seqs = 1024;   ///< sequences a data-parallel group may run (vLLM API server default)
   int batched_tokens = 8192; ///< token budget of one step (vLLM API server default on >= 70 GiB)
   double memory_utilisation = 0.9;    ///< vLLM default
+  bool planned_placement = false;    ///< experts placed by EPLB instead of contiguously
+  int redundant_experts = 0;         ///< replicas beyond one per expert, with planned placement
+  int plan_domains = 0;              ///< domains of the traffic the plan was made from; 0 = as served
   double mtp_acceptance_length = 1;   ///< tokens emitted per verify step; 1 = MTP off
   int mtp_draft_tokens = 0;
   Places places;
@@ -37,6 +40,7 @@ struct RoutingSpec {
   enum class Popularity { family, uniform, lognormal };
   Popularity popularity = Popularity::family;
   double sigma = 0;          ///< lognormal: total ln-popularity spread
+  int domains = 4;           ///< kinds of traffic mixed; 1 = all requests alike, the most skewed
   int layers = 8;            ///< independent popularity draws
   int tokens = 8192;         ///< tokens drawn per layer, for decode and for prompts
   std::string backend = "auto";
@@ -56,6 +60,7 @@ struct CandidateSpec {
   LlmSpec model;
   HardwareSpec hardware;
   DeploymentSpec deployment;
+  RoutingSpec routing;       ///< the scenario's, with the candidate's own keys on top
   PricingSpec pricing;       ///< the scenario's, with the candidate's own keys on top
   GpuPrice price;            ///< the one that applies, already looked up
   Places places;

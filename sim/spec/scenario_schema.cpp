@@ -19,7 +19,7 @@ constexpr std::size_t scenario_file_limit = 1 << 20;
 /// A scenario as written, with references not yet resolved.
 struct CandidateText {
   std::string name;
-  YamlPtr model, hardware, deployment, pricing;
+  YamlPtr model, hardware, deployment, routing, pricing;
   Places places;
 };
 
@@ -70,6 +70,8 @@ const Schema<CandidateText>& candidate_schema() {
                    "`auto` searches; a mapping fixes what it names. Default: the scenario's."));
     keep(s, &CandidateText::pricing,
          reference("pricing", pricing_schema().info(), optional, "On top of the scenario's pricing."));
+    keep(s, &CandidateText::routing,
+         reference("routing", routing_schema().info(), optional, "On top of the scenario's routing."));
     return s;
   }();
   return schema;
@@ -262,11 +264,24 @@ const Schema<DeploymentSpec>& deployment_schema() {
               "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
     s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
              "Share of device memory the engine may use.");
+    s.choice<bool>("expert_placement", &DeploymentSpec::planned_placement, optional,
+                   {{"contiguous", false}, {"eplb", true}},
+                   "Where experts sit: in blocks, or planned by load with EPLB.");
+    s.integer("redundant_experts", &DeploymentSpec::redundant_experts, optional, Range{0, 4096},
+              "Replicas beyond one per expert, rounded up to whole slots per rank (eplb).");
+    s.integer("plan_domains", &DeploymentSpec::plan_domains, optional, Range{0, 64},
+              "Kinds of traffic the plan was made from, where that differs from what is served; 0 means as served "
+              "(eplb).");
     s.integer("mtp_draft_tokens", &DeploymentSpec::mtp_draft_tokens, optional, Range{0, 16},
               "Draft tokens per step of multi-token prediction; 0 is off.");
     s.number("mtp_acceptance_length", &DeploymentSpec::mtp_acceptance_length, optional, Range{1, 17},
              "Tokens emitted per verify step, the certain one included; measured, never predicted here.");
     s.check([](const DeploymentSpec& d, const std::string& path) {
+      for (const char* key : {"redundant_experts", "plan_domains"}) {
+        if (d.places.count(key) && !d.planned_placement) {
+          throw InputError(place_of(d.places, key), path + "." + key + " goes with 'expert_placement: eplb'.");
+        }
+      }
       if (d.mtp_acceptance_length > 1 + d.mtp_draft_tokens) {
         throw InputError(place_of(d.places, "mtp_acceptance_length"),
                          path + ".mtp_acceptance_length is " + shortest(d.mtp_acceptance_length) + ", but " +
@@ -290,9 +305,18 @@ const Schema<RoutingSpec>& routing_schema() {
                                            "balance in expectation; lognormal: the `sigma` given.")
           .number("sigma", &RoutingSpec::sigma, optional, Range{0, 4},
                   "lognormal: standard deviation of the logarithm of expert popularity.")
+          .integer("domains", &RoutingSpec::domains, optional, Range{1, 64},
+                   "Kinds of traffic that are mixed (family popularity); 1 is the most skewed.")
           .integer("layers", &RoutingSpec::layers, optional, Range{1, 256}, "Independent popularity draws.")
           .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20}, "Tokens routed per draw.")
           .check([](const RoutingSpec& r, const std::string& path) {
+            const bool lognormal = r.popularity == RoutingSpec::Popularity::lognormal;
+            if (!lognormal && r.places.count("sigma")) {
+              throw InputError(place_of(r.places, "sigma"), path + ".sigma goes with 'popularity: lognormal'.");
+            }
+            if (lognormal && !r.places.count("sigma")) {
+              throw InputError(place_of(r.places, "popularity"), path + " lacks 'sigma', which lognormal needs.");
+            }
             if (1LL * r.layers * r.tokens > (1 << 24)) {
               throw InputError(place_of(r.places, "tokens"), path + ".layers x tokens is " +
                                                                  std::to_string(1LL * r.layers * r.tokens) +
@@ -354,12 +378,6 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.slo = raw.slo;
   scenario.routing = raw.routing;
   scenario.method = raw.method;
-  if (raw.routing.popularity != RoutingSpec::Popularity::lognormal && raw.routing.places.count("sigma")) {
-    throw InputError(place_of(raw.routing.places, "sigma"), "routing.sigma goes with 'popularity: lognormal'.");
-  }
-  if (raw.routing.popularity == RoutingSpec::Popularity::lognormal && !raw.routing.places.count("sigma")) {
-    throw InputError(place_of(raw.routing.places, "popularity"), "routing lacks 'sigma', which lognormal needs.");
-  }
   scenario.workload = read_workload(*raw.workload, library);
   if (raw.candidates.empty()) throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
 
@@ -383,6 +401,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     candidate.deployment = read_deployment(text_of.deployment, path + ".deployment", deployment);
     candidate.pricing = text_of.pricing ? pricing_schema().read(*text_of.pricing, path + ".pricing", pricing, true)
                                         : pricing;
+    candidate.routing = text_of.routing ? routing_schema().read(*text_of.routing, path + ".routing", raw.routing, true)
+                                        : raw.routing;
     std::vector<YamlPtr> hardware{text_of.hardware};
     if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
     if (hardware.empty()) throw InputError(text_of.hardware->place, path + ".hardware is an empty list.");

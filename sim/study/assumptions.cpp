@@ -45,8 +45,7 @@ bool widened(Precision stored, const PeakRates& peak) {
 
 }  // namespace
 
-std::vector<std::string> assumptions_of(const Scenario& scenario, const CandidateSpec& candidate,
-                                        const PrecisionMap& precision, const Deployment& deployment,
+std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const PrecisionMap& precision, const Deployment& deployment,
                                         const WorkloadMix& mix) {
   const EfficiencyTable& table = candidate.hardware.efficiency;
   const PeakRates& peak = candidate.hardware.peak;
@@ -88,8 +87,15 @@ std::vector<std::string> assumptions_of(const Scenario& scenario, const Candidat
   if (deployment.data_attention > 1 || deployment.pipeline > 1) citations.cite("all-to-all", table.all_to_all);
   citations.cite("elementwise", table.elementwise);
 
-  if (mixture) out.push_back(popularity_sentence(scenario.routing, candidate.model.family));
+  if (mixture) out.push_back(popularity_sentence(candidate.routing, candidate.model.family));
   citations.append_to(out);
+  if (mixture && candidate.deployment.planned_placement) {
+    const int plan = candidate.deployment.plan_domains;
+    out.push_back("Experts are placed by EPLB with " + std::to_string(candidate.deployment.redundant_experts) +
+                  " redundant ones, planned on an earlier window of " +
+                  (plan > 0 ? std::to_string(plan) + " kinds of traffic" : std::string("the same traffic")) +
+                  "; moving experts costs nothing (assumed).");
+  }
   if (widened(precision.attention, peak) || widened(precision.experts, peak) || widened(precision.dense_ffn, peak)) {
     out.push_back("Weights in a format without a matrix unit on " + candidate.hardware.name +
                   " are widened to bf16 on the way, at no cost (assumed).");

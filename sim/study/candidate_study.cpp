@@ -231,7 +231,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting, c
   }
   fill_cost(model, *best, log_sd, r);
   r.reason = reason_of(*best) + note;
-  const auto assumptions = assumptions_of(scenario_, candidate_, precision_, d, mix_);
+  const auto assumptions = assumptions_of(candidate_, precision_, d, mix_);
   r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
   return r;
 }
@@ -251,7 +251,7 @@ void CandidateStudy::fill_times(const StepModel& model, const Trial& best, Candi
   log_sd = std::hypot(std::max(decode.log_sd, mixed.log_sd), scenario_.method.serving_log_sd);
   Provenance provenance = worst(decode.provenance(), mixed.provenance());
   const bool experts_matter = mixed.of(OperatorClass::experts).seconds() >= 0.1 * mixed.seconds();
-  if (experts_matter && scenario_.routing.popularity == RoutingSpec::Popularity::family) {
+  if (experts_matter && candidate_.routing.popularity == RoutingSpec::Popularity::family) {
     provenance = worst(provenance, family_popularity(candidate_.model.family).provenance);
   }
   r.tpot = with_log_sd(state.tpot, log_sd, provenance);

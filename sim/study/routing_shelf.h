@@ -15,24 +15,26 @@ namespace tollgate {
 class RoutingShelf {
  public:
   /// Notes what a candidate's deployments need.
-  void want(const LlmSpec& model, const std::vector<Deployment>& deployments);
+  void want(const CandidateSpec& candidate, const std::vector<Deployment>& deployments);
 
   /// Runs the engine. Prompts are routed as runs of `prompt_tokens` tokens of one request.
-  void fill(const RoutingSpec& spec, std::uint64_t seed, double prompt_tokens,
-            const kernels::RoutingBackend& backend);
+  void fill(std::uint64_t seed, double prompt_tokens, const kernels::RoutingBackend& backend);
 
-  RoutingTables tables_of(const LlmSpec& model) const;
+  RoutingTables tables_of(const CandidateSpec& candidate) const;
 
  private:
-  /// Family and everything of a layer that decides its routing.
-  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, bool, bool>;
+  /// Family and everything of a layer, of the popularity and of the plan that decides its routing.
+  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, bool, bool,
+                         RoutingSpec::Popularity, double, int, int, int, ExpertPlan>;
   struct Entry {
     FfnSpec ffn;
     std::string family;
+    RoutingSpec routing;
+    ExpertPlan plan;
     std::vector<int> ranks;
     FfnRouting tables;
   };
-  static Key key_of(const LlmSpec& model, const FfnSpec& ffn);
+  static Key key_of(const CandidateSpec& candidate, const FfnSpec& ffn);
 
   std::map<Key, Entry> entries_;
 };

@@ -62,16 +62,16 @@ RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& 
   for (const CandidateSpec& candidate : scenario.candidates) {
     studies.emplace_back(scenario, candidate, mix);
     plans.push_back(plan_of(studies.back(), candidate));
-    shelf.want(candidate.model, plans.back().fitting);
+    shelf.want(candidate, plans.back().fitting);
   }
-  shelf.fill(scenario.routing, scenario.seed, mix.uncached, backend);
+  shelf.fill(scenario.seed, mix.uncached, backend);
 
   result.candidates.resize(count);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const Plan& plan = plans[i];
     result.candidates[i] =
         plan.fitting.empty() ? studies[i].explain_misfit(plan.tried)
-                             : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i].model), plan.note);
+                             : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i]), plan.note);
   });
   for (std::size_t i = 0; i < count; ++i) {
     const CandidateResult& c = result.candidates[i];

@@ -79,7 +79,8 @@ struct ExpertLayer {
   double weight_seconds = 0;   ///< seconds to read one expert
   double memory_per_row = 0;   ///< seconds per assignment
   bool exchange = false;
-  double exchange_launch = 0, exchange_per_token = 0;  ///< per token of one data-parallel group
+  double exchange_launch = 0;
+  double exchange_per_prompt = 0, exchange_per_decode = 0;  ///< seconds per token of one group
   double log_sd = 0, exchange_log_sd = 0;
   Provenance provenance = Provenance::assumed, exchange_provenance = Provenance::assumed;
 };

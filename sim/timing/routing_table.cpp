@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/dispatch/study.h"
+
 namespace tollgate {
 namespace {
 
@@ -76,8 +78,11 @@ const FamilyPopularity& family_popularity(std::string_view family) {
   return families[0];
 }
 
-RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks)
-    : points_(std::move(points)), destination_ranks_(destination_ranks), ranks_(ranks) {}
+RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks, double destination_nodes)
+    : points_(std::move(points)),
+      destination_ranks_(destination_ranks),
+      ranks_(ranks),
+      destination_nodes_(destination_nodes) {}
 
 RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point& b, double share) {
   const auto between = [share](double u, double v) { return u + share * (v - u); };
@@ -107,16 +112,58 @@ RoutingTable::Point RoutingTable::at(double tokens) const {
   return p;
 }
 
+namespace {
+
+/// The same statistics under a plan made from another window of the traffic.
+std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem, const kernels::RoutingStats& stats,
+                                         const ExpertPlan& plan, const kernels::RoutingBackend& backend) {
+  kernels::RoutingProblem earlier = problem;
+  earlier.stream = problem.stream + 1;
+  if (plan.plan_domains > 0) earlier.popularity.domains = plan.plan_domains;
+  const auto window = [](const std::vector<std::uint16_t>& ids, const kernels::RoutingProblem& p) {
+    return kernels::Selections{ids, p.layers, p.tokens, p.gate.top_k};
+  };
+  const std::vector<std::uint16_t> planned_on = backend.select(earlier), served = backend.select(problem);
+  const auto counts = kernels::count_experts(window(planned_on, earlier), problem.experts);
+  std::vector<RoutingTable> tables;
+  for (const int ranks : problem.rank_counts) {
+    kernels::EplbOptions options;
+    options.slots = kernels::slots_for(problem.experts, plan.redundant, ranks);
+    options.groups = problem.gate.groups;
+    options.grid = {ranks, ranks % plan.ranks_per_node == 0 ? plan.ranks_per_node : ranks};
+    const auto placements = kernels::eplb_placements(counts, problem.layers, options);
+    std::vector<RoutingTable::Point> points;
+    double destinations = 1, nodes = 1;
+    for (const int t : problem.batch_sizes) {
+      kernels::StudyOptions study;
+      study.batch_size = t;
+      study.tile = 64;
+      const kernels::DispatchStats step = kernels::study_dispatch(window(served, problem), placements, study);
+      const double mean = step.rows.mean() / ranks;
+      points.push_back({static_cast<double>(t), step.mean_imbalance(),
+                        static_cast<double>(step.busiest_rows.p95()) / mean, step.active_slots.mean(),
+                        stats.batch(t).mean_distinct_experts(), step.padded_rows.mean()});
+      destinations = step.spread.ranks_per_token();
+      nodes = step.spread.nodes_per_token();
+    }
+    tables.emplace_back(std::move(points), destinations, ranks, nodes);
+  }
+  return tables;
+}
+
+}  // namespace
+
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
                                               const kernels::RoutingBackend& backend,
-                                              int tokens_per_sequence) {
+                                              int tokens_per_sequence, const ExpertPlan& plan) {
   kernels::RoutingProblem problem;
   problem.gate = gate_of(ffn);
   problem.experts = ffn.experts;
   if (spec.popularity == RoutingSpec::Popularity::family && !ffn.router.hash) {
     problem.popularity = popularity_of(family);
+    problem.popularity.domains = spec.domains;
   } else if (spec.popularity == RoutingSpec::Popularity::lognormal) {
     problem.popularity.sigma_global = spec.sigma;
   }
@@ -126,7 +173,15 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
   problem.tokens = spec.tokens;
   for (int t = 1; t <= spec.tokens; t *= 2) problem.batch_sizes.push_back(t);
   problem.rank_counts = ranks;
+  if (plan.planned) return planned_tables(problem, backend.route(problem), plan, backend);
 
+  // Contiguous ranks make contiguous nodes, so nodes are counted as if they were ranks.
+  const auto nodes_of = [&](int r) { return r % plan.ranks_per_node == 0 ? r / plan.ranks_per_node : 1; };
+  for (const int r : ranks) {
+    if (std::find(problem.rank_counts.begin(), problem.rank_counts.end(), nodes_of(r)) == problem.rank_counts.end()) {
+      problem.rank_counts.push_back(nodes_of(r));
+    }
+  }
   const kernels::RoutingStats stats = backend.route(problem);
   std::vector<RoutingTable> tables;
   for (const int rank_count : ranks) {
@@ -138,7 +193,8 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
                         rank.busiest_load_percentile(95) / rank.mean_rank_load, rank.mean_max_distinct(),
                         batch.mean_distinct_experts(), rank.mean_padded_rows_64()});
     }
-    tables.emplace_back(std::move(points), stats.traffic_to(rank_count).mean_destination_ranks(), rank_count);
+    tables.emplace_back(std::move(points), stats.traffic_to(rank_count).mean_destination_ranks(), rank_count,
+                        stats.traffic_to(nodes_of(rank_count)).mean_destination_ranks());
   }
   return tables;
 }

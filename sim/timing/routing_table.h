@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <string>
 #include <vector>
 
@@ -21,19 +22,22 @@ class RoutingTable {
     double padded_rows = 0;       ///< rows on the busiest rank with every expert padded to 64
   };
 
-  RoutingTable(std::vector<Point> points, double destination_ranks, int ranks);
+  RoutingTable(std::vector<Point> points, double destination_ranks, int ranks, double destination_nodes = 1);
 
   /// Linear between the powers of two; held at both ends, where padded rows grow with the tokens.
   Point at(double tokens) const;
 
   /// Distinct ranks a token is sent to.
   double destination_ranks() const { return destination_ranks_; }
+  /// Distinct scale-up domains a token is sent to, its own included.
+  double destination_nodes() const { return destination_nodes_; }
   int ranks() const { return ranks_; }
 
  private:
   std::vector<Point> points_;
   double destination_ranks_;
   int ranks_;
+  double destination_nodes_;
 };
 
 /// Spread of expert popularity of a model family: log-normal with a global, a domain and a topic part
@@ -56,6 +60,15 @@ kernels::PopularitySpec popularity_of(std::string_view family);
 /// A point between two, `share` of the way from `a` to `b`.
 RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point& b, double share);
 
+/// How experts are placed: in blocks, or by a plan (EPLB) made from an earlier window of traffic.
+struct ExpertPlan {
+  bool planned = false;
+  int redundant = 0;
+  int plan_domains = 0;    ///< 0 = as served
+  int ranks_per_node = 8;  ///< ranks of a scale-up domain; plans keep expert groups inside one
+  auto operator<=>(const ExpertPlan&) const = default;
+};
+
 /// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
 /// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from one
 /// request and share its domain and topic: 1 for decode, a prompt's length for prefill. Hash-routed
@@ -64,6 +77,6 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
                                               const kernels::RoutingBackend& backend,
-                                              int tokens_per_sequence = 1);
+                                              int tokens_per_sequence = 1, const ExpertPlan& plan = {});
 
 }  // namespace tollgate

@@ -177,7 +177,8 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
                  layer.provenance);
   if (layer.exchange) {
     sink.link(n * layer.exchange_launch,
-              n * layer.exchange_per_token * (rows.prompt_rows + rows.decode_rows) * p.busiest_ratio,
+              n * p.busiest_ratio *
+                  (layer.exchange_per_prompt * rows.prompt_rows + layer.exchange_per_decode * rows.decode_rows),
               layer.exchange_log_sd, layer.exchange_provenance);
   }
 }

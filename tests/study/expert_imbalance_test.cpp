@@ -1,0 +1,61 @@
+// The routing engine moves the answer: DeepSeek-V3.2 on 32 GPUs under eight kinds of routing and placement.
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "kernels/registry.h"
+#include "sim/spec/scenario_schema.h"
+#include "sim/placement/memory_plan.h"
+#include "sim/study/run.h"
+
+namespace tollgate {
+namespace {
+
+TEST(expert_imbalance, skew_costs_and_planned_placement_buys_most_of_it_back) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const Scenario scenario =
+      load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml", {"routing.tokens=4096"}, library);
+  std::map<std::string, double> cost, imbalance;
+  for (const CandidateResult& c : run_scenario(scenario, kernels::find_backend("tbb")).candidates) {
+    ASSERT_TRUE(c.meets_slo) << c.name << ": " << c.reason;
+    cost[c.name] = c.usd_per_million_output_tokens.value;
+    imbalance[c.name] = c.decode_bound.imbalance;
+  }
+  // More skew costs more.
+  EXPECT_LT(cost["uniform"] * 1.10, cost["mixed traffic"]);
+  EXPECT_LT(cost["mixed traffic"] * 1.05, cost["one domain"]);
+  EXPECT_LT(cost["one domain"] * 1.5, cost["adversarial"]);
+  EXPECT_LT(imbalance["uniform"], imbalance["mixed traffic"]);
+  EXPECT_LT(imbalance["mixed traffic"], imbalance["adversarial"]);
+  // A plan made from the traffic it serves buys back at least two thirds of what skew cost.
+  const auto repaired = [&](const std::string& name) {
+    return (cost[name] - cost[name + " with EPLB"]) / (cost[name] - cost["uniform"]);
+  };
+  EXPECT_GT(repaired("mixed traffic"), 2.0 / 3);
+  EXPECT_GT(repaired("one domain"), 2.0 / 3);
+  EXPECT_GT(repaired("adversarial"), 2.0 / 3);
+  // A plan made from the mix helps a single domain, but by less.
+  EXPECT_LT(cost["one domain with EPLB"] * 1.05, cost["one domain with a plan for the mix"]);
+  EXPECT_LT(cost["one domain with a plan for the mix"], cost["one domain"]);
+}
+
+TEST(expert_imbalance, redundant_experts_take_memory) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const Scenario scenario =
+      load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml", {"routing.tokens=256"}, library);
+  const auto weights = [&](const char* name) {
+    for (const CandidateSpec& c : scenario.candidates) {
+      if (c.name != name) continue;
+      return plan_memory(c.model, c.hardware, {1, 1, 32, 32}, deployed_precision(c.model, c.deployment), c.deployment,
+                         scenario.method, 2000)
+          .weights;
+    }
+    return 0.0;
+  };
+  // One more expert of 44 M fp8 elements per rank in each of 58 layers.
+  EXPECT_NEAR(weights("mixed traffic with EPLB") - weights("mixed traffic"), 58 * 3.0 * 7168 * 2048, 1);
+}
+
+}  // namespace
+}  // namespace tollgate
