@@ -17,8 +17,14 @@ endif()
 add_library(tollgate_options INTERFACE)
 target_compile_options(tollgate_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor
-                            -Wno-restrict  # false positives of g++ 12 (GCC bug 105651)
-                            -ffp-contract=off>)
+                            -ffp-contract=off>
+  # False positives of g++ 12 (GCC bug 105651).
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
+
+option(TOLLGATE_FUZZ "Link the fuzz targets against libFuzzer (clang)" OFF)
+if(TOLLGATE_FUZZ)
+  target_compile_options(tollgate_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 if(TOLLGATE_SANITIZE)
   target_compile_options(tollgate_options INTERFACE

