@@ -60,7 +60,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
   const Mistake mistakes[] = {
       {{"lst"}, "tollgate: there is no command 'lst'. Did you mean 'list'?"},
       {{"frobnicate"},
-       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, schema, "
+       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, route fit, schema, "
        "help."},
       {{"--vresion"}, "tollgate: there is no option '--vresion'. Did you mean '--version'?"},
       {{"x/y.yaml"},
@@ -84,7 +84,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
        "you mean 'models'?"},
       {{"help", "lst"},
        "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, "
-       "import, route, schema, help."},
+       "import, route, route fit, schema, help."},
       {{"show", "DeepSeek-V2Lite"},
        "tollgate show: there is no model, hardware, traffic or price book named 'DeepSeek-V2Lite'. "
        "Did you mean "
