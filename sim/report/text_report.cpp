@@ -248,7 +248,10 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
   out += '\n';
   for (const Line& line : comparison(result, context.mark_estimates))
     out.append(paint(line.text, line.style)).append("\n");
-  if (const std::string marks = legend(provenances); !marks.empty() && !options.brief) {
+  // The marks of the table, and in the full report those of the operators too.
+  std::set<Provenance> marked = provenances;
+  if (!options.brief && context.mark_operators) marked.merge(provenances_of_operators(result));
+  if (const std::string marks = legend(marked); !marks.empty() && (!options.brief || context.mark_estimates)) {
     out.append(paint(marks, Style::faint)).append("\n");
   }
   if (!options.brief) {

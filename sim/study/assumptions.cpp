@@ -14,12 +14,12 @@ namespace {
 class Citations {
  public:
   void cite(const char* name, const OperatorEfficiency& e) {
-    auto& names = by_source_[std::string(to_string(e.provenance)) + ": " + e.source];
+    auto& names = by_source_["(" + std::string(to_string(e.provenance)) + "): " + e.source];
     if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
   }
   void append_to(std::vector<std::string>& sentences) const {
     for (const auto& [source, names] : by_source_) {
-      sentences.push_back("Times of " + join(names) + " are " + source + ".");
+      sentences.push_back("Times of " + join(names) + " " + source + ".");
     }
   }
 
