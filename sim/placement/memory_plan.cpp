@@ -96,7 +96,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
       static_cast<double>(model.vocab) * model.hidden / d.tensor * bytes_per_element(precision.embedding);
   const std::size_t layers = model.layers.size();
   const auto stages = static_cast<std::size_t>(d.pipeline);
-  double worst = -1;
+  bool first_stage = true;
   std::size_t first = 0;
   for (std::size_t stage = 0; stage < stages; ++stage) {
     const std::size_t last = layers * (stage + 1) / stages;
@@ -118,8 +118,8 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     // The fullest stage is the one with least room per sequence.
     const double room = plan.capacity - plan.runtime_overhead - plan.activations - weights;
     const double batch = kv + state > 0 ? room / (kv + state) : room;
-    if (worst < 0 || batch < plan.largest_batch) {
-      worst = 1;
+    if (first_stage || batch < plan.largest_batch) {
+      first_stage = false;
       plan.weights = weights;
       plan.kv_per_sequence = kv;
       plan.state_per_sequence = state;

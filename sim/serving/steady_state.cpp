@@ -58,7 +58,7 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, c
     const double busy = rate / capacity;
     const double queue = busy * busy * others_in_group * (1 + mix.uncached_scv) / 2 /
                          std::max(1e-9, 1 - busy * others_in_group);
-    const double chunk = std::min(room, mix.uncached * std::max(together, queue));
+    const double chunk = std::min(room, mix.uncached * std::max(together, queue * groups));
     const StepLoad mixed = mixed_with(chunk);
     const double mixed_seconds = seconds(mixed);
     const double share = std::min(1.0, per_step * mix.uncached / chunk);
@@ -91,7 +91,6 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, c
     const double decoding_before = decoding;
     decoding = 0.5 * (decoding + std::min(population, next * decode_time));
     state.step = step;
-    state.mixed_share = share;
     state.chunk = chunk;
     state.tpot = mix.decoded > 0 ? tpot : 0;
     state.ttft = limits.host_per_request + residual + waiting + own;

@@ -14,7 +14,6 @@ struct SteadyState {
   double ttft = 0;                ///< seconds, mean
   double tpot = 0;                ///< seconds per token after the first, mean
   double end_to_end = 0;          ///< seconds, mean
-  double mixed_share = 0;         ///< share of steps that carry prompt tokens
   double chunk = 0;               ///< prompt tokens in such a step (one pipeline micro-batch)
   double step = 0;                ///< seconds per step, mean
   StepLoad decode_load;           ///< a step without prompt tokens

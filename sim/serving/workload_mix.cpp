@@ -23,8 +23,8 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
   for (const RequestClass& r : workload) {
     const double w = r.weight / weights;
     const double h = r.prefix_hit_rate;
-    // An answer leaves room for a prompt, and the prompt takes what the mean answer leaves.
-    const std::vector<double> answers = r.output.bins(length_bins, longest / 2);
+    // The prompt takes what the mean answer leaves.
+    const std::vector<double> answers = r.output.bins(length_bins, longest - 1);
     const double answer = mean_of(answers);
     const std::vector<double> prompts = r.input.bins(length_bins, std::max(1.0, longest - answer));
     asked += w * (r.input.average() + r.output.average());
@@ -43,12 +43,12 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
       }
     }
     const std::vector<double> starts = r.input.bins(context_bins, std::max(1.0, longest - answer));
-    const std::vector<double> ends = r.output.bins(context_bins, longest / 2);
+    const std::vector<double> ends = r.output.bins(context_bins, longest - 1);
     const double pairs = static_cast<double>(starts.size() * ends.size());
     for (const double start : starts) {
       for (const double end : ends) {
         for (const double part : {0.25, 0.75}) {
-          mix.contexts.decode.push_back({start + part * end, w * end / pairs / 2});
+          mix.contexts.decode.push_back({std::min(longest, start + part * end), w * end / pairs / 2});
         }
       }
     }

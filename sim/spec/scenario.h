@@ -21,7 +21,7 @@ struct DeploymentSpec {
   int pipeline = 0;
   int expert = 0;
   int data_attention = 0;
-  std::optional<Precision> weights;   ///< override of every matrix below bf16's class; else as shipped
+  std::optional<Precision> weights;   ///< every class stored wider is narrowed to it; else as shipped
   std::optional<Precision> kv_cache;
   int max_batch = 0;         ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
   int max_num_seqs = 1024;   ///< sequences a data-parallel group may run (vLLM API server default)
@@ -30,7 +30,7 @@ struct DeploymentSpec {
   bool planned_placement = false;    ///< experts placed by EPLB instead of contiguously
   int redundant_experts = 0;         ///< replicas beyond one per expert, with planned placement
   int plan_domains = 0;              ///< domains of the traffic the plan was made from; 0 = as served
-  double mtp_acceptance_length = 1;   ///< tokens emitted per verify step; 1 = MTP off
+  double mtp_acceptance_length = 1;   ///< tokens emitted per verify step
   int mtp_draft_tokens = 0;
   Places places;
 };
@@ -90,7 +90,6 @@ struct Scenario {
   RoutingSpec routing;
   MethodSpec method;
   std::string inputs_digest; ///< of the scenario text, the overrides and every file it refers to
-  std::vector<std::string> files;     ///< every file read, for the report
 };
 
 }  // namespace tollgate

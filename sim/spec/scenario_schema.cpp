@@ -434,7 +434,6 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   for (const std::string& override_text : overrides) identity += override_text + '\n';
   for (const auto& [name, hash] : library.files_read()) {
     identity += name + ' ' + hash + '\n';
-    scenario.files.push_back(name);
   }
   scenario.inputs_digest = digest(identity);
   return scenario;

@@ -18,6 +18,8 @@ constexpr double memory_log_sd = 0.25;
 /// Log-sd that queueing and the scheduler's order add to TTFT; see docs/method.md, "Error bands".
 constexpr double ttft_log_sd = 0.5;
 
+constexpr int most_replicas = 1'000'000;
+
 double gpu_hours_of(const Deployment& d, const OperatingPoint& point, const WorkloadMix& mix) {
   const double tokens = point.state.requests_per_second * mix.output * point.replicas;
   return gpu_hours_per_million(exactly(tokens), static_cast<double>(d.gpus()) * point.replicas, 1).value;
@@ -204,9 +206,10 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting, c
     trial.gpu_hours = gpu_hours_of(d, trial.point, mix_);
     if (!best || trial.better_than(*best)) best = trial;
   }
-  if (candidate_.deployment.max_batch > 0 && best->point.limited_by == "kv memory" &&
-      best->memory.largest_batch == candidate_.deployment.max_batch) {
-    best->point.limited_by = "max_batch";
+  if (best->point.replicas > most_replicas) {
+    throw InputError(place_of(scenario_.load.places, "rate"),
+                     "load.rate is " + significant(scenario_.load.rate, 4) + " req/s, which takes " + candidate_.name +
+                         " more than a million replicas.");
   }
 
   CandidateResult r = describe();

@@ -49,8 +49,9 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
   if (given > 0) {
     if (!beyond_domain) sizes.push_back(given);
   } else if (!beyond_domain) {
-    for (int g = 1; g < domain; g *= 2) sizes.push_back(g);
-    sizes.push_back(domain);
+    const int unit = std::max(1, spec.tensor) * std::max(1, spec.pipeline) * std::max(1, spec.data_attention);
+    for (int g = unit; g < domain || g == unit; g *= 2) sizes.push_back(g);
+    if (domain > unit && domain % unit == 0) sizes.push_back(domain);
   } else {
     for (int g = 2 * domain; g <= 8 * domain; g *= 2) sizes.push_back(g);
   }

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "sim/base/text.h"
+#include <string>
 
 namespace tollgate {
 namespace {
-
-constexpr double most_replicas = 1e6;
 
 bool keeps(const SteadyState& state, const SloSpec& slo) {
   return (slo.tpot == 0 || state.tpot <= slo.tpot) && (slo.ttft == 0 || state.ttft <= slo.ttft);
@@ -36,7 +33,9 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
   const auto solve = [&](double in_flight) { return solve_steady_state(model, mix, limits, in_flight, time_scale); };
   OperatingPoint point;
   const double room = std::max(1.0, memory.largest_batch);
-  const std::string full = memory.largest_batch < memory.memory_batch ? "max_num_seqs" : "kv memory";
+  const std::string full = memory.largest_batch < std::min(memory.memory_batch, memory.scheduler_batch) ? "max_batch"
+                           : memory.scheduler_batch < memory.memory_batch                                ? "max_num_seqs"
+                                                                                                         : "kv memory";
   if (load.kind == LoadKind::concurrency) {
     point.state = solve(std::min(load.concurrency, room));
     // Requests that there is no room for wait outside: Little's law for the longer line.
@@ -59,12 +58,7 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
   }
   if (load.kind == LoadKind::rate) {
     const double replicas = std::ceil(load.rate / point.state.requests_per_second - 1e-9);
-    if (replicas > most_replicas) {
-      throw InputError(place_of(load.places, "rate"), "load.rate is " + significant(load.rate, 4) +
-                                                          " req/s, which takes more than a million replicas of " +
-                                                          significant(point.state.requests_per_second, 3) + " req/s.");
-    }
-    point.replicas = std::max(1, static_cast<int>(replicas));
+    point.replicas = static_cast<int>(std::clamp(replicas, 1.0, 2e9));
     const double wanted = load.rate / point.replicas;
     const double short_of =
         largest(point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });

@@ -34,9 +34,9 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
   if (!plan.fitting.empty()) return plan;
   const auto beyond = deployments_to_try(candidate, true);
   plan.fitting = study.that_fit(beyond);
-  plan.tried.insert(plan.tried.end(), beyond.begin(), beyond.end());
-  plan.note = " One domain of " + std::to_string(std::max(candidate.hardware.per_node, candidate.hardware.per_domain)) +
+  if (!plan.tried.empty() && !beyond.empty()) plan.note = " One domain of " + std::to_string(std::max(candidate.hardware.per_node, candidate.hardware.per_domain)) +
               " does not hold the model.";
+  plan.tried.insert(plan.tried.end(), beyond.begin(), beyond.end());
   return plan;
 }
 

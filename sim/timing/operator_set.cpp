@@ -232,7 +232,9 @@ class Builder {
       const double inside = std::min(1.0, static_cast<double>(hw.per_domain) / ranks);
       const double copies = (table ? table->destination_ranks() : layer.top_k) * d.expert_tensor();
       const double domains = ranks / std::max(1.0, ranks * inside);
-      const double remote = (table ? table->destination_nodes() : domains) * (1 - 1 / domains);
+      // Domains are known where whole domains hold whole experts; else every far copy is counted.
+      const bool whole = table && d.expert_tensor() == 1 && d.expert % hw.per_domain == 0;
+      const double remote = whole ? table->destination_nodes() * (1 - 1 / domains) : copies * (1 - inside);
       const double choices = layer.top_k * d.expert_tensor();
       prompt = bytes * std::max(copies * (1 - 1.0 / ranks) / near_rate, remote / far_rate);
       decode = bytes * choices * std::max(std::max(0.0, inside - 1.0 / ranks) / near_rate, (1 - inside) / far_rate);

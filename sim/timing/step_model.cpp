@@ -104,8 +104,6 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
   PassCount pass;
   for (const LayerSpec& layer : model.layers) pass.add(layer, pace);
   main_ = build_operators(context, pass);
-  logit_times_ = model.layers.size() % static_cast<std::size_t>(d.pipeline) == 0 ? d.pipeline : 1;
-
   if (drafts_ > 0) {
     PassCount draft;
     draft.add(model.mtp.layer, 1);
@@ -184,7 +182,8 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
 }
 
 template <class Sink>
-void StepModel::pass(const OperatorSet& operators, const Rows& rows, double times, Sink& sink) const {
+void StepModel::pass(const OperatorSet& operators, const Rows& rows, double times, double logit_times,
+                     Sink& sink) const {
   const double all = rows.prompt_rows + rows.decode_rows;
   if (all <= 0) return;
   const auto apply = [&](const RowOperator& op, double count, double n) {
@@ -196,7 +195,7 @@ void StepModel::pass(const OperatorSet& operators, const Rows& rows, double time
     }
   };
   for (const RowOperator& op : operators.per_token) apply(op, all, times);
-  for (const RowOperator& op : operators.per_logit) apply(op, rows.logits, times * logit_times_);
+  for (const RowOperator& op : operators.per_logit) apply(op, rows.logits, logit_times);
   for (const AttentionCore& core : operators.cores) attend(core, rows, times, sink);
   for (const ExpertLayer& layer : operators.experts) route(layer, rows, times, sink);
 }
@@ -212,16 +211,20 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
   const Rows rows{load.prefill_tokens, prompt_rows, load.prefill_context, load.decode_sequences * fed,
                   sequences * fed,     sequences,   fed,                  load.decode_context,
                   sequences * fed + finished};
-  pass(main_, rows, 1, sink);
+  // LM head and draft module sit on the last stage, whose pace all stages keep.
+  const double stages = deployment_.pipeline;
+  pass(main_, rows, 1, stages, sink);
   if (drafts_ > 0) {
-    // The first draft pass also runs over the prompt; each further one adds a token per sequence.
+    // The first draft pass runs over the prompt and the verified tokens; each further one adds a token
+    // per sequence.
     Rows draft = rows;
-    draft.decode_tokens = load.decode_sequences;
-    draft.decode_rows = draft.logits = sequences;
-    draft.queries = 1;
-    pass(draft_, draft, 1, sink);
+    draft.logits = sequences;
+    pass(draft_, draft, stages, stages, sink);
     draft.prompt_tokens = draft.prompt_rows = 0;
-    if (drafts_ > 1) pass(draft_, draft, drafts_ - 1, sink);
+    draft.decode_tokens = load.decode_sequences;
+    draft.decode_rows = sequences;
+    draft.queries = 1;
+    if (drafts_ > 1) pass(draft_, draft, (drafts_ - 1) * stages, (drafts_ - 1) * stages, sink);
   }
   if (deployment_.pipeline > 1) {
     sink.link(pipeline_launch_, pipeline_per_token_ * (rows.prompt_rows + rows.decode_rows), pipeline_log_sd_,

@@ -76,7 +76,7 @@ class StepModel {
   template <class Sink>
   void walk(const StepLoad& load, Sink& sink) const;
   template <class Sink>
-  void pass(const OperatorSet& operators, const Rows& rows, double times, Sink& sink) const;
+  void pass(const OperatorSet& operators, const Rows& rows, double times, double logit_times, Sink& sink) const;
   template <class Sink>
   void attend(const AttentionCore& core, const Rows& rows, double times, Sink& sink) const;
   template <class Sink>
@@ -86,7 +86,6 @@ class StepModel {
   double drafts_ = 0;
   OperatorSet main_;
   OperatorSet draft_;          ///< one draft pass
-  double logit_times_ = 1;     ///< the LM head's stage sets the pace of a pipeline of equal stages
   double pipeline_launch_ = 0, pipeline_per_token_ = 0, pipeline_log_sd_ = 0;
   Provenance pipeline_provenance_ = Provenance::assumed;
   double host_per_step_ = 0, host_per_sequence_ = 0;
