@@ -33,8 +33,9 @@ struct Prepared {
     for (std::size_t i = 0; i < routing.size(); ++i) {
       if (candidate.model.ffns[i].kind != FfnKind::moe) continue;
       const auto tables = [&](int run) {
-        return make_routing_tables(candidate.model.ffns[i], candidate.model.family, question.routing, question.seed,
-                                   {d.expert}, kernels::find_backend("tbb"), run);
+        return make_routing_tables(candidate.model.ffns[i], candidate.model.family,
+                                   question.routing, question.seed, {d.expert},
+                                   kernels::find_backend("tbb"), run);
       };
       routing[i] = {tables(1), tables(1024)};
     }
@@ -48,8 +49,8 @@ struct Prepared {
     throw std::runtime_error("no candidate " + name);
   }
   StepModel model() const {
-    return StepModel(candidate.model, candidate.hardware, deployment, precision, candidate.deployment,
-                     question.method, routing, mix.contexts);
+    return StepModel(candidate.model, candidate.hardware, deployment, precision,
+                     candidate.deployment, question.method, routing, mix.contexts);
   }
 };
 
@@ -68,11 +69,12 @@ void steady_state(benchmark::State& state, const char* name, Deployment deployme
 void placement_and_steady_state(benchmark::State& state, const char* name, Deployment deployment) {
   const Prepared prepared(name, deployment);
   for (auto _ : state) {
-    const MemoryPlan memory = plan_memory(prepared.candidate.model, prepared.candidate.hardware, deployment,
-                                          prepared.precision, prepared.candidate.deployment, prepared.question.method,
-                                          prepared.mix.decode_context);
+    const MemoryPlan memory = plan_memory(
+        prepared.candidate.model, prepared.candidate.hardware, deployment, prepared.precision,
+        prepared.candidate.deployment, prepared.question.method, prepared.mix.decode_context);
     const StepModel model = prepared.model();
-    benchmark::DoNotOptimize(solve_steady_state(model, prepared.mix, prepared.limits, memory.largest_batch));
+    benchmark::DoNotOptimize(
+        solve_steady_state(model, prepared.mix, prepared.limits, memory.largest_batch));
   }
 }
 
@@ -91,7 +93,8 @@ void step_time(benchmark::State& state) {
 /// The main scenario with Monte Carlo routing, without reading its files: target below 1 s.
 void main_run(benchmark::State& state) {
   const Scenario question = scenario();
-  for (auto _ : state) benchmark::DoNotOptimize(run_scenario(question, kernels::find_backend("tbb")));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(run_scenario(question, kernels::find_backend("tbb")));
 }
 
 void read_scenario(benchmark::State& state) {
@@ -100,9 +103,11 @@ void read_scenario(benchmark::State& state) {
 
 BENCHMARK(step_time);
 BENCHMARK_CAPTURE(steady_state, moe_tp8_ep8, "DeepSeek-V3.2 on H200-SXM", Deployment{8, 1, 8, 1});
-BENCHMARK_CAPTURE(steady_state, moe_dp8_ep8, "Qwen3.5-397B-A17B on H200-SXM", Deployment{1, 1, 8, 8});
+BENCHMARK_CAPTURE(steady_state, moe_dp8_ep8, "Qwen3.5-397B-A17B on H200-SXM",
+                  Deployment{1, 1, 8, 8});
 BENCHMARK_CAPTURE(steady_state, dense_tp8, "Llama-3.1-405B on H200-SXM", Deployment{8, 1, 1, 1});
-BENCHMARK_CAPTURE(placement_and_steady_state, moe_tp8_ep8, "DeepSeek-V3.2 on H200-SXM", Deployment{8, 1, 8, 1});
+BENCHMARK_CAPTURE(placement_and_steady_state, moe_tp8_ep8, "DeepSeek-V3.2 on H200-SXM",
+                  Deployment{8, 1, 8, 1});
 BENCHMARK(read_scenario)->Unit(benchmark::kMillisecond);
 BENCHMARK(main_run)->Unit(benchmark::kMillisecond);
 

@@ -140,13 +140,11 @@ Json eplb_json(const std::vector<EplbRow>& rows) {
   Json list = Json::array();
   for (const EplbRow& row : rows) {
     const auto part = [](const kernels::DispatchStats& s) {
-      return Json{{"busiest_over_mean", s.mean_imbalance()},
-                  {"busiest_rows_p50", s.busiest_rows.p50()},
-                  {"busiest_rows_p95", s.busiest_rows.p95()},
-                  {"busiest_rows_max", s.busiest_rows.max()},
-                  {"active_slots_p95", s.active_slots.p95()},
-                  {"scale_up_rows_p95", s.scale_up.p95()},
-                  {"network_rows_p95", s.network.p95()}};
+      return Json{
+          {"busiest_over_mean", s.mean_imbalance()},  {"busiest_rows_p50", s.busiest_rows.p50()},
+          {"busiest_rows_p95", s.busiest_rows.p95()}, {"busiest_rows_max", s.busiest_rows.max()},
+          {"active_slots_p95", s.active_slots.p95()}, {"scale_up_rows_p95", s.scale_up.p95()},
+          {"network_rows_p95", s.network.p95()}};
     };
     list.push_back({{"ranks", row.ranks},
                     {"batch_tokens", row.batch},
@@ -158,7 +156,8 @@ Json eplb_json(const std::vector<EplbRow>& rows) {
   return list;
 }
 
-std::string json_of(const RoutingProblem& problem, const RoutingStats& stats, const std::vector<EplbRow>& eplb) {
+std::string json_of(const RoutingProblem& problem, const RoutingStats& stats,
+                    const std::vector<EplbRow>& eplb) {
   Json json{{"format_version", run_format_version},
             {"tool_version", tool_version},
             {"experts", stats.experts},
@@ -214,7 +213,8 @@ int run(const Arguments& arguments, Console& console) {
     int redundant = 0;
     if (arguments.has("--eplb")) {
       redundant = static_cast<int>(arguments.integer("--eplb", 0, kernels::kMaxSlots));
-      const int per_node = static_cast<int>(arguments.integer("--ranks-per-node", 1, kernels::kMaxRanks));
+      const int per_node =
+          static_cast<int>(arguments.integer("--ranks-per-node", 1, kernels::kMaxRanks));
       try {
         eplb = study_eplb(backend, problem, redundant, per_node);
       } catch (const std::invalid_argument& error) {
@@ -273,7 +273,8 @@ Command route_command() {
       {"--tokens", "", "N", "Tokens per layer.", "16384"},
       {"--batch", "", "LIST", "Batch sizes in tokens, such as 64,256.", "64,256"},
       {"--ranks", "", "LIST", "Expert-parallel sizes, such as 8,16.", "8"},
-      {"--eplb", "", "N", "Also plan placement (EPLB) with N redundant experts and show what it repairs."},
+      {"--eplb", "", "N",
+       "Also plan placement (EPLB) with N redundant experts and show what it repairs."},
       {"--ranks-per-node", "", "N", "Ranks that share a machine, for --eplb.", "8"},
       {"--seed", "", "N", "Seed of every random number.", "1"},
       backend_option(),

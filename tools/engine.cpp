@@ -33,7 +33,8 @@ int with_backend(const Arguments& arguments, const std::string& fallback, const 
   }
   const auto& backend =
       chosen_backend(arguments.has("--backend") ? arguments.text("--backend") : fallback);
-  if (console.notes) console.err << "tollgate: experts are routed by the " << backend.name() << " backend\n";
+  if (console.notes)
+    console.err << "tollgate: experts are routed by the " << backend.name() << " backend\n";
   try {
     return work(backend);
   } catch (const InputError&) {

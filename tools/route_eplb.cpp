@@ -14,8 +14,9 @@ double p95_over_mean(const kernels::DispatchStats& stats) {
 
 }  // namespace
 
-std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend, const kernels::RoutingProblem& problem,
-                                int redundant, int ranks_per_node) {
+std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend,
+                                const kernels::RoutingProblem& problem, int redundant,
+                                int ranks_per_node) {
   kernels::RoutingProblem earlier = problem;
   earlier.stream = problem.stream + 1;
   const auto planned_on = backend.select(earlier);
@@ -33,7 +34,8 @@ std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend, const ke
     for (const int batch : problem.batch_sizes) {
       kernels::StudyOptions options;
       options.batch_size = batch;
-      rows.push_back({ranks, batch, plan.slots, kernels::study_plan(counts, selections(served), plan, options)});
+      rows.push_back({ranks, batch, plan.slots,
+                      kernels::study_plan(counts, selections(served), plan, options)});
     }
   }
   return rows;
@@ -54,12 +56,14 @@ std::string eplb_table(const std::vector<EplbRow>& rows, int redundant) {
   for (const EplbRow& row : rows) {
     const kernels::PlanStudy& s = row.study;
     table.row({std::to_string(row.ranks), std::to_string(row.batch), std::to_string(row.slots),
-               fixed(s.steps_contiguous.mean_imbalance(), 3), fixed(s.steps_served.mean_imbalance(), 3),
-               fixed(s.steps_fresh.mean_imbalance(), 3), fixed(p95_over_mean(s.steps_contiguous), 3),
-               fixed(p95_over_mean(s.steps_served), 3), fixed(p95_over_mean(s.steps_fresh), 3)});
+               fixed(s.steps_contiguous.mean_imbalance(), 3),
+               fixed(s.steps_served.mean_imbalance(), 3), fixed(s.steps_fresh.mean_imbalance(), 3),
+               fixed(p95_over_mean(s.steps_contiguous), 3), fixed(p95_over_mean(s.steps_served), 3),
+               fixed(p95_over_mean(s.steps_fresh), 3)});
   }
   std::string out = "\nEPLB with " + std::to_string(redundant) +
-                    " redundant experts, planned on an earlier window of the same traffic (fresh: on the served one)\n\n";
+                    " redundant experts, planned on an earlier window of the same traffic (fresh: "
+                    "on the served one)\n\n";
   for (const auto& lines : {table.head(), table.body()}) {
     for (const std::string& line : lines) out.append(line).append("\n");
   }

@@ -18,8 +18,9 @@ struct EplbRow {
 
 /// Plans on one window of traffic and serves another of the same popularity: `stream` differs. One
 /// machine holds `ranks_per_node` ranks where they divide the ranks, else all of them.
-std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend, const kernels::RoutingProblem& problem,
-                                int redundant, int ranks_per_node);
+std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend,
+                                const kernels::RoutingProblem& problem, int redundant,
+                                int ranks_per_node);
 
 /// The rows as a table, a blank line before it.
 std::string eplb_table(const std::vector<EplbRow>& rows, int redundant);

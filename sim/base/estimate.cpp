@@ -7,10 +7,14 @@ namespace tollgate {
 
 std::string_view to_string(Provenance provenance) {
   switch (provenance) {
-    case Provenance::exact: return "exact";
-    case Provenance::fitted: return "fitted";
-    case Provenance::extrapolated: return "extrapolated";
-    case Provenance::assumed: return "assumed";
+    case Provenance::exact:
+      return "exact";
+    case Provenance::fitted:
+      return "fitted";
+    case Provenance::extrapolated:
+      return "extrapolated";
+    case Provenance::assumed:
+      return "assumed";
   }
   return "assumed";
 }

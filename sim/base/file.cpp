@@ -51,8 +51,9 @@ void write_file_atomically(const std::filesystem::path& given, std::string_view 
   if (given.empty()) throw FileError("the name of the file to write is empty.");
   std::error_code error;
   // Through a link, so that the link stays and its target changes.
-  const std::filesystem::path path =
-      std::filesystem::is_symlink(given, error) ? std::filesystem::weakly_canonical(given, error) : given;
+  const std::filesystem::path path = std::filesystem::is_symlink(given, error)
+                                         ? std::filesystem::weakly_canonical(given, error)
+                                         : given;
   if (std::filesystem::is_directory(path, error)) {
     throw FileError(path.string() + ": this is a directory; a file name is needed.");
   }

@@ -120,7 +120,8 @@ std::string quote(std::string_view text, std::size_t limit) {
   std::string out = "'";
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (out.size() > limit) {
-      while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80) out.pop_back();
+      while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80)
+        out.pop_back();
       if (static_cast<unsigned char>(out.back()) >= 0x80) out.pop_back();
       return out + "...'";
     }

@@ -8,9 +8,10 @@
 namespace tollgate {
 
 /// The candidate nearest to `given` by Levenshtein distance, ignoring case, if it is near enough to
-/// be a likely typo (distance at most a third of the length, at least 1 and at most 4); before that, the
-/// shortest candidate that begins with `given`.
-std::optional<std::string> nearest(std::string_view given, const std::vector<std::string>& candidates);
+/// be a likely typo (distance at most a third of the length, at least 1 and at most 4); before
+/// that, the shortest candidate that begins with `given`.
+std::optional<std::string> nearest(std::string_view given,
+                                   const std::vector<std::string>& candidates);
 
 /// " Did you mean 'x'?" or "" when nothing is near.
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& candidates);

@@ -23,9 +23,9 @@ constexpr std::array<Unit, 9> byte_units{{{"B", 1},
                                           {"GB", 1e9},
                                           {"TB", 1e12},
                                           {"KiB", kibi},
-                                          {"MiB", kibi * kibi},
-                                          {"GiB", kibi * kibi * kibi},
-                                          {"TiB", kibi * kibi * kibi * kibi}}};
+                                          {"MiB", kibi* kibi},
+                                          {"GiB", kibi* kibi* kibi},
+                                          {"TiB", kibi* kibi* kibi* kibi}}};
 constexpr std::array<Unit, 9> bandwidth_units{{{"B/s", 1},
                                                {"kB/s", 1e3},
                                                {"MB/s", 1e6},
@@ -34,7 +34,7 @@ constexpr std::array<Unit, 9> bandwidth_units{{{"B/s", 1},
                                                {"Mbit/s", 1e6 / 8},
                                                {"Gbit/s", 1e9 / 8},
                                                {"Tbit/s", 1e12 / 8},
-                                               {"GiB/s", kibi * kibi * kibi}}};
+                                               {"GiB/s", kibi* kibi* kibi}}};
 constexpr std::array<Unit, 4> compute_units{
     {{"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}, {"PFLOP/s", 1e15}, {"FLOP/s", 1}}};
 constexpr std::array<Unit, 6> time_units{
@@ -48,16 +48,26 @@ constexpr std::array<Unit, 2> rate_units{{{"req/s", 1}, {"req/min", 1.0 / 60}}};
 
 std::span<const Unit> units_of(Dimension dimension) {
   switch (dimension) {
-    case Dimension::bytes: return byte_units;
-    case Dimension::bytes_per_second: return bandwidth_units;
-    case Dimension::flops_per_second: return compute_units;
-    case Dimension::seconds: return time_units;
-    case Dimension::watts: return power_units;
-    case Dimension::usd: return money_units;
-    case Dimension::usd_per_hour: return price_units;
-    case Dimension::usd_per_mtok: return token_price_units;
-    case Dimension::usd_per_kwh: return energy_price_units;
-    case Dimension::per_second: return rate_units;
+    case Dimension::bytes:
+      return byte_units;
+    case Dimension::bytes_per_second:
+      return bandwidth_units;
+    case Dimension::flops_per_second:
+      return compute_units;
+    case Dimension::seconds:
+      return time_units;
+    case Dimension::watts:
+      return power_units;
+    case Dimension::usd:
+      return money_units;
+    case Dimension::usd_per_hour:
+      return price_units;
+    case Dimension::usd_per_mtok:
+      return token_price_units;
+    case Dimension::usd_per_kwh:
+      return energy_price_units;
+    case Dimension::per_second:
+      return rate_units;
   }
   return {};
 }
@@ -94,8 +104,8 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
     if (space == std::string_view::npos && digits != std::string_view::npos && digits > 0) {
       for (const Unit& known : units_of(dimension)) {
         if (known.name == text.substr(digits)) {
-          return fail(quote(text) + " lacks the space before its unit; write '" + std::string(text.substr(0, digits)) +
-                      " " + std::string(known.name) + "'");
+          return fail(quote(text) + " lacks the space before its unit; write '" +
+                      std::string(text.substr(0, digits)) + " " + std::string(known.name) + "'");
         }
       }
     }
@@ -121,9 +131,9 @@ std::string format_quantity(double si, Dimension dimension) {
   if (units.size() == 1) return shortest(si) + " " + std::string(units[0].name);
   const Unit* best = &units[0];
   for (const Unit& unit : units) {
-    const bool decimal = dimension == Dimension::seconds ||
-                         (unit.name.find('i') == std::string_view::npos &&
-                          dimension != Dimension::per_second);
+    const bool decimal =
+        dimension == Dimension::seconds ||
+        (unit.name.find('i') == std::string_view::npos && dimension != Dimension::per_second);
     if (decimal && std::fabs(si) >= unit.factor && unit.factor >= best->factor) best = &unit;
   }
   // Division and multiplication by the factor may differ in the last bit; 15 digits hide that.
@@ -137,16 +147,26 @@ std::string format_quantity(double si, Dimension dimension) {
 
 std::string_view dimension_name(Dimension dimension) {
   switch (dimension) {
-    case Dimension::bytes: return "bytes";
-    case Dimension::bytes_per_second: return "bytes per second";
-    case Dimension::flops_per_second: return "floating-point operations per second";
-    case Dimension::seconds: return "time";
-    case Dimension::watts: return "power";
-    case Dimension::usd: return "money";
-    case Dimension::usd_per_hour: return "money per hour";
-    case Dimension::usd_per_mtok: return "money per million tokens";
-    case Dimension::usd_per_kwh: return "money per energy";
-    case Dimension::per_second: return "requests per second";
+    case Dimension::bytes:
+      return "bytes";
+    case Dimension::bytes_per_second:
+      return "bytes per second";
+    case Dimension::flops_per_second:
+      return "floating-point operations per second";
+    case Dimension::seconds:
+      return "time";
+    case Dimension::watts:
+      return "power";
+    case Dimension::usd:
+      return "money";
+    case Dimension::usd_per_hour:
+      return "money per hour";
+    case Dimension::usd_per_mtok:
+      return "money per million tokens";
+    case Dimension::usd_per_kwh:
+      return "money per energy";
+    case Dimension::per_second:
+      return "requests per second";
   }
   return "";
 }

@@ -29,7 +29,8 @@ std::optional<double> parse_quantity(std::string_view text, Dimension dimension,
 /// The units accepted for a dimension, in the order shown to users.
 std::vector<std::string_view> accepted_units(Dimension dimension);
 
-/// The SI value as text with a readable prefix ("141 GB", "4.8 TB/s"), which parse_quantity reads back.
+/// The SI value as text with a readable prefix ("141 GB", "4.8 TB/s"), which parse_quantity reads
+/// back.
 std::string format_quantity(double si, Dimension dimension);
 
 /// The name of a dimension for schema and reference pages, for example "bytes per second".

@@ -8,12 +8,13 @@ namespace {
 
 double matrix_bytes(const std::vector<Matrix>& matrices, const PrecisionMap& precision) {
   double bytes = 0;
-  for (const Matrix& m : matrices) bytes += m.elements() * bytes_per_element(precision_of(precision, m.tensor));
+  for (const Matrix& m : matrices)
+    bytes += m.elements() * bytes_per_element(precision_of(precision, m.tensor));
   return bytes;
 }
 
-double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& p,
-                   int redundant) {
+double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deployment& d,
+                   const PrecisionMap& p, int redundant) {
   double bytes = 0;
   if (layer.attention >= 0) {
     const auto& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
@@ -22,23 +23,28 @@ double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deploymen
   for (const int index : layer.ffns) {
     const FfnSpec& ffn = model.ffns[static_cast<std::size_t>(index)];
     if (ffn.kind == FfnKind::dense) {
-      bytes += matrix_bytes(
-          dense_ffn_matrices(model.hidden, ffn.intermediate, ffn.gated, d.tensor, TensorClass::dense_ffn), p);
+      bytes += matrix_bytes(dense_ffn_matrices(model.hidden, ffn.intermediate, ffn.gated, d.tensor,
+                                               TensorClass::dense_ffn),
+                            p);
       continue;
     }
     const double per_rank = std::ceil(static_cast<double>(ffn.experts + redundant) / d.expert);
-    bytes += per_rank * expert_elements(ffn, model.hidden) / d.expert_tensor() * bytes_per_element(p.experts);
-    bytes += matrix_bytes(
-        dense_ffn_matrices(model.hidden, shared_width(ffn), ffn.gated, d.tensor, TensorClass::shared_experts), p);
-    bytes += static_cast<double>(ffn.experts + ffn.zero_experts) * model.hidden * bytes_per_element(p.router);
+    bytes += per_rank * expert_elements(ffn, model.hidden) / d.expert_tensor() *
+             bytes_per_element(p.experts);
+    bytes += matrix_bytes(dense_ffn_matrices(model.hidden, shared_width(ffn), ffn.gated, d.tensor,
+                                             TensorClass::shared_experts),
+                          p);
+    bytes += static_cast<double>(ffn.experts + ffn.zero_experts) * model.hidden *
+             bytes_per_element(p.router);
     bytes += 2.0 * ffn.latent * model.hidden * bytes_per_element(p.shared_experts);
   }
   return bytes;
 }
 
 /// Cache and state one sequence keeps in a layer on one rank, bytes.
-void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment& d, const PrecisionMap& precision,
-                  double context, double times, double& kv, double& state) {
+void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment& d,
+                  const PrecisionMap& precision, double context, double times, double& kv,
+                  double& state) {
   constexpr double block_slack = 8;  // half a block of 16 tokens
   if (layer.attention < 0) return;
   const AttentionSpec& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
@@ -51,17 +57,20 @@ void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment
     positions = shape.compression > 1 ? in_window + tokens / shape.compression : in_window;
   }
   kv += times * positions * shape.kv_per_position * bytes_per_element(precision.kv_cache) * share;
-  kv += times * tokens / shape.compression * shape.index_per_position * bytes_per_element(precision.index_cache);
-  state += times * (shape.state * bytes_per_element(precision.state) + shape.conv_state * 2.0) * share;
+  kv += times * tokens / shape.compression * shape.index_per_position *
+        bytes_per_element(precision.index_cache);
+  state +=
+      times * (shape.state * bytes_per_element(precision.state) + shape.conv_state * 2.0) * share;
 }
 
-/// Workspace of one step, bytes per rank: 2 x tokens x heads x head width x a coefficient that falls
-/// from 1 to 4 ranks (aiconfigurator 095f58a5, `_get_memory_usage`, vLLM and TensorRT-LLM).
+/// Workspace of one step, bytes per rank: 2 x tokens x heads x head width x a coefficient that
+/// falls from 1 to 4 ranks (aiconfigurator 095f58a5, `_get_memory_usage`, vLLM and TensorRT-LLM).
 double workspace(const LlmSpec& model, int tensor, int tokens) {
   double width = 0;
   for (const AttentionSpec& a : model.attentions) {
     const double heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
-    const double head = a.kind == AttentionKind::gqa && a.v_head_dim == 0 ? a.head_dim : a.v_head_dim;
+    const double head =
+        a.kind == AttentionKind::gqa && a.v_head_dim == 0 ? a.head_dim : a.v_head_dim;
     width = std::max(width, heads * head);
   }
   const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
@@ -75,9 +84,10 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
   PrecisionMap p = model.precision;
   if (spec.weights) {
-    for (const auto member : {&PrecisionMap::attention, &PrecisionMap::dense_ffn, &PrecisionMap::experts,
-                              &PrecisionMap::shared_experts}) {
-      if (bytes_per_element(p.*member) > bytes_per_element(*spec.weights)) p.*member = *spec.weights;
+    for (const auto member : {&PrecisionMap::attention, &PrecisionMap::dense_ffn,
+                              &PrecisionMap::experts, &PrecisionMap::shared_experts}) {
+      if (bytes_per_element(p.*member) > bytes_per_element(*spec.weights))
+        p.*member = *spec.weights;
     }
   }
   if (spec.kv_cache) p.kv_cache = *spec.kv_cache;
@@ -85,15 +95,15 @@ PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec
 }
 
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& d,
-                       const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
-                       double context) {
+                       const PrecisionMap& precision, const DeploymentSpec& spec,
+                       const MethodSpec& method, double context) {
   MemoryPlan plan;
   plan.capacity = hardware.memory * spec.memory_utilisation;
   plan.runtime_overhead = method.runtime_overhead;
   plan.activations = method.activation_factor * workspace(model, d.tensor, spec.batched_tokens);
 
-  const double vocabulary =
-      static_cast<double>(model.vocab) * model.hidden / d.tensor * bytes_per_element(precision.embedding);
+  const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
+                            bytes_per_element(precision.embedding);
   const std::size_t layers = model.layers.size();
   const auto stages = static_cast<std::size_t>(d.pipeline);
   bool first_stage = true;
@@ -111,8 +121,9 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     if (stage == 0) weights += model.other_parameters * 2.0 / d.tensor;
     if (stage + 1 == stages && spec.mtp_draft_tokens > 0 && model.mtp.modules > 0) {
       const int modules = std::min(model.mtp.modules, spec.mtp_draft_tokens);
-      weights += modules * (layer_bytes(model, model.mtp.layer, d, precision, 0) +
-                            2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention));
+      weights +=
+          modules * (layer_bytes(model, model.mtp.layer, d, precision, 0) +
+                     2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention));
       add_sequence(model, model.mtp.layer, d, precision, context, modules, kv, state);
     }
     // The fullest stage is the one with least room per sequence.
@@ -129,12 +140,14 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     first = last;
   }
   // A step feeds every running sequence of its micro-batch out of the token budget.
-  const double fed = static_cast<double>(spec.batched_tokens) / (1 + spec.mtp_draft_tokens) * d.pipeline;
+  const double fed =
+      static_cast<double>(spec.batched_tokens) / (1 + spec.mtp_draft_tokens) * d.pipeline;
   const double most = std::max(1.0, std::floor(std::min<double>(spec.max_num_seqs, fed)));
   plan.scheduler_batch = most * d.data_attention;
   plan.memory_batch = std::max(0.0, std::floor(plan.largest_batch)) * d.data_attention;
   plan.largest_batch = std::min(plan.memory_batch, plan.scheduler_batch);
-  if (spec.max_batch > 0) plan.largest_batch = std::min(plan.largest_batch, static_cast<double>(spec.max_batch));
+  if (spec.max_batch > 0)
+    plan.largest_batch = std::min(plan.largest_batch, static_cast<double>(spec.max_batch));
   return plan;
 }
 

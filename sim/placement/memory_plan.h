@@ -8,29 +8,30 @@ namespace tollgate {
 
 /// Bytes on the fullest accelerator of a replica, and what is left for sequences.
 struct MemoryPlan {
-  double capacity = 0;          ///< device memory x memory_utilisation
-  double weights = 0;           ///< of the fullest pipeline stage
+  double capacity = 0;  ///< device memory x memory_utilisation
+  double weights = 0;   ///< of the fullest pipeline stage
   double activations = 0;
   double runtime_overhead = 0;
-  double for_sequences = 0;     ///< capacity minus the above; negative when the model does not fit
+  double for_sequences = 0;  ///< capacity minus the above; negative when the model does not fit
 
   // What one resident sequence takes on the fullest rank that serves it.
   double kv_per_sequence = 0;     ///< at the given context, index keys included
   double state_per_sequence = 0;  ///< recurrent state
   double per_sequence() const { return kv_per_sequence + state_per_sequence; }
 
-  double memory_batch = 0;     ///< sequences per replica that memory holds at that context
-  double scheduler_batch = 0;  ///< sequences per replica that max_num_seqs and the token budget allow
-  double largest_batch = 0;    ///< the smaller of the two, and of max_batch where given
+  double memory_batch = 0;  ///< sequences per replica that memory holds at that context
+  double scheduler_batch =
+      0;                     ///< sequences per replica that max_num_seqs and the token budget allow
+  double largest_batch = 0;  ///< the smaller of the two, and of max_batch where given
   bool fits() const { return largest_batch >= 1; }
 };
 
-/// Places a model. `context` is the mean context of a resident sequence in tokens; blocks of 16 tokens
-/// are half empty at the end on average (vLLM, SGLang page size 16 to 64: 8 tokens are added).
-/// Layers are dealt to stages contiguously, as evenly as their number allows.
-MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& deployment,
-                       const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
-                       double context);
+/// Places a model. `context` is the mean context of a resident sequence in tokens; blocks of 16
+/// tokens are half empty at the end on average (vLLM, SGLang page size 16 to 64: 8 tokens are
+/// added). Layers are dealt to stages contiguously, as evenly as their number allows.
+MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware,
+                       const Deployment& deployment, const PrecisionMap& precision,
+                       const DeploymentSpec& spec, const MethodSpec& method, double context);
 
 /// The precision a deployment runs in: the model's own, with the overrides of the spec. An override
 /// of `weights` applies to every class stored wider than it, except embedding and router.

@@ -15,12 +15,18 @@ double pooling_outputs(int compression, double width) {
 
 Precision precision_of(const PrecisionMap& map, TensorClass tensor) {
   switch (tensor) {
-    case TensorClass::attention: return map.attention;
-    case TensorClass::dense_ffn: return map.dense_ffn;
-    case TensorClass::experts: return map.experts;
-    case TensorClass::shared_experts: return map.shared_experts;
-    case TensorClass::router: return map.router;
-    case TensorClass::embedding: return map.embedding;
+    case TensorClass::attention:
+      return map.attention;
+    case TensorClass::dense_ffn:
+      return map.dense_ffn;
+    case TensorClass::experts:
+      return map.experts;
+    case TensorClass::shared_experts:
+      return map.shared_experts;
+    case TensorClass::router:
+      return map.router;
+    case TensorClass::embedding:
+      return map.embedding;
   }
   return map.attention;
 }
@@ -58,7 +64,8 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
     } else {
       out.push_back({heads * qk + latent, h});
     }
-    out.push_back({static_cast<double>(a.kv_lora_rank), static_cast<double>(a.qk_nope_head_dim), heads});
+    out.push_back(
+        {static_cast<double>(a.kv_lora_rank), static_cast<double>(a.qk_nope_head_dim), heads});
     out.push_back({static_cast<double>(a.v_head_dim), static_cast<double>(a.kv_lora_rank), heads});
     if (a.output_gate) out.push_back({heads * a.v_head_dim, h});
     out.push_back({h, heads * a.v_head_dim});
@@ -85,7 +92,8 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
   if (a.index.top_k > 0 && a.index.owns_cache) {
     const double from = a.q_lora_rank > 0 ? a.q_lora_rank : h;
     out.push_back({static_cast<double>(a.index.heads) * a.index.head_dim, from});
-    const double keys = a.compression > 1 ? pooling_outputs(a.compression, a.index.head_dim) : a.index.head_dim;
+    const double keys =
+        a.compression > 1 ? pooling_outputs(a.compression, a.index.head_dim) : a.index.head_dim;
     out.push_back({keys + a.index.heads, h});
   }
   return out;

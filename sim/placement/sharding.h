@@ -24,8 +24,8 @@ struct Deployment {
 enum class TensorClass { attention, dense_ffn, experts, shared_experts, router, embedding };
 Precision precision_of(const PrecisionMap& map, TensorClass tensor);
 
-/// One matrix as one rank holds it: `count` matrices of n rows (outputs) by k columns (inputs), used
-/// in one batched call. FLOPs per token: 2 count n k.
+/// One matrix as one rank holds it: `count` matrices of n rows (outputs) by k columns (inputs),
+/// used in one batched call. FLOPs per token: 2 count n k.
 struct Matrix {
   double n = 0;
   double k = 0;

@@ -251,7 +251,8 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
   // The marks of the table, and in the full report those of the operators too.
   std::set<Provenance> marked = provenances;
   if (!options.brief && context.mark_operators) marked.merge(provenances_of_operators(result));
-  if (const std::string marks = legend(marked); !marks.empty() && (!options.brief || context.mark_estimates)) {
+  if (const std::string marks = legend(marked);
+      !marks.empty() && (!options.brief || context.mark_estimates)) {
     out.append(paint(marks, Style::faint)).append("\n");
   }
   if (!options.brief) {
@@ -262,8 +263,7 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
       out += numbered(context.sentences, width);
     }
     out += '\n';
-    out += labelled("inputs",
-                    printable(result.scenario) + ", digest " + result.inputs_digest,
+    out += labelled("inputs", printable(result.scenario) + ", digest " + result.inputs_digest,
                     options);
   }
   out += '\n';

@@ -39,10 +39,12 @@ std::string overlaps(const RunResult& result, const CandidateResult& best) {
   for (const std::size_t i : by_cost(result)) {
     const CandidateResult& c = result.candidates[i];
     if (&c == &best || !has_operating_point(c) || !c.meets_slo) continue;
-    if (c.usd_per_million_output_tokens.low <= best.usd_per_million_output_tokens.high) names.push_back(printable(c.name));
+    if (c.usd_per_million_output_tokens.low <= best.usd_per_million_output_tokens.high)
+      names.push_back(printable(c.name));
   }
   if (names.empty()) return "";
-  const std::string of = names.size() > 2 ? std::to_string(names.size()) + " others" : join(names, " and ");
+  const std::string of =
+      names.size() > 2 ? std::to_string(names.size()) + " others" : join(names, " and ");
   return " Its P10-P90 band overlaps with that of " + of + ": the order is likely, not certain.";
 }
 
@@ -62,9 +64,11 @@ std::string verdict(const RunResult& result) {
   if (result.cheapest < 0 || result.cheapest >= static_cast<int>(result.candidates.size())) {
     const auto fitting = std::count_if(result.candidates.begin(), result.candidates.end(),
                                        [](const CandidateResult& c) { return c.fits; });
-    const bool impossible = std::all_of(result.candidates.begin(), result.candidates.end(),
-                                        [](const CandidateResult& c) { return c.limited_by == "deployment"; });
-    if (impossible) return "No candidate can be deployed in the sizes given; the reasons stand beside each.";
+    const bool impossible =
+        std::all_of(result.candidates.begin(), result.candidates.end(),
+                    [](const CandidateResult& c) { return c.limited_by == "deployment"; });
+    if (impossible)
+      return "No candidate can be deployed in the sizes given; the reasons stand beside each.";
     return fitting == 0 ? "No candidate fits in its GPUs' memory."
                         : "No candidate meets the target; the reasons stand beside each.";
   }

@@ -11,8 +11,8 @@ constexpr double tolerance = 1e-9;
 
 }  // namespace
 
-SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, const SchedulerLimits& limits,
-                               double in_flight, double time_scale) {
+SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
+                               const SchedulerLimits& limits, double in_flight, double time_scale) {
   // A micro-batch holds at least one whole request; with fewer requests than stages some are empty.
   const double batches = std::min<double>(model.deployment().pipeline, std::max(1.0, in_flight));
   const double population = in_flight / batches;
@@ -66,23 +66,28 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, c
 
     // A sequence's own prompt does not slow its own decoding.
     const double felt = share * others;
-    const double tpot = (felt * mixed_seconds + (1 - felt) * (decoding > 0 ? decode_seconds : mixed_seconds)) /
-                        limits.acceptance_length;
+    const double tpot =
+        (felt * mixed_seconds + (1 - felt) * (decoding > 0 ? decode_seconds : mixed_seconds)) /
+        limits.acceptance_length;
     const double decode_time = mix.decoded * tpot;
-    const double residual = step > 0 ? others * (share * mixed_seconds * mixed_seconds +
-                                                 (1 - share) * decode_seconds * decode_seconds) / (2 * step)
+    const double residual = step > 0 ? others *
+                                           (share * mixed_seconds * mixed_seconds +
+                                            (1 - share) * decode_seconds * decode_seconds) /
+                                           (2 * step)
                                      : 0;
     // Its own steps: one, shared with what arrived beside it, or several full ones.
     const double own_rows = std::min(room, mix.uncached * (1 + per_step * others));
     const double own = mix.uncached <= group_room ? seconds(mixed_with(own_rows))
                                                   : full_seconds * mix.uncached / group_room;
     const double rest = limits.host_per_request + residual + own + decode_time;
-    // Population = rate x (rest + waiting), waiting = k b o / (1 - b o) at a server busy for b, with
-    // k = demand (1 + scv) / 2 and o the others' share: a quadratic in b. No root below 1: saturated.
+    // Population = rate x (rest + waiting), waiting = k b o / (1 - b o) at a server busy for b,
+    // with k = demand (1 + scv) / 2 and o the others' share: a quadratic in b. No root below 1:
+    // saturated.
     const double k = demand * (1 + mix.uncached_scv) / 2;
     const double square = capacity * others_in_group * (k - rest);
     const double line = capacity * rest + population * others_in_group;
-    const double root = 2 * population / (line + std::sqrt(std::max(0.0, line * line + 4 * square * population)));
+    const double root =
+        2 * population / (line + std::sqrt(std::max(0.0, line * line + 4 * square * population)));
     const double next = capacity * std::min(1.0, root);
     const double waiting = std::max(0.0, population / next - rest);
 

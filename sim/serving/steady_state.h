@@ -7,35 +7,37 @@ namespace tollgate {
 
 /// A replica under a constant number of requests in flight (closed loop): means in steady state.
 struct SteadyState {
-  double in_flight = 0;           ///< requests per replica
-  double decoding = 0;            ///< of these, decoding
-  double resident = 0;            ///< of these, holding cache: decoding or in a prefill step
-  double requests_per_second = 0; ///< per replica
-  double ttft = 0;                ///< seconds, mean
-  double tpot = 0;                ///< seconds per token after the first, mean
-  double end_to_end = 0;          ///< seconds, mean
-  double chunk = 0;               ///< prompt tokens in such a step (one pipeline micro-batch)
-  double step = 0;                ///< seconds per step, mean
-  StepLoad decode_load;           ///< a step without prompt tokens
-  StepLoad mixed_load;            ///< a step with prompt tokens
+  double in_flight = 0;            ///< requests per replica
+  double decoding = 0;             ///< of these, decoding
+  double resident = 0;             ///< of these, holding cache: decoding or in a prefill step
+  double requests_per_second = 0;  ///< per replica
+  double ttft = 0;                 ///< seconds, mean
+  double tpot = 0;                 ///< seconds per token after the first, mean
+  double end_to_end = 0;           ///< seconds, mean
+  double chunk = 0;                ///< prompt tokens in such a step (one pipeline micro-batch)
+  double step = 0;                 ///< seconds per step, mean
+  StepLoad decode_load;            ///< a step without prompt tokens
+  StepLoad mixed_load;             ///< a step with prompt tokens
 };
 
 /// What the scheduler is allowed; vLLM v1: chunked prefill, running sequences first.
 struct SchedulerLimits {
-  double batched_tokens = 8192;        ///< token budget of one step of one data-parallel group
-  double host_per_request = 0;         ///< seconds from arrival to the first step that can take it
-  double acceptance_length = 1;        ///< tokens emitted per sequence and step
+  double batched_tokens = 8192;  ///< token budget of one step of one data-parallel group
+  double host_per_request = 0;   ///< seconds from arrival to the first step that can take it
+  double acceptance_length = 1;  ///< tokens emitted per sequence and step
 };
 
-/// Steady state of continuous batching with chunked prefill at `in_flight` requests, lengths at their
-/// means, arrivals replacing completions. `time_scale` multiplies every step time (for error bands).
+/// Steady state of continuous batching with chunked prefill at `in_flight` requests, lengths at
+/// their means, arrivals replacing completions. `time_scale` multiplies every step time (for error
+/// bands).
 ///
 /// A request passes ingest, the rest of the step under way, a queue if prompts outrun the token
 /// budget, its own prefill steps, and decoding; the number in flight is throughput times the sum
-/// (Little's law), which is solved for the throughput. All prompts that fit the budget share a step;
-/// the queue is M/G/1 with the population's own share taken out (Schweitzer's approximation of mean
-/// value analysis). See docs/method.md, "Steady state".
-SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix, const SchedulerLimits& limits,
-                               double in_flight, double time_scale = 1);
+/// (Little's law), which is solved for the throughput. All prompts that fit the budget share a
+/// step; the queue is M/G/1 with the population's own share taken out (Schweitzer's approximation
+/// of mean value analysis). See docs/method.md, "Steady state".
+SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
+                               const SchedulerLimits& limits, double in_flight,
+                               double time_scale = 1);
 
 }  // namespace tollgate

@@ -48,7 +48,8 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
     for (const double start : starts) {
       for (const double end : ends) {
         for (const double part : {0.25, 0.75}) {
-          mix.contexts.decode.push_back({std::min(longest, start + part * end), w * end / pairs / 2});
+          mix.contexts.decode.push_back(
+              {std::min(longest, start + part * end), w * end / pairs / 2});
         }
       }
     }

@@ -4,30 +4,31 @@
 
 namespace tollgate {
 
-/// Weights of one attention of a model of width `hidden`, elements; norm vectors and biases counted.
+/// Weights of one attention of a model of width `hidden`, elements; norm vectors and biases
+/// counted.
 ///
-/// Shapes follow the published papers and reference code: gqa arXiv 2305.13245; mla arXiv 2405.04434,
-/// section 2.1; low-rank queries over one key-value head (MFA) arXiv 2507.19427; the indexer and the
-/// pooled shared cache the inference code of deepseek-ai/DeepSeek-V3.2-Exp and DeepSeek-V4;
-/// gated_deltanet transformers' qwen3_next; kda arXiv 2510.26692; mamba2 arXiv 2405.21060; lightning
-/// arXiv 2501.08313.
+/// Shapes follow the published papers and reference code: gqa arXiv 2305.13245; mla arXiv
+/// 2405.04434, section 2.1; low-rank queries over one key-value head (MFA) arXiv 2507.19427; the
+/// indexer and the pooled shared cache the inference code of deepseek-ai/DeepSeek-V3.2-Exp and
+/// DeepSeek-V4; gated_deltanet transformers' qwen3_next; kda arXiv 2510.26692; mamba2 arXiv
+/// 2405.21060; lightning arXiv 2501.08313.
 struct AttentionWeights {
-  double query = 0;    ///< Q projection (both factors where it is low rank), output gate included
-  double key_value = 0;///< K and V (mla: down- and up-projection)
-  double output = 0;   ///< O projection (both factors where it is low rank)
-  double index = 0;    ///< sparse-attention indexer
-  double other = 0;    ///< norms, convolutions, decay and bias vectors
+  double query = 0;      ///< Q projection (both factors where it is low rank), output gate included
+  double key_value = 0;  ///< K and V (mla: down- and up-projection)
+  double output = 0;     ///< O projection (both factors where it is low rank)
+  double index = 0;      ///< sparse-attention indexer
+  double other = 0;      ///< norms, convolutions, decay and bias vectors
   double total() const { return query + key_value + output + index + other; }
 };
 AttentionWeights attention_weights(const AttentionSpec& attention, int hidden);
 
 /// Weights of one feed-forward part, elements. Zero experts as in arXiv 2509.01322, section 2.1.
 struct FfnWeights {
-  double dense = 0;         ///< dense FFN
-  double per_expert = 0;    ///< one routed expert
-  double experts = 0;       ///< all routed experts
-  double shared = 0;        ///< shared experts with their gate
-  double router = 0;        ///< router matrix and bias; latent projections
+  double dense = 0;       ///< dense FFN
+  double per_expert = 0;  ///< one routed expert
+  double experts = 0;     ///< all routed experts
+  double shared = 0;      ///< shared experts with their gate
+  double router = 0;      ///< router matrix and bias; latent projections
   double total() const { return dense + experts + shared + router; }
   /// Used per token: everything, but only the routed experts a token goes to (zero experts cost
   /// nothing: of top_k choices a share experts / (experts + zero_experts) is real, in expectation).
@@ -37,17 +38,17 @@ FfnWeights ffn_weights(const FfnSpec& ffn, int hidden);
 
 /// Parameters of a model by class of tensor, elements.
 struct ParameterCount {
-  double embedding = 0;       ///< token embedding
-  double lm_head = 0;         ///< 0 when tied
+  double embedding = 0;  ///< token embedding
+  double lm_head = 0;    ///< 0 when tied
   double attention = 0;
   double dense_ffn = 0;
   double experts = 0;         ///< all routed experts
   double experts_active = 0;  ///< routed experts one token uses
   double shared_experts = 0;
   double router = 0;
-  double norms = 0;           ///< layer norms and final norm
-  double mtp = 0;             ///< multi-token-prediction modules (published totals leave them out)
-  double other = 0;           ///< vision tower and the like
+  double norms = 0;  ///< layer norms and final norm
+  double mtp = 0;    ///< multi-token-prediction modules (published totals leave them out)
+  double other = 0;  ///< vision tower and the like
   /// Everything resident except MTP and `other`: what publishers call total parameters.
   double total() const;
   /// Used per token. Publishers differ on counting embedding and LM head: say which.
@@ -69,8 +70,8 @@ struct CacheShape {
   double index_per_position = 0;  ///< index keys of one cached position
   double state = 0;               ///< recurrent state, fixed per sequence
   double conv_state = 0;          ///< short-convolution history (bf16), fixed per sequence
-  int window = 0;                 ///< > 0: only the last `window` (chunk: at most `chunk`) positions are kept
-  int compression = 1;            ///< one cached position per so many tokens beyond the window
+  int window = 0;       ///< > 0: only the last `window` (chunk: at most `chunk`) positions are kept
+  int compression = 1;  ///< one cached position per so many tokens beyond the window
 };
 CacheShape cache_shape(const AttentionSpec& attention);
 

@@ -9,11 +9,14 @@ constexpr auto optional = Need::optional;
 const Schema<PeakRates>& peak_schema() {
   static const auto schema =
       Schema<PeakRates>("peak", "Dense peak rates of the matrix units (never the sparse figure).")
-          .quantity("bf16", &PeakRates::bf16, Dimension::flops_per_second, required, positive, "BF16 / FP16.")
+          .quantity("bf16", &PeakRates::bf16, Dimension::flops_per_second, required, positive,
+                    "BF16 / FP16.")
           .quantity("fp8", &PeakRates::fp8, Dimension::flops_per_second, optional, not_negative,
                     "FP8; 0 where there is no FP8 unit.")
-          .quantity("int8", &PeakRates::int8, Dimension::flops_per_second, optional, not_negative, "INT8.")
-          .quantity("fp4", &PeakRates::fp4, Dimension::flops_per_second, optional, not_negative, "FP4.");
+          .quantity("int8", &PeakRates::int8, Dimension::flops_per_second, optional, not_negative,
+                    "INT8.")
+          .quantity("fp4", &PeakRates::fp4, Dimension::flops_per_second, optional, not_negative,
+                    "FP4.");
   return schema;
 }
 
@@ -21,8 +24,8 @@ const Schema<LinkSpec>& link_schema() {
   static const auto schema =
       Schema<LinkSpec>("link", "A link; figures per accelerator and one direction.")
           .text("name", &LinkSpec::name, required, "Kind of link.")
-          .quantity("bandwidth", &LinkSpec::bandwidth, Dimension::bytes_per_second, required, positive,
-                    "Bandwidth per accelerator, one direction.")
+          .quantity("bandwidth", &LinkSpec::bandwidth, Dimension::bytes_per_second, required,
+                    positive, "Bandwidth per accelerator, one direction.")
           .quantity("latency", &LinkSpec::latency, Dimension::seconds, required, positive,
                     "One small message, end to end.");
   return schema;
@@ -36,15 +39,16 @@ const Schema<OperatorEfficiency>& operator_schema() {
                   "Reachable fraction of the peak rate.")
           .number("memory", &OperatorEfficiency::memory, optional, Range{0, 1, true},
                   "Reachable fraction of the memory (collectives: link) bandwidth.")
-          .quantity("launch", &OperatorEfficiency::launch, Dimension::seconds, optional, not_negative,
-                    "Time per call that no size removes.")
+          .quantity("launch", &OperatorEfficiency::launch, Dimension::seconds, optional,
+                    not_negative, "Time per call that no size removes.")
           .number("log_sd", &OperatorEfficiency::log_sd, optional, Range{0, 3},
                   "Standard deviation of ln(measured / predicted).")
-          .choice<Provenance>("provenance", &OperatorEfficiency::provenance, optional,
-                              {{"fitted", Provenance::fitted},
-                               {"extrapolated", Provenance::extrapolated},
-                               {"assumed", Provenance::assumed}},
-                              "fitted to measurements of this device, carried over from a sibling, or assumed.")
+          .choice<Provenance>(
+              "provenance", &OperatorEfficiency::provenance, optional,
+              {{"fitted", Provenance::fitted},
+               {"extrapolated", Provenance::extrapolated},
+               {"assumed", Provenance::assumed}},
+              "fitted to measurements of this device, carried over from a sibling, or assumed.")
           .text("source", &OperatorEfficiency::source, required, "Where the constants come from.");
   return schema;
 }
@@ -54,21 +58,28 @@ const Schema<OperatorEfficiency>& operator_schema() {
 const Schema<EfficiencyTable>& efficiency_schema() {
   static const auto schema = [] {
     Schema<EfficiencyTable> s("efficiency", "Efficiency of each class of operators.");
-    const auto op = [&](const char* name, OperatorEfficiency EfficiencyTable::*member, const char* doc) {
+    const auto op = [&](const char* name, OperatorEfficiency EfficiencyTable::*member,
+                        const char* doc) {
       s.object(name, member, operator_schema(), optional, doc);
     };
     op("gemm_bf16", &EfficiencyTable::gemm_bf16, "Dense matrix products in BF16.");
     op("gemm_fp8", &EfficiencyTable::gemm_fp8, "Dense matrix products in FP8 or INT8.");
-    op("gemm_fp4", &EfficiencyTable::gemm_fp4, "Dense matrix products on the FP4 unit; unused without one.");
+    op("gemm_fp4", &EfficiencyTable::gemm_fp4,
+       "Dense matrix products on the FP4 unit; unused without one.");
     op("moe_bf16", &EfficiencyTable::moe_bf16, "Fused expert layers in BF16.");
     op("moe_fp8", &EfficiencyTable::moe_fp8, "Fused expert layers in FP8 or INT8.");
-    op("moe_fp4", &EfficiencyTable::moe_fp4, "Fused expert layers on the FP4 unit; unused without one.");
+    op("moe_fp4", &EfficiencyTable::moe_fp4,
+       "Fused expert layers on the FP4 unit; unused without one.");
     op("prefill_attention", &EfficiencyTable::prefill_attention, "Attention over a prompt chunk.");
-    op("decode_attention", &EfficiencyTable::decode_attention, "Attention of one new token per sequence.");
+    op("decode_attention", &EfficiencyTable::decode_attention,
+       "Attention of one new token per sequence.");
     op("mla_prefill", &EfficiencyTable::mla_prefill, "Latent attention over a prompt chunk.");
-    op("mla_decode", &EfficiencyTable::mla_decode, "Latent attention of one new token per sequence.");
-    op("linear_attention", &EfficiencyTable::linear_attention, "Linear attention and its state update.");
-    op("elementwise", &EfficiencyTable::elementwise, "Norms, activations, rotary positions, quantisation.");
+    op("mla_decode", &EfficiencyTable::mla_decode,
+       "Latent attention of one new token per sequence.");
+    op("linear_attention", &EfficiencyTable::linear_attention,
+       "Linear attention and its state update.");
+    op("elementwise", &EfficiencyTable::elementwise,
+       "Norms, activations, rotary positions, quantisation.");
     op("all_reduce", &EfficiencyTable::all_reduce, "All-reduce inside the fast domain.");
     op("all_to_all", &EfficiencyTable::all_to_all, "Dispatch and combine of tokens to experts.");
     return s;
@@ -81,30 +92,39 @@ const Schema<HardwareSpec>& hardware_schema() {
       Schema<HardwareSpec>("hardware", "An accelerator with the machine around it.")
           .text("name", &HardwareSpec::name, required, "Name; equals the file name.")
           .text("vendor", &HardwareSpec::vendor, required, "Maker.")
-          .text("released", &HardwareSpec::released, optional, "ISO date, month or year of availability.")
+          .text("released", &HardwareSpec::released, optional,
+                "ISO date, month or year of availability.")
           .quantity("memory", &HardwareSpec::memory, Dimension::bytes, required, positive,
                     "Device memory per accelerator.")
-          .quantity("memory_bandwidth", &HardwareSpec::memory_bandwidth, Dimension::bytes_per_second, required,
-                    positive, "Device memory bandwidth.")
+          .quantity("memory_bandwidth", &HardwareSpec::memory_bandwidth,
+                    Dimension::bytes_per_second, required, positive, "Device memory bandwidth.")
           .object("peak", &HardwareSpec::peak, peak_schema(), required, "Dense peak rates.")
           .quantity("tdp", &HardwareSpec::tdp, Dimension::watts, optional, positive, "Board power.")
-          .quantity("all_in_power", &HardwareSpec::all_in_power, Dimension::watts, optional, not_negative,
-                    "Power per accelerator with its share of the machine and cooling; 0 W where unknown.")
-          .integer("per_node", &HardwareSpec::per_node, optional, Range{1, 1024}, "Accelerators in one machine.")
+          .quantity(
+              "all_in_power", &HardwareSpec::all_in_power, Dimension::watts, optional, not_negative,
+              "Power per accelerator with its share of the machine and cooling; 0 W where unknown.")
+          .integer("per_node", &HardwareSpec::per_node, optional, Range{1, 1024},
+                   "Accelerators in one machine.")
           .integer("per_domain", &HardwareSpec::per_domain, optional, Range{1, 16384},
                    "Accelerators joined by the scale-up link (GB200 NVL72: 72).")
-          .object("scale_up", &HardwareSpec::scale_up, link_schema(), required, "Link inside the domain.")
-          .object("scale_out", &HardwareSpec::scale_out, link_schema(), required, "Network between domains.")
-          .object("efficiency", &HardwareSpec::efficiency, efficiency_schema(), optional,
-                  "Efficiencies; a class that is missing is taken from models/hardware/_defaults.yaml.")
-          .list("sources", &HardwareSpec::sources, source_schema(), required, "Where the figures were read.")
+          .object("scale_up", &HardwareSpec::scale_up, link_schema(), required,
+                  "Link inside the domain.")
+          .object("scale_out", &HardwareSpec::scale_out, link_schema(), required,
+                  "Network between domains.")
+          .object(
+              "efficiency", &HardwareSpec::efficiency, efficiency_schema(), optional,
+              "Efficiencies; a class that is missing is taken from models/hardware/_defaults.yaml.")
+          .list("sources", &HardwareSpec::sources, source_schema(), required,
+                "Where the figures were read.")
           .text_list("notes", &HardwareSpec::notes, "Remarks shown with the device.")
           .check([](const HardwareSpec& h, const std::string& path) {
-            if (h.sources.empty()) throw InputError(place_of(h.places, "sources"), path + ".sources is empty.");
+            if (h.sources.empty())
+              throw InputError(place_of(h.places, "sources"), path + ".sources is empty.");
             if (h.per_domain % h.per_node != 0) {
               throw InputError(place_of(h.places, "per_domain"),
                                path + ".per_domain is " + std::to_string(h.per_domain) +
-                                   ", which is not a multiple of per_node " + std::to_string(h.per_node) + ".");
+                                   ", which is not a multiple of per_node " +
+                                   std::to_string(h.per_node) + ".");
             }
           });
   return schema;
@@ -115,7 +135,8 @@ const Schema<PriceBook>& price_schema() {
       Schema<GpuPrice>("gpu price", "What one hour of one accelerator costs, on a date.")
           .text("hardware", &GpuPrice::hardware, required, "Name of the accelerator.")
           .text("level", &GpuPrice::level, required,
-                "Kind of price: rent-3yr, rent-1yr, on-demand, spot, hyperscaler-own, neocloud-own, ...")
+                "Kind of price: rent-3yr, rent-1yr, on-demand, spot, hyperscaler-own, "
+                "neocloud-own, ...")
           .quantity("price", &GpuPrice::usd_per_hour, Dimension::usd_per_hour, required, positive,
                     "Price of one accelerator for one hour.")
           .text("date", &GpuPrice::date, required, "ISO date or month on which it held.")
@@ -129,8 +150,8 @@ const Schema<PriceBook>& price_schema() {
                     "Uncached prompt tokens.")
           .quantity("cached_input", &TokenPrice::cached_input, Dimension::usd_per_mtok, optional,
                     not_negative, "Prompt tokens found in the cache; left out where not stated.")
-          .quantity("cache_write", &TokenPrice::cache_write, Dimension::usd_per_mtok, optional, not_negative,
-                    "Prompt tokens written to the cache; left out where not stated.")
+          .quantity("cache_write", &TokenPrice::cache_write, Dimension::usd_per_mtok, optional,
+                    not_negative, "Prompt tokens written to the cache; left out where not stated.")
           .quantity("output", &TokenPrice::output, Dimension::usd_per_mtok, required, not_negative,
                     "Generated tokens.")
           .text("from", &TokenPrice::from, required, "Where the price was read.")
@@ -140,7 +161,8 @@ const Schema<PriceBook>& price_schema() {
           .text("name", &PriceBook::name, required, "Name; equals the file name.")
           .list("gpus", &PriceBook::gpus, gpu, optional, "Prices of accelerators.")
           .list("tokens", &PriceBook::tokens, token, optional, "Prices of API tokens.")
-          .list("sources", &PriceBook::sources, source_schema(), required, "Where the prices were read.");
+          .list("sources", &PriceBook::sources, source_schema(), required,
+                "Where the prices were read.");
   return schema;
 }
 

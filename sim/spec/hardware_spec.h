@@ -8,7 +8,8 @@
 
 namespace tollgate {
 
-/// Dense peak rates; 0 = the format has no matrix unit (sim/timing/compute_path.h says what runs instead).
+/// Dense peak rates; 0 = the format has no matrix unit (sim/timing/compute_path.h says what runs
+/// instead).
 struct PeakRates {
   double bf16 = 0;
   double fp8 = 0;
@@ -20,18 +21,18 @@ struct PeakRates {
 /// Links between accelerators. Bandwidths are per accelerator and one direction.
 struct LinkSpec {
   std::string name;
-  double bandwidth = 0;      ///< bytes/s
-  double latency = 0;        ///< seconds, one small message end to end
+  double bandwidth = 0;  ///< bytes/s
+  double latency = 0;    ///< seconds, one small message end to end
   Places places;
 };
 
 /// Three-constant efficiency of one operator class:
 /// t = launch + max(flops / (compute x peak), bytes / (memory x bandwidth)).
 struct OperatorEfficiency {
-  double compute = 0;        ///< reachable fraction of the peak
-  double memory = 0;         ///< reachable fraction of the memory (or link) bandwidth
-  double launch = 0;         ///< seconds per call
-  double log_sd = 0;         ///< standard deviation of ln(measured / predicted)
+  double compute = 0;  ///< reachable fraction of the peak
+  double memory = 0;   ///< reachable fraction of the memory (or link) bandwidth
+  double launch = 0;   ///< seconds per call
+  double log_sd = 0;   ///< standard deviation of ln(measured / predicted)
   Provenance provenance = Provenance::assumed;
   std::string source;
   Places places;
@@ -53,15 +54,15 @@ struct HardwareSpec {
   std::string name;
   std::string vendor;
   std::string released;
-  double memory = 0;               ///< bytes per accelerator
-  double memory_bandwidth = 0;     ///< bytes/s
+  double memory = 0;            ///< bytes per accelerator
+  double memory_bandwidth = 0;  ///< bytes/s
   PeakRates peak;
-  double tdp = 0;                  ///< watts per accelerator
-  double all_in_power = 0;         ///< watts per accelerator with its share of the machine; 0 = unknown
-  int per_node = 8;                ///< accelerators in one machine
-  int per_domain = 8;              ///< accelerators joined by the fast link (NVL72: 72)
-  LinkSpec scale_up;               ///< NVLink, Infinity Fabric, PCIe, ICI
-  LinkSpec scale_out;              ///< network card per accelerator
+  double tdp = 0;           ///< watts per accelerator
+  double all_in_power = 0;  ///< watts per accelerator with its share of the machine; 0 = unknown
+  int per_node = 8;         ///< accelerators in one machine
+  int per_domain = 8;       ///< accelerators joined by the fast link (NVL72: 72)
+  LinkSpec scale_up;        ///< NVLink, Infinity Fabric, PCIe, ICI
+  LinkSpec scale_out;       ///< network card per accelerator
   EfficiencyTable efficiency;
   std::vector<Source> sources;
   std::vector<std::string> notes;

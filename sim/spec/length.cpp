@@ -33,10 +33,14 @@ double integral_to(const std::vector<double>& quantiles, double p) {
 
 double LengthSpec::average() const {
   switch (kind) {
-    case LengthKind::fixed: return tokens;
-    case LengthKind::uniform: return (low + high) / 2;
-    case LengthKind::lognormal: return mean;
-    case LengthKind::quantiles: return integral_to(quantiles, 1);
+    case LengthKind::fixed:
+      return tokens;
+    case LengthKind::uniform:
+      return (low + high) / 2;
+    case LengthKind::lognormal:
+      return mean;
+    case LengthKind::quantiles:
+      return integral_to(quantiles, 1);
   }
   return 0;
 }

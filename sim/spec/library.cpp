@@ -14,10 +14,14 @@ constexpr std::size_t spec_file_limit = 1 << 20;
 
 const char* folder(Library::Shelf shelf) {
   switch (shelf) {
-    case Library::Shelf::llm: return "llm";
-    case Library::Shelf::hardware: return "hardware";
-    case Library::Shelf::prices: return "prices";
-    case Library::Shelf::traffic: return "traffic";
+    case Library::Shelf::llm:
+      return "llm";
+    case Library::Shelf::hardware:
+      return "hardware";
+    case Library::Shelf::prices:
+      return "prices";
+    case Library::Shelf::traffic:
+      return "traffic";
   }
   return "";
 }
@@ -34,8 +38,9 @@ void fill_efficiency(EfficiencyTable& table, const EfficiencyTable& defaults) {
        {&EfficiencyTable::gemm_bf16, &EfficiencyTable::gemm_fp8, &EfficiencyTable::gemm_fp4,
         &EfficiencyTable::moe_bf16, &EfficiencyTable::moe_fp8, &EfficiencyTable::moe_fp4,
         &EfficiencyTable::prefill_attention, &EfficiencyTable::decode_attention,
-        &EfficiencyTable::mla_prefill, &EfficiencyTable::mla_decode, &EfficiencyTable::linear_attention,
-        &EfficiencyTable::elementwise, &EfficiencyTable::all_reduce, &EfficiencyTable::all_to_all}) {
+        &EfficiencyTable::mla_prefill, &EfficiencyTable::mla_decode,
+        &EfficiencyTable::linear_attention, &EfficiencyTable::elementwise,
+        &EfficiencyTable::all_reduce, &EfficiencyTable::all_to_all}) {
     OperatorEfficiency& own = table.*member;
     const OperatorEfficiency& usual = defaults.*member;
     if (own.source.empty()) {
@@ -73,12 +78,14 @@ std::filesystem::path Library::find_root() {
     places.emplace_back(TOLLGATE_SOURCE_MODELS);
   }
   for (const auto& place : places) {
-    if (std::filesystem::is_directory(place / "llm") && std::filesystem::is_directory(place / "hardware")) {
+    if (std::filesystem::is_directory(place / "llm") &&
+        std::filesystem::is_directory(place / "hardware")) {
       return place;
     }
   }
   if (const char* given = std::getenv("TOLLGATE_MODELS"); given && *given) {
-    throw InputError("TOLLGATE_MODELS is " + quote(given, 200) + ", which has no folders llm and hardware.");
+    throw InputError("TOLLGATE_MODELS is " + quote(given, 200) +
+                     ", which has no folders llm and hardware.");
   }
   throw InputError("the folder models/ was not found; set TOLLGATE_MODELS to it.");
 }
@@ -109,7 +116,8 @@ YamlPtr Library::load_file(const std::filesystem::path& path) {
 YamlPtr Library::load(Shelf shelf, const std::string& name, const Place& asked) {
   if (name.ends_with(".yaml") || name.ends_with(".yml")) {
     const auto directory = std::filesystem::path(asked.file).parent_path();
-    const auto path = std::filesystem::path(name).is_absolute() ? std::filesystem::path(name) : directory / name;
+    const auto path =
+        std::filesystem::path(name).is_absolute() ? std::filesystem::path(name) : directory / name;
     if (!std::filesystem::exists(path)) {
       throw InputError(asked, "there is no file " + quote(path.string(), 200) + ".");
     }
@@ -119,8 +127,12 @@ YamlPtr Library::load(Shelf shelf, const std::string& name, const Place& asked) 
   for (const std::string& candidate : known) {
     if (candidate == name) return load_file(root_ / folder(shelf) / (candidate + ".yaml"));
   }
-  const char* what = shelf == Shelf::llm ? "model" : shelf == Shelf::hardware ? "hardware" : "traffic";
-  const char* list = shelf == Shelf::llm ? "models" : shelf == Shelf::hardware ? "hardware" : "traffic";
+  const char* what = shelf == Shelf::llm        ? "model"
+                     : shelf == Shelf::hardware ? "hardware"
+                                                : "traffic";
+  const char* list = shelf == Shelf::llm        ? "models"
+                     : shelf == Shelf::hardware ? "hardware"
+                                                : "traffic";
   std::string hint = did_you_mean(name, known);
   if (hint.empty()) hint = std::string(" 'tollgate list ") + list + "' names those that are.";
   throw InputError(asked, "no " + std::string(what) + " named " + quote(name) + " is in " +
@@ -149,7 +161,8 @@ RequestClass Library::traffic(const std::string& name, const Place& asked) {
 std::vector<PriceBook> Library::prices() {
   std::vector<PriceBook> books;
   for (const std::string& name : names(Shelf::prices)) {
-    books.push_back(price_schema().read(*load_file(root_ / folder(Shelf::prices) / (name + ".yaml")), ""));
+    books.push_back(
+        price_schema().read(*load_file(root_ / folder(Shelf::prices) / (name + ".yaml")), ""));
   }
   return books;
 }

@@ -10,23 +10,24 @@
 
 namespace tollgate {
 
-/// The folder models/: architectures, accelerators, prices and traffic by name. A name is the file's
-/// name without .yaml. Remembers what it read, for the digest of a run's inputs.
+/// The folder models/: architectures, accelerators, prices and traffic by name. A name is the
+/// file's name without .yaml. Remembers what it read, for the digest of a run's inputs.
 class Library {
  public:
   /// `root` holds llm/, hardware/, prices/, traffic/.
   explicit Library(std::filesystem::path root);
 
-  /// The first that exists of: $TOLLGATE_MODELS, models/ in the current directory, share/tollgate/models
-  /// beside the program's prefix, the source tree this program was built from. InputError when none.
+  /// The first that exists of: $TOLLGATE_MODELS, models/ in the current directory,
+  /// share/tollgate/models beside the program's prefix, the source tree this program was built
+  /// from. InputError when none.
   static std::filesystem::path find_root();
 
   enum class Shelf { llm, hardware, prices, traffic };
 
   std::vector<std::string> names(Shelf shelf) const;
 
-  /// Reads an entry. An unknown name is an InputError at `asked` with a suggestion. A name that ends
-  /// in .yaml is a path, relative to the directory of `asked.file`.
+  /// Reads an entry. An unknown name is an InputError at `asked` with a suggestion. A name that
+  /// ends in .yaml is a path, relative to the directory of `asked.file`.
   LlmSpec model(const std::string& name, const Place& asked);
   HardwareSpec hardware(const std::string& name, const Place& asked);
   RequestClass traffic(const std::string& name, const Place& asked);

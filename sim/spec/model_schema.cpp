@@ -22,7 +22,8 @@ FieldInfo custom_field(std::string name, std::string doc, Need need) {
 
 const Schema<SparseIndex>& index_schema() {
   static const auto schema =
-      Schema<SparseIndex>("index", "Indexer of a sparse attention: cheap scores choose the positions read.")
+      Schema<SparseIndex>("index",
+                          "Indexer of a sparse attention: cheap scores choose the positions read.")
           .integer("heads", &SparseIndex::heads, required, dimension_range, "Index query heads.")
           .integer("head_dim", &SparseIndex::head_dim, required, dimension_range,
                    "Width of an index key; one is cached per (compressed) position.")
@@ -36,14 +37,17 @@ const Schema<SparseIndex>& index_schema() {
 const Schema<AttentionSpec>& attention_schema() {
   static const auto schema =
       Schema<AttentionSpec>("attention", "One kind of token mixer.")
-          .choice<AttentionKind>("kind", &AttentionSpec::kind, required,
-                                 {{"gqa", AttentionKind::gqa},
-                                  {"mla", AttentionKind::mla},
-                                  {"linear", AttentionKind::linear}},
-                                 "gqa covers MHA, GQA, MQA, MFA and shared-KV MQA; mla is multi-head "
-                                 "latent attention; linear keeps a fixed state per sequence.")
-          .integer("heads", &AttentionSpec::heads, optional, dimension_range, "Query heads (gqa, mla).")
-          .integer("kv_heads", &AttentionSpec::kv_heads, optional, dimension_range, "Key-value heads (gqa).")
+          .choice<AttentionKind>(
+              "kind", &AttentionSpec::kind, required,
+              {{"gqa", AttentionKind::gqa},
+               {"mla", AttentionKind::mla},
+               {"linear", AttentionKind::linear}},
+              "gqa covers MHA, GQA, MQA, MFA and shared-KV MQA; mla is multi-head "
+              "latent attention; linear keeps a fixed state per sequence.")
+          .integer("heads", &AttentionSpec::heads, optional, dimension_range,
+                   "Query heads (gqa, mla).")
+          .integer("kv_heads", &AttentionSpec::kv_heads, optional, dimension_range,
+                   "Key-value heads (gqa).")
           .integer("head_dim", &AttentionSpec::head_dim, optional, dimension_range,
                    "Width of a query and key head (gqa).")
           .integer("v_head_dim", &AttentionSpec::v_head_dim, optional, count_range,
@@ -57,7 +61,8 @@ const Schema<AttentionSpec>& attention_schema() {
           .boolean("output_gate", &AttentionSpec::output_gate, optional,
                    "A gate of heads x v_head_dim on the output (Qwen3.5, Kimi K3).")
           .boolean("bias", &AttentionSpec::bias, optional, "Projections carry biases.")
-          .boolean("qk_norm", &AttentionSpec::qk_norm, optional, "Query and key are normalised per head.")
+          .boolean("qk_norm", &AttentionSpec::qk_norm, optional,
+                   "Query and key are normalised per head.")
           .integer("o_groups", &AttentionSpec::o_groups, optional, count_range,
                    "Groups of a low-rank output projection (DeepSeek-V4).")
           .integer("o_lora_rank", &AttentionSpec::o_lora_rank, optional, count_range,
@@ -92,15 +97,16 @@ const Schema<AttentionSpec>& attention_schema() {
           .check([](const AttentionSpec& a, const std::string& path) {
             const auto need = [&](int value, const char* key) {
               if (value > 0) return;
-              throw InputError(place_of(a.places, "kind"), path + " lacks '" + key +
-                                                               "', which this kind of attention needs.");
+              throw InputError(place_of(a.places, "kind"),
+                               path + " lacks '" + key + "', which this kind of attention needs.");
             };
             if (a.kind == AttentionKind::gqa) {
               need(a.heads, "heads"), need(a.kv_heads, "kv_heads"), need(a.head_dim, "head_dim");
               if (a.heads % a.kv_heads != 0) {
                 throw InputError(place_of(a.places, "kv_heads"),
                                  path + ".kv_heads is " + std::to_string(a.kv_heads) +
-                                     ", which does not divide the " + std::to_string(a.heads) + " heads.");
+                                     ", which does not divide the " + std::to_string(a.heads) +
+                                     " heads.");
               }
             } else if (a.kind == AttentionKind::mla) {
               need(a.heads, "heads"), need(a.kv_lora_rank, "kv_lora_rank");
@@ -121,17 +127,21 @@ const Schema<RouterSpec>& router_schema() {
                               {"sigmoid", GateScore::sigmoid},
                               {"sqrt_softplus", GateScore::sqrt_softplus}},
                              "Activation of the router's logits.")
-          .choice<GateOrder>("order", &RouterSpec::order, optional,
-                             {{"score_then_top_k", GateOrder::score_then_top_k},
-                              {"top_k_then_score", GateOrder::top_k_then_score}},
-                             "Whether the activation runs over all experts or over the chosen ones.")
-          .boolean("bias", &RouterSpec::bias, optional, "A balance bias is added to the score for selection.")
+          .choice<GateOrder>(
+              "order", &RouterSpec::order, optional,
+              {{"score_then_top_k", GateOrder::score_then_top_k},
+               {"top_k_then_score", GateOrder::top_k_then_score}},
+              "Whether the activation runs over all experts or over the chosen ones.")
+          .boolean("bias", &RouterSpec::bias, optional,
+                   "A balance bias is added to the score for selection.")
           .integer("groups", &RouterSpec::groups, optional, Range{1, 1024}, "Expert groups.")
           .integer("groups_kept", &RouterSpec::groups_kept, optional, Range{1, 1024},
                    "Groups a token may choose from.")
-          .boolean("renormalise", &RouterSpec::renormalise, optional, "Chosen weights are divided by their sum.")
+          .boolean("renormalise", &RouterSpec::renormalise, optional,
+                   "Chosen weights are divided by their sum.")
           .number("scale", &RouterSpec::scale, optional, positive, "Routed scaling factor.")
-          .boolean("hash", &RouterSpec::hash, optional, "Experts are looked up by token id (DeepSeek-V4).")
+          .boolean("hash", &RouterSpec::hash, optional,
+                   "Experts are looked up by token id (DeepSeek-V4).")
           .check([](const RouterSpec& r, const std::string& path) {
             if (r.groups_kept > r.groups) {
               throw InputError(place_of(r.places, "groups_kept"),
@@ -146,7 +156,8 @@ const Schema<FfnSpec>& ffn_schema() {
   static const auto schema =
       Schema<FfnSpec>("ffn", "One kind of feed-forward layer.")
           .choice<FfnKind>("kind", &FfnSpec::kind, required,
-                           {{"dense", FfnKind::dense}, {"moe", FfnKind::moe}}, "Dense or mixture of experts.")
+                           {{"dense", FfnKind::dense}, {"moe", FfnKind::moe}},
+                           "Dense or mixture of experts.")
           .integer("intermediate", &FfnSpec::intermediate, required, dimension_range,
                    "Hidden width (of one expert).")
           .boolean("gated", &FfnSpec::gated, optional, "Three matrices (SwiGLU); false: two.")
@@ -155,10 +166,13 @@ const Schema<FfnSpec>& ffn_schema() {
           .integer("zero_experts", &FfnSpec::zero_experts, optional, Range{0, 1024},
                    "Identity experts: routed to, but without weights or work (LongCat-Flash).")
           .integer("top_k", &FfnSpec::top_k, optional, Range{1, 32}, "Experts chosen per token.")
-          .integer("shared_experts", &FfnSpec::shared_experts, optional, Range{0, 64}, "Experts every token uses.")
-          .integer("shared_intermediate", &FfnSpec::shared_intermediate, optional, count_range,
-                   "Hidden width of all shared experts together; 0 means shared_experts x intermediate.")
-          .boolean("shared_gate", &FfnSpec::shared_gate, optional, "A scalar gate on the shared expert (Qwen).")
+          .integer("shared_experts", &FfnSpec::shared_experts, optional, Range{0, 64},
+                   "Experts every token uses.")
+          .integer(
+              "shared_intermediate", &FfnSpec::shared_intermediate, optional, count_range,
+              "Hidden width of all shared experts together; 0 means shared_experts x intermediate.")
+          .boolean("shared_gate", &FfnSpec::shared_gate, optional,
+                   "A scalar gate on the shared expert (Qwen).")
           .integer("latent", &FfnSpec::latent, optional, count_range,
                    "Width the routed experts work in instead of hidden (Kimi K3); 0 means hidden.")
           .object("router", &FfnSpec::router, router_schema(), optional, "How experts are chosen.")
@@ -170,14 +184,16 @@ const Schema<FfnSpec>& ffn_schema() {
             }
             if (f.top_k > f.experts + f.zero_experts) {
               throw InputError(place_of(f.places, "top_k"),
-                               path + ".top_k is " + std::to_string(f.top_k) + ", but the model has " +
+                               path + ".top_k is " + std::to_string(f.top_k) +
+                                   ", but the model has " +
                                    std::to_string(f.experts + f.zero_experts) + " experts.");
             }
             const int all = f.experts + f.zero_experts;
             if (all % f.router.groups != 0) {
               throw InputError(place_of(f.router.places, "groups"),
                                path + ".router.groups is " + std::to_string(f.router.groups) +
-                                   ", which does not divide the " + std::to_string(all) + " experts.");
+                                   ", which does not divide the " + std::to_string(all) +
+                                   " experts.");
             }
             if (f.top_k > all / f.router.groups * f.router.groups_kept) {
               throw InputError(place_of(f.router.places, "groups_kept"),
@@ -217,8 +233,9 @@ LayerSpec read_layer(const YamlNode& node, const std::string& path, const LlmSpe
         layer.ffns.push_back(find_named(model.ffns, *entry.value, at, "ffn"));
       }
     } else if (entry.key != "repeat") {
-      throw InputError(entry.place, path + " has no key " + quote(entry.key) + "." +
-                                        did_you_mean(entry.key, {"attention", "ffn", "repeat", "of"}));
+      throw InputError(entry.place,
+                       path + " has no key " + quote(entry.key) + "." +
+                           did_you_mean(entry.key, {"attention", "ffn", "repeat", "of"}));
     }
   }
   return layer;
@@ -253,14 +270,17 @@ void read_layers(const YamlNode& node, const std::string& path, const LlmSpec& m
   }
 }
 
-bool same(const LayerSpec& a, const LayerSpec& b) { return a.attention == b.attention && a.ffns == b.ffns; }
+bool same(const LayerSpec& a, const LayerSpec& b) {
+  return a.attention == b.attention && a.ffns == b.ffns;
+}
 
 YamlPtr write_layer(const LayerSpec& layer, const LlmSpec& model, int repeat) {
   auto node = yaml_mapping();
   if (repeat > 1) node->add("repeat", yaml_scalar(std::to_string(repeat)));
   node->add("attention",
-            yaml_scalar(layer.attention < 0 ? "none"
-                                            : model.attentions[static_cast<std::size_t>(layer.attention)].name));
+            yaml_scalar(layer.attention < 0
+                            ? "none"
+                            : model.attentions[static_cast<std::size_t>(layer.attention)].name));
   if (layer.ffns.size() == 1) {
     node->add("ffn", yaml_scalar(model.ffns[static_cast<std::size_t>(layer.ffns[0])].name));
   } else if (layer.ffns.empty()) {
@@ -302,7 +322,8 @@ YamlPtr write_layers(const LlmSpec& model) {
       }
       bool uniform = true;
       for (std::size_t k = 1; k < period; ++k) uniform = uniform && same(layers[i], layers[i + k]);
-      if (!uniform && times > 1 && times * period > best_times * std::max<std::size_t>(best_period, 1)) {
+      if (!uniform && times > 1 &&
+          times * period > best_times * std::max<std::size_t>(best_period, 1)) {
         best_period = period, best_times = times;
       }
     }
@@ -326,17 +347,19 @@ YamlPtr write_layers(const LlmSpec& model) {
 
 const Schema<PublishedFigures>& published_schema() {
   static const auto schema =
-      Schema<PublishedFigures>("published", "Figures stated by the publisher, which ours are checked against.")
-          .number("total_parameters", &PublishedFigures::total_parameters, optional, parameter_range,
-                  "All parameters; 0 means not stated.")
-          .number("active_parameters", &PublishedFigures::active_parameters, optional, parameter_range,
-                  "Parameters used per token; 0 means not stated.")
-          .boolean("active_counts_embeddings", &PublishedFigures::active_counts_embeddings, optional,
-                   "Whether active_parameters counts the embedding and the LM head.")
-          .boolean("active_counts_lm_head", &PublishedFigures::active_counts_lm_head, optional,
-                   "Whether active_parameters counts the LM head, where it leaves the embedding out.")
-          .number("kv_bytes_per_token", &PublishedFigures::kv_bytes_per_token, optional, parameter_range,
-                  "Cached bytes per token of context; 0 means not stated.");
+      Schema<PublishedFigures>("published",
+                               "Figures stated by the publisher, which ours are checked against.")
+          .number("total_parameters", &PublishedFigures::total_parameters, optional,
+                  parameter_range, "All parameters; 0 means not stated.")
+          .number("active_parameters", &PublishedFigures::active_parameters, optional,
+                  parameter_range, "Parameters used per token; 0 means not stated.")
+          .boolean("active_counts_embeddings", &PublishedFigures::active_counts_embeddings,
+                   optional, "Whether active_parameters counts the embedding and the LM head.")
+          .boolean(
+              "active_counts_lm_head", &PublishedFigures::active_counts_lm_head, optional,
+              "Whether active_parameters counts the LM head, where it leaves the embedding out.")
+          .number("kv_bytes_per_token", &PublishedFigures::kv_bytes_per_token, optional,
+                  parameter_range, "Cached bytes per token of context; 0 means not stated.");
   return schema;
 }
 
@@ -349,16 +372,17 @@ std::vector<std::pair<std::string, Precision>> precision_choices() {
 }
 
 const Schema<Source>& source_schema() {
-  static const auto schema = Schema<Source>("source", "Where figures were read.")
-                                 .text("what", &Source::what, required, "What was taken from there.")
-                                 .text("from", &Source::from, required, "Document, or repository and commit.")
-                                 .text("date", &Source::date, required, "ISO date of the source or of its reading.");
+  static const auto schema =
+      Schema<Source>("source", "Where figures were read.")
+          .text("what", &Source::what, required, "What was taken from there.")
+          .text("from", &Source::from, required, "Document, or repository and commit.")
+          .text("date", &Source::date, required, "ISO date of the source or of its reading.");
   return schema;
 }
 
 const Schema<PrecisionMap>& precision_schema() {
-  const auto field = [](Schema<PrecisionMap>& schema, const char* name, Precision PrecisionMap::*member,
-                        const char* doc) {
+  const auto field = [](Schema<PrecisionMap>& schema, const char* name,
+                        Precision PrecisionMap::*member, const char* doc) {
     schema.choice<Precision>(name, member, optional, precision_choices(), doc);
   };
   static const auto schema = [&] {
@@ -386,10 +410,12 @@ const Schema<LlmSpec>& model_schema() {
     s.text("released", &LlmSpec::released, optional, "ISO date or month of release.");
     s.boolean("closed", &LlmSpec::closed, optional,
               "The architecture is not published: the entry carries prices only.");
-    s.integer("hidden", &LlmSpec::hidden, optional, dimension_range, "Width of the residual stream.");
+    s.integer("hidden", &LlmSpec::hidden, optional, dimension_range,
+              "Width of the residual stream.");
     s.integer("vocab", &LlmSpec::vocab, optional, dimension_range, "Vocabulary size.");
     s.integer("context", &LlmSpec::context, optional, Range{1, 1e9}, "Longest context in tokens.");
-    s.boolean("tied_embeddings", &LlmSpec::tied_embeddings, optional, "The LM head is the token embedding.");
+    s.boolean("tied_embeddings", &LlmSpec::tied_embeddings, optional,
+              "The LM head is the token embedding.");
     s.integer("hyper_connections", &LlmSpec::hyper_connections, optional, Range{1, 64},
               "Residual streams (DeepSeek-V4 mHC).");
     s.number("other_parameters", &LlmSpec::other_parameters, optional, parameter_range,
@@ -398,48 +424,56 @@ const Schema<LlmSpec>& model_schema() {
                 "Kinds of attention, by a name the layers use.");
     s.named_map("ffn", &LlmSpec::ffns, ffn_schema(), optional,
                 "Kinds of feed-forward layers, by a name the layers use.");
-    s.custom(custom_field("layers",
-                          "The layers in order: a list of {repeat, attention, ffn} or {repeat, of: [...]}; "
-                          "`none` means no such part, a list of ffn names runs side by side.",
-                          optional),
-             [](const YamlNode& node, const std::string& path, LlmSpec& model) {
-               model.layers.clear();
-               read_layers(node, path, model, 0, model.layers);
-             },
-             [](const LlmSpec& model) { return model.layers.empty() ? nullptr : write_layers(model); });
-    s.custom(custom_field("mtp",
-                          "Multi-token-prediction modules: {modules, attention, ffn}; each has one "
-                          "layer and a projection from 2 x hidden.",
-                          optional),
-             [](const YamlNode& node, const std::string& path, LlmSpec& model) {
-               expect_kind(node, YamlNode::Kind::mapping, path);
-               YamlNode layer = node;
-               const auto* modules = node.find("modules");
-               if (!modules) throw InputError(node.place, path + " lacks the required key 'modules'.");
-               model.mtp.modules =
-                   static_cast<int>(scalar::integer(*modules->value, path + ".modules", {1, 16}));
-               std::erase_if(layer.entries, [](const auto& entry) { return entry.key == "modules"; });
-               model.mtp.layer = read_layer(layer, path, model);
-             },
-             [](const LlmSpec& model) -> YamlPtr {
-               if (model.mtp.modules == 0) return nullptr;
-               auto node = yaml_mapping();
-               node->add("modules", yaml_scalar(std::to_string(model.mtp.modules)));
-               const YamlPtr layer = write_layer(model.mtp.layer, model, 1);
-               for (auto& entry : layer->entries) node->entries.push_back(std::move(entry));
-               return node;
-             });
-    s.object("precision", &LlmSpec::precision, precision_schema(), optional, "Storage formats as shipped.");
+    s.custom(
+        custom_field(
+            "layers",
+            "The layers in order: a list of {repeat, attention, ffn} or {repeat, of: [...]}; "
+            "`none` means no such part, a list of ffn names runs side by side.",
+            optional),
+        [](const YamlNode& node, const std::string& path, LlmSpec& model) {
+          model.layers.clear();
+          read_layers(node, path, model, 0, model.layers);
+        },
+        [](const LlmSpec& model) { return model.layers.empty() ? nullptr : write_layers(model); });
+    s.custom(
+        custom_field("mtp",
+                     "Multi-token-prediction modules: {modules, attention, ffn}; each has one "
+                     "layer and a projection from 2 x hidden.",
+                     optional),
+        [](const YamlNode& node, const std::string& path, LlmSpec& model) {
+          expect_kind(node, YamlNode::Kind::mapping, path);
+          YamlNode layer = node;
+          const auto* modules = node.find("modules");
+          if (!modules) throw InputError(node.place, path + " lacks the required key 'modules'.");
+          model.mtp.modules =
+              static_cast<int>(scalar::integer(*modules->value, path + ".modules", {1, 16}));
+          std::erase_if(layer.entries, [](const auto& entry) { return entry.key == "modules"; });
+          model.mtp.layer = read_layer(layer, path, model);
+        },
+        [](const LlmSpec& model) -> YamlPtr {
+          if (model.mtp.modules == 0) return nullptr;
+          auto node = yaml_mapping();
+          node->add("modules", yaml_scalar(std::to_string(model.mtp.modules)));
+          const YamlPtr layer = write_layer(model.mtp.layer, model, 1);
+          for (auto& entry : layer->entries) node->entries.push_back(std::move(entry));
+          return node;
+        });
+    s.object("precision", &LlmSpec::precision, precision_schema(), optional,
+             "Storage formats as shipped.");
     s.object("published", &LlmSpec::published, published_schema(), optional, "Published figures.");
     s.list("sources", &LlmSpec::sources, source_schema(), required, "Where the figures were read.");
     s.text_list("notes", &LlmSpec::notes, "Remarks shown with the model.");
     s.check([](const LlmSpec& m, const std::string& path) {
-      if (m.sources.empty()) throw InputError(place_of(m.places, "sources"), path + ".sources is empty.");
+      if (m.sources.empty())
+        throw InputError(place_of(m.places, "sources"), path + ".sources is empty.");
       if (m.closed) return;
-      if (m.hidden == 0) throw InputError(place_of(m.places, ""), path + " lacks the key 'hidden'.");
+      if (m.hidden == 0)
+        throw InputError(place_of(m.places, ""), path + " lacks the key 'hidden'.");
       if (m.vocab == 0) throw InputError(place_of(m.places, ""), path + " lacks the key 'vocab'.");
-      if (m.context == 0) throw InputError(place_of(m.places, ""), path + " lacks the key 'context'.");
-      if (m.layers.empty()) throw InputError(place_of(m.places, "layers"), path + " has no layers.");
+      if (m.context == 0)
+        throw InputError(place_of(m.places, ""), path + " lacks the key 'context'.");
+      if (m.layers.empty())
+        throw InputError(place_of(m.places, "layers"), path + " has no layers.");
     });
     return s;
   }();
@@ -449,7 +483,8 @@ const Schema<LlmSpec>& model_schema() {
 void check_schema_version(const YamlNode& root) {
   expect_kind(root, YamlNode::Kind::mapping, "the document");
   const auto* version = root.find("schema_version");
-  if (!version) throw InputError(root.place, "the file lacks 'schema_version: 1', which comes first.");
+  if (!version)
+    throw InputError(root.place, "the file lacks 'schema_version: 1', which comes first.");
   const long long number = scalar::integer(*version->value, "schema_version", {1, 1000});
   if (number != 1) {
     throw InputError(version->value->place, "schema_version is " + std::to_string(number) +

@@ -22,13 +22,16 @@ GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& 
   }
   if (found.empty()) {
     const std::vector<std::string> known(levels.begin(), levels.end());
-    throw InputError(asked, "there is no price of " + hardware + " at level " + quote(level) + " in models/prices; " +
-                                (known.empty() ? std::string("none is known at any level, so give "
-                                                             "pricing.usd_per_gpu_hour.")
-                                               : "known levels: " + join(known) + "." + did_you_mean(level, known)));
+    throw InputError(
+        asked,
+        "there is no price of " + hardware + " at level " + quote(level) + " in models/prices; " +
+            (known.empty() ? std::string("none is known at any level, so give "
+                                         "pricing.usd_per_gpu_hour.")
+                           : "known levels: " + join(known) + "." + did_you_mean(level, known)));
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const GpuPrice& a, const GpuPrice& b) { return a.usd_per_hour < b.usd_per_hour; });
+  std::stable_sort(found.begin(), found.end(), [](const GpuPrice& a, const GpuPrice& b) {
+    return a.usd_per_hour < b.usd_per_hour;
+  });
   return found[(found.size() - 1) / 2];
 }
 

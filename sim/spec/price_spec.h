@@ -9,17 +9,17 @@ namespace tollgate {
 
 /// What one hour of one accelerator costs, on a date.
 struct GpuPrice {
-  std::string hardware;      ///< name of a models/hardware entry
-  std::string level;         ///< rent-3yr, rent-1yr, on-demand, hyperscaler-own, neocloud-own, ...
+  std::string hardware;  ///< name of a models/hardware entry
+  std::string level;     ///< rent-3yr, rent-1yr, on-demand, hyperscaler-own, neocloud-own, ...
   double usd_per_hour = 0;
-  std::string date;          ///< ISO date or month the price held
-  std::string from;          ///< who published it
+  std::string date;  ///< ISO date or month the price held
+  std::string from;  ///< who published it
   Places places;
 };
 
 /// What an API charges per million tokens, on a date. Prices are USD.
 struct TokenPrice {
-  std::string model;         ///< name of a models/llm entry
+  std::string model;  ///< name of a models/llm entry
   std::string seller;
   std::string date;
   double input = 0;

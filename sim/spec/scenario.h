@@ -13,24 +13,25 @@ namespace tollgate {
 
 /// How a model is spread over accelerators. 0 = chosen by the search (`auto`).
 /// World size = tensor x pipeline x data_attention. Attention is sharded over `tensor` ranks inside
-/// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x data_attention
-/// splitting each expert (moe_tp = tensor x data_attention / expert).
+/// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x
+/// data_attention splitting each expert (moe_tp = tensor x data_attention / expert).
 struct DeploymentSpec {
-  int gpus = 0;              ///< per replica; 0 = whatever is cheapest
+  int gpus = 0;  ///< per replica; 0 = whatever is cheapest
   int tensor = 0;
   int pipeline = 0;
   int expert = 0;
   int data_attention = 0;
-  std::optional<Precision> weights;   ///< every class stored wider is narrowed to it; else as shipped
+  std::optional<Precision>
+      weights;  ///< every class stored wider is narrowed to it; else as shipped
   std::optional<Precision> kv_cache;
-  int max_batch = 0;         ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
-  int max_num_seqs = 1024;   ///< sequences a data-parallel group may run (vLLM API server default)
-  int batched_tokens = 8192; ///< token budget of one step (vLLM API server default on >= 70 GiB)
-  double memory_utilisation = 0.9;    ///< vLLM default
-  bool planned_placement = false;    ///< experts placed by EPLB instead of contiguously
-  int redundant_experts = 0;         ///< replicas beyond one per expert, with planned placement
-  int plan_domains = 0;              ///< domains of the traffic the plan was made from; 0 = as served
-  double mtp_acceptance_length = 1;   ///< tokens emitted per verify step
+  int max_batch = 0;          ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
+  int max_num_seqs = 1024;    ///< sequences a data-parallel group may run (vLLM API server default)
+  int batched_tokens = 8192;  ///< token budget of one step (vLLM API server default on >= 70 GiB)
+  double memory_utilisation = 0.9;  ///< vLLM default
+  bool planned_placement = false;   ///< experts placed by EPLB instead of contiguously
+  int redundant_experts = 0;        ///< replicas beyond one per expert, with planned placement
+  int plan_domains = 0;  ///< domains of the traffic the plan was made from; 0 = as served
+  double mtp_acceptance_length = 1;  ///< tokens emitted per verify step
   int mtp_draft_tokens = 0;
   Places places;
 };
@@ -39,19 +40,19 @@ struct DeploymentSpec {
 struct RoutingSpec {
   enum class Popularity { family, uniform, lognormal };
   Popularity popularity = Popularity::family;
-  double sigma = 0;          ///< lognormal: total ln-popularity spread
-  int domains = 4;           ///< kinds of traffic mixed; 1 = all requests alike, the most skewed
-  int layers = 8;            ///< independent popularity draws
-  int tokens = 8192;         ///< tokens drawn per layer, for decode and for prompts
+  double sigma = 0;   ///< lognormal: total ln-popularity spread
+  int domains = 4;    ///< kinds of traffic mixed; 1 = all requests alike, the most skewed
+  int layers = 8;     ///< independent popularity draws
+  int tokens = 8192;  ///< tokens drawn per layer, for decode and for prompts
   std::string backend = "auto";
   Places places;
 };
 
 /// Where the dollars come from.
 struct PricingSpec {
-  std::string level = "rent-3yr";     ///< GpuPrice::level
-  double usd_per_gpu_hour = 0;        ///< > 0: this price instead of the book
-  double utilisation = 1;             ///< time-average over peak throughput, 0..1
+  std::string level = "rent-3yr";  ///< GpuPrice::level
+  double usd_per_gpu_hour = 0;     ///< > 0: this price instead of the book
+  double utilisation = 1;          ///< time-average over peak throughput, 0..1
   Places places;
 };
 
@@ -60,28 +61,29 @@ struct CandidateSpec {
   LlmSpec model;
   HardwareSpec hardware;
   DeploymentSpec deployment;
-  RoutingSpec routing;       ///< the scenario's, with the candidate's own keys on top
-  PricingSpec pricing;       ///< the scenario's, with the candidate's own keys on top
-  GpuPrice price;            ///< the one that applies, already looked up
+  RoutingSpec routing;  ///< the scenario's, with the candidate's own keys on top
+  PricingSpec pricing;  ///< the scenario's, with the candidate's own keys on top
+  GpuPrice price;       ///< the one that applies, already looked up
   Places places;
 };
 
 /// Constants of the method that are not properties of a device; each can be overridden. The sources
 /// of the defaults stand in docs/method.md.
 struct MethodSpec {
-  double host_per_step = 0.3e-3;       ///< seconds per engine step outside the device's kernels
-  double host_per_sequence = 4e-6;     ///< seconds per sequence and step
-  double host_per_request = 70e-3;     ///< seconds from arrival to the first step that can take it
-  double activation_factor = 1;        ///< times the engines' workspace (sim/placement/memory_plan.cpp)
-  double runtime_overhead = 3.9e9;     ///< bytes per accelerator: context, graphs, communication buffers
-  double serving_log_sd = 0.12;        ///< log-sd of steady-state predictions beyond the operators' own
+  double host_per_step = 0.3e-3;    ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 4e-6;  ///< seconds per sequence and step
+  double host_per_request = 70e-3;  ///< seconds from arrival to the first step that can take it
+  double activation_factor = 1;  ///< times the engines' workspace (sim/placement/memory_plan.cpp)
+  double runtime_overhead =
+      3.9e9;                     ///< bytes per accelerator: context, graphs, communication buffers
+  double serving_log_sd = 0.12;  ///< log-sd of steady-state predictions beyond the operators' own
   Places places;
 };
 
 /// A question, complete: everything a run depends on.
 struct Scenario {
   std::string name;
-  std::string question;      ///< one sentence for the report
+  std::string question;  ///< one sentence for the report
   std::uint64_t seed = 1;
   std::vector<CandidateSpec> candidates;
   std::vector<RequestClass> workload;
@@ -89,7 +91,7 @@ struct Scenario {
   SloSpec slo;
   RoutingSpec routing;
   MethodSpec method;
-  std::string inputs_digest; ///< of the scenario text, the overrides and every file it refers to
+  std::string inputs_digest;  ///< of the scenario text, the overrides and every file it refers to
 };
 
 }  // namespace tollgate

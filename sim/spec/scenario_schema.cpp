@@ -56,22 +56,28 @@ FieldInfo reference(const char* name, const SchemaInfo& child, Need need, const 
 const Schema<CandidateText>& candidate_schema() {
   static const auto schema = [] {
     Schema<CandidateText> s("candidate", "One architecture on one kind of accelerator.");
-    s.text("name", &CandidateText::name, optional, "Name in the report; by default made of model and hardware.");
+    s.text("name", &CandidateText::name, optional,
+           "Name in the report; by default made of model and hardware.");
     keep(s, &CandidateText::model,
          reference("model", model_schema().info(), required,
-                   "Name of a models/llm entry, a path ending in .yaml, or an inline model; an inline model "
-                   "may begin with `base: NAME` and give only the keys that differ (maps such as `ffn` are replaced whole)."));
+                   "Name of a models/llm entry, a path ending in .yaml, or an inline model; an "
+                   "inline model "
+                   "may begin with `base: NAME` and give only the keys that differ (maps such as "
+                   "`ffn` are replaced whole)."));
     keep(s, &CandidateText::hardware,
          reference("hardware", hardware_schema().info(), required,
-                   "Name of a models/hardware entry, a path, an inline accelerator (also with `base`), or a "
+                   "Name of a models/hardware entry, a path, an inline accelerator (also with "
+                   "`base`), or a "
                    "list of names: one candidate each."));
     keep(s, &CandidateText::deployment,
          reference("deployment", deployment_schema().info(), optional,
                    "`auto` searches; a mapping fixes what it names. Default: the scenario's."));
     keep(s, &CandidateText::pricing,
-         reference("pricing", pricing_schema().info(), optional, "On top of the scenario's pricing."));
+         reference("pricing", pricing_schema().info(), optional,
+                   "On top of the scenario's pricing."));
     keep(s, &CandidateText::routing,
-         reference("routing", routing_schema().info(), optional, "On top of the scenario's routing."));
+         reference("routing", routing_schema().info(), optional,
+                   "On top of the scenario's routing."));
     return s;
   }();
   return schema;
@@ -91,19 +97,26 @@ FieldInfo workload_field() {
 
 const Schema<ScenarioText>& scenario_schema() {
   static const auto schema = [] {
-    Schema<ScenarioText> s("scenario", "A question: candidates, a workload, a load and a latency target.");
+    Schema<ScenarioText> s("scenario",
+                           "A question: candidates, a workload, a load and a latency target.");
     s.text("name", &ScenarioText::name, required, "Short name of the scenario.");
-    s.text("question", &ScenarioText::question, optional, "What the scenario asks, in one sentence.");
-    s.integer("seed", &ScenarioText::seed, optional, Range{0, 9e15}, "Seed of every random number.");
-    s.list("candidates", &ScenarioText::candidates, candidate_schema(), required, "What is compared.");
+    s.text("question", &ScenarioText::question, optional,
+           "What the scenario asks, in one sentence.");
+    s.integer("seed", &ScenarioText::seed, optional, Range{0, 9e15},
+              "Seed of every random number.");
+    s.list("candidates", &ScenarioText::candidates, candidate_schema(), required,
+           "What is compared.");
     keep(s, &ScenarioText::workload, workload_field());
-    s.object("load", &ScenarioText::load, load_schema(), required, "What is offered to the service.");
+    s.object("load", &ScenarioText::load, load_schema(), required,
+             "What is offered to the service.");
     s.object("slo", &ScenarioText::slo, slo_schema(), optional, "Latency target.");
     keep(s, &ScenarioText::deployment,
-         reference("deployment", deployment_schema().info(), optional, "Default deployment of the candidates."));
+         reference("deployment", deployment_schema().info(), optional,
+                   "Default deployment of the candidates."));
     keep(s, &ScenarioText::pricing,
          reference("pricing", pricing_schema().info(), optional, "Where the dollars come from."));
-    s.object("routing", &ScenarioText::routing, routing_schema(), optional, "How tokens spread over experts.");
+    s.object("routing", &ScenarioText::routing, routing_schema(), optional,
+             "How tokens spread over experts.");
     s.object("method", &ScenarioText::method, method_schema(), optional,
              "Constants of the method; docs/method.md says where the defaults come from.");
     return s;
@@ -129,7 +142,8 @@ DeploymentSpec read_deployment(const YamlPtr& node, const std::string& path, Dep
   if (!node) return start;
   if (node->kind == YamlNode::Kind::scalar) {
     if (node->scalar != "auto") {
-      throw InputError(node->place, path + " must be 'auto' or a mapping, but is " + quote(node->scalar) + ".");
+      throw InputError(node->place,
+                       path + " must be 'auto' or a mapping, but is " + quote(node->scalar) + ".");
     }
     start.gpus = start.tensor = start.pipeline = start.expert = start.data_attention = 0;
     return start;
@@ -140,7 +154,8 @@ DeploymentSpec read_deployment(const YamlPtr& node, const std::string& path, Dep
 std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) {
   expect_kind(node, YamlNode::Kind::sequence, "workload");
   if (node.items.empty()) {
-    throw InputError(node.place, "workload has no request classes; there would be nothing to serve.");
+    throw InputError(node.place,
+                     "workload has no request classes; there would be nothing to serve.");
   }
   std::vector<RequestClass> classes;
   for (std::size_t i = 0; i < node.items.size(); ++i) {
@@ -148,7 +163,8 @@ std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) 
     const std::string path = "workload[" + std::to_string(i) + "]";
     expect_kind(item, YamlNode::Kind::mapping, path);
     if (const auto* traffic = item.find("traffic")) {
-      RequestClass start = library.traffic(scalar::text(*traffic->value, path + ".traffic"), traffic->value->place);
+      RequestClass start =
+          library.traffic(scalar::text(*traffic->value, path + ".traffic"), traffic->value->place);
       YamlNode rest = item;
       std::erase_if(rest.entries, [](const auto& entry) { return entry.key == "traffic"; });
       classes.push_back(request_class_schema().read(rest, path, std::move(start), true));
@@ -165,28 +181,35 @@ void check_deployment(const CandidateSpec& c) {
   const auto at = [&](const char* key) {
     return d.places.count(key) ? place_of(d.places, key) : place_of(c.places, "");
   };
-  const long long known = 1LL * std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
+  const long long known =
+      1LL * std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
   if (known > 16384) {
-    throw InputError(at("tensor"), "deployment.tensor x pipeline x data_attention is " + std::to_string(known) +
+    throw InputError(at("tensor"), "deployment.tensor x pipeline x data_attention is " +
+                                       std::to_string(known) +
                                        ", more than the 16384 accelerators a replica may have.");
   }
   for (const AttentionSpec& a : c.model.attentions) {
     const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
     if (d.tensor > 1 && heads % d.tensor != 0) {
-      throw InputError(at("tensor"), "deployment.tensor is " + std::to_string(d.tensor) + ", which does not divide the " +
-                                         std::to_string(heads) + " heads of " + c.model.name + ".");
+      throw InputError(at("tensor"), "deployment.tensor is " + std::to_string(d.tensor) +
+                                         ", which does not divide the " + std::to_string(heads) +
+                                         " heads of " + c.model.name + ".");
     }
   }
   if (d.mtp_draft_tokens > 0 && c.model.mtp.modules == 0) {
-    throw InputError(at("mtp_draft_tokens"), "deployment.mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
-                                                 ", but " + c.model.name + " has no multi-token-prediction module.");
+    throw InputError(at("mtp_draft_tokens"),
+                     "deployment.mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
+                         ", but " + c.model.name + " has no multi-token-prediction module.");
   }
   if (d.gpus > 0 && d.tensor && d.pipeline && d.data_attention && known != d.gpus) {
-    throw InputError(at("gpus"), "deployment.gpus is " + std::to_string(d.gpus) + ", but tensor x pipeline x "
-                                     "data_attention is " + std::to_string(known) + ".");
+    throw InputError(at("gpus"), "deployment.gpus is " + std::to_string(d.gpus) +
+                                     ", but tensor x pipeline x "
+                                     "data_attention is " +
+                                     std::to_string(known) + ".");
   }
   if (d.pipeline > static_cast<int>(c.model.layers.size())) {
-    throw InputError(at("pipeline"), "deployment.pipeline is " + std::to_string(d.pipeline) + ", but the model has " +
+    throw InputError(at("pipeline"), "deployment.pipeline is " + std::to_string(d.pipeline) +
+                                         ", but the model has " +
                                          std::to_string(c.model.layers.size()) + " layers.");
   }
   if (d.expert > 1) {
@@ -195,12 +218,13 @@ void check_deployment(const CandidateSpec& c) {
       if (ffn.kind == FfnKind::moe) fewest = fewest ? std::min(fewest, ffn.experts) : ffn.experts;
     }
     if (fewest == 0) {
-      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " + c.model.name +
-                                         " has no experts.");
+      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " +
+                                         c.model.name + " has no experts.");
     }
     if (d.expert > fewest) {
-      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " + c.model.name +
-                                         " has only " + std::to_string(fewest) + " experts.");
+      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " +
+                                         c.model.name + " has only " + std::to_string(fewest) +
+                                         " experts.");
     }
     if (d.tensor && d.data_attention && (d.tensor * d.data_attention) % d.expert != 0) {
       throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) +
@@ -215,8 +239,9 @@ void check_context(const CandidateSpec& c, const std::vector<RequestClass>& work
     const double mean = r.input.average() + r.output.average();
     if (!c.model.closed && mean > static_cast<double>(c.model.context)) {
       throw InputError(place_of(r.places, "input"),
-                       "class " + quote(r.name) + " needs " + fixed(mean, 0) + " tokens of context on average, but " +
-                           c.model.name + " has " + std::to_string(c.model.context) + ".");
+                       "class " + quote(r.name) + " needs " + fixed(mean, 0) +
+                           " tokens of context on average, but " + c.model.name + " has " +
+                           std::to_string(c.model.context) + ".");
     }
   }
 }
@@ -226,42 +251,52 @@ void check_context(const CandidateSpec& c, const std::vector<RequestClass>& work
 const Schema<DeploymentSpec>& deployment_schema() {
   static const auto schema = [] {
     constexpr Range degree{1, 16384};
-    Schema<DeploymentSpec> s("deployment", "How a model is spread over accelerators; what is left out is searched.");
-    s.integer("gpus", &DeploymentSpec::gpus, optional, degree,
-              "Accelerators per replica; left out: one machine, or as many as the sizes below make.");
-    s.integer("tensor", &DeploymentSpec::tensor, optional, degree, "Tensor-parallel size of attention.");
+    Schema<DeploymentSpec> s(
+        "deployment", "How a model is spread over accelerators; what is left out is searched.");
+    s.integer(
+        "gpus", &DeploymentSpec::gpus, optional, degree,
+        "Accelerators per replica; left out: one machine, or as many as the sizes below make.");
+    s.integer("tensor", &DeploymentSpec::tensor, optional, degree,
+              "Tensor-parallel size of attention.");
     s.integer("pipeline", &DeploymentSpec::pipeline, optional, degree, "Pipeline stages.");
     s.integer("expert", &DeploymentSpec::expert, optional, degree,
               "Expert-parallel size; tensor x data_attention / expert ranks share each expert.");
     s.integer("data_attention", &DeploymentSpec::data_attention, optional, degree,
               "Data-parallel attention groups, each with its own KV cache.");
-    const auto precision = [&](const char* name, std::optional<Precision> DeploymentSpec::*member, const char* doc) {
+    const auto precision = [&](const char* name, std::optional<Precision> DeploymentSpec::*member,
+                               const char* doc) {
       FieldInfo info;
       info.name = name;
       info.type = FieldInfo::Type::choice;
       info.doc = doc;
       info.default_text = "as shipped";
       for (const PrecisionInfo& p : all_precisions) info.choices.emplace_back(p.name);
-      s.custom(info,
-               [member, choices = info.choices](const YamlNode& n, const std::string& p, DeploymentSpec& d) {
-                 d.*member = all_precisions[scalar::choice(n, p, choices)].precision;
-               },
-               [member](const DeploymentSpec& d) -> YamlPtr {
-                 if (!(d.*member)) return nullptr;
-                 return yaml_scalar(std::string(tollgate::info(*(d.*member)).name));
-               });
+      s.custom(
+          info,
+          [member, choices = info.choices](const YamlNode& n, const std::string& p,
+                                           DeploymentSpec& d) {
+            d.*member = all_precisions[scalar::choice(n, p, choices)].precision;
+          },
+          [member](const DeploymentSpec& d) -> YamlPtr {
+            if (!(d.*member)) return nullptr;
+            return yaml_scalar(std::string(tollgate::info(*(d.*member)).name));
+          });
     };
-    precision("weights", &DeploymentSpec::weights,
-              "Storage format of the weight matrices instead of the shipped one; embedding, router and "
-              "whatever is already narrower stay.");
-    precision("kv_cache", &DeploymentSpec::kv_cache, "Storage format of the KV cache instead of the model's.");
+    precision(
+        "weights", &DeploymentSpec::weights,
+        "Storage format of the weight matrices instead of the shipped one; embedding, router and "
+        "whatever is already narrower stay.");
+    precision("kv_cache", &DeploymentSpec::kv_cache,
+              "Storage format of the KV cache instead of the model's.");
     s.integer("max_batch", &DeploymentSpec::max_batch, optional, Range{1, 1e6},
               "Most sequences in flight per replica; left out: memory decides.");
     s.integer("max_num_seqs", &DeploymentSpec::max_num_seqs, optional, Range{1, 1e6},
-              "Sequences a data-parallel group may run at once (vLLM's default on accelerators with 70 GiB or "
+              "Sequences a data-parallel group may run at once (vLLM's default on accelerators "
+              "with 70 GiB or "
               "more).");
-    s.integer("batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
-              "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
+    s.integer(
+        "batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
+        "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
     s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
              "Share of device memory the engine may use.");
     s.choice<bool>("expert_placement", &DeploymentSpec::planned_placement, optional,
@@ -270,22 +305,27 @@ const Schema<DeploymentSpec>& deployment_schema() {
     s.integer("redundant_experts", &DeploymentSpec::redundant_experts, optional, Range{0, 4096},
               "Replicas beyond one per expert, rounded up to whole slots per rank (eplb).");
     s.integer("plan_domains", &DeploymentSpec::plan_domains, optional, Range{0, 64},
-              "Kinds of traffic the plan was made from, where that differs from what is served; 0 means as served "
+              "Kinds of traffic the plan was made from, where that differs from what is served; 0 "
+              "means as served "
               "(eplb).");
     s.integer("mtp_draft_tokens", &DeploymentSpec::mtp_draft_tokens, optional, Range{0, 16},
               "Draft tokens per step of multi-token prediction; 0 is off.");
-    s.number("mtp_acceptance_length", &DeploymentSpec::mtp_acceptance_length, optional, Range{1, 17},
-             "Tokens emitted per verify step, the certain one included; measured, never predicted here.");
+    s.number("mtp_acceptance_length", &DeploymentSpec::mtp_acceptance_length, optional,
+             Range{1, 17},
+             "Tokens emitted per verify step, the certain one included; measured, never predicted "
+             "here.");
     s.check([](const DeploymentSpec& d, const std::string& path) {
       for (const char* key : {"redundant_experts", "plan_domains"}) {
         if (d.places.count(key) && !d.planned_placement) {
-          throw InputError(place_of(d.places, key), path + "." + key + " goes with 'expert_placement: eplb'.");
+          throw InputError(place_of(d.places, key),
+                           path + "." + key + " goes with 'expert_placement: eplb'.");
         }
       }
       if (d.mtp_acceptance_length > 1 + d.mtp_draft_tokens) {
         throw InputError(place_of(d.places, "mtp_acceptance_length"),
-                         path + ".mtp_acceptance_length is " + shortest(d.mtp_acceptance_length) + ", but " +
-                             std::to_string(d.mtp_draft_tokens) + " draft tokens give at most " +
+                         path + ".mtp_acceptance_length is " + shortest(d.mtp_acceptance_length) +
+                             ", but " + std::to_string(d.mtp_draft_tokens) +
+                             " draft tokens give at most " +
                              std::to_string(d.mtp_draft_tokens + 1) + ".");
       }
     });
@@ -297,35 +337,42 @@ const Schema<DeploymentSpec>& deployment_schema() {
 const Schema<RoutingSpec>& routing_schema() {
   static const auto schema =
       Schema<RoutingSpec>("routing", "How tokens spread over experts.")
-          .choice<RoutingSpec::Popularity>("popularity", &RoutingSpec::popularity, optional,
-                                           {{"family", RoutingSpec::Popularity::family},
-                                            {"uniform", RoutingSpec::Popularity::uniform},
-                                            {"lognormal", RoutingSpec::Popularity::lognormal}},
-                                           "family: log-normal with the model family's spread; uniform: perfect "
-                                           "balance in expectation; lognormal: the `sigma` given.")
+          .choice<RoutingSpec::Popularity>(
+              "popularity", &RoutingSpec::popularity, optional,
+              {{"family", RoutingSpec::Popularity::family},
+               {"uniform", RoutingSpec::Popularity::uniform},
+               {"lognormal", RoutingSpec::Popularity::lognormal}},
+              "family: log-normal with the model family's spread; uniform: perfect "
+              "balance in expectation; lognormal: the `sigma` given.")
           .number("sigma", &RoutingSpec::sigma, optional, Range{0, 4},
                   "lognormal: standard deviation of the logarithm of expert popularity.")
           .integer("domains", &RoutingSpec::domains, optional, Range{1, 64},
                    "Kinds of traffic that are mixed (family popularity); 1 is the most skewed.")
-          .integer("layers", &RoutingSpec::layers, optional, Range{1, 256}, "Independent popularity draws.")
-          .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20}, "Tokens routed per draw.")
+          .integer("layers", &RoutingSpec::layers, optional, Range{1, 256},
+                   "Independent popularity draws.")
+          .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20},
+                   "Tokens routed per draw.")
           .check([](const RoutingSpec& r, const std::string& path) {
             const bool lognormal = r.popularity == RoutingSpec::Popularity::lognormal;
             if (!lognormal && r.places.count("sigma")) {
-              throw InputError(place_of(r.places, "sigma"), path + ".sigma goes with 'popularity: lognormal'.");
+              throw InputError(place_of(r.places, "sigma"),
+                               path + ".sigma goes with 'popularity: lognormal'.");
             }
             if (lognormal && !r.places.count("sigma")) {
-              throw InputError(place_of(r.places, "popularity"), path + " lacks 'sigma', which lognormal needs.");
+              throw InputError(place_of(r.places, "popularity"),
+                               path + " lacks 'sigma', which lognormal needs.");
             }
             if (1LL * r.layers * r.tokens > (1 << 24)) {
-              throw InputError(place_of(r.places, "tokens"), path + ".layers x tokens is " +
-                                                                 std::to_string(1LL * r.layers * r.tokens) +
-                                                                 ", more than the 16777216 that are routed per run.");
+              throw InputError(place_of(r.places, "tokens"),
+                               path + ".layers x tokens is " +
+                                   std::to_string(1LL * r.layers * r.tokens) +
+                                   ", more than the 16777216 that are routed per run.");
             }
           })
-          .choice<std::string>("backend", &RoutingSpec::backend, optional,
-                               {{"auto", "auto"}, {"reference", "reference"}, {"tbb", "tbb"}, {"cuda", "cuda"}},
-                               "Where the routing engine runs; results do not depend on it.");
+          .choice<std::string>(
+              "backend", &RoutingSpec::backend, optional,
+              {{"auto", "auto"}, {"reference", "reference"}, {"tbb", "tbb"}, {"cuda", "cuda"}},
+              "Where the routing engine runs; results do not depend on it.");
   return schema;
 }
 
@@ -333,9 +380,11 @@ const Schema<PricingSpec>& pricing_schema() {
   static const auto schema =
       Schema<PricingSpec>("pricing", "Where the dollars come from.")
           .text("level", &PricingSpec::level, optional,
-                "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, hyperscaler-own, "
+                "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, "
+                "hyperscaler-own, "
                 "neocloud-own, ...")
-          .quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour, optional, positive,
+          .quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour,
+                    optional, positive,
                     "Price of one accelerator for one hour, instead of looking it up.")
           .number("utilisation", &PricingSpec::utilisation, optional, Range{0, 1, true},
                   "Time-average over peak throughput: what idle hours cost.");
@@ -345,15 +394,17 @@ const Schema<PricingSpec>& pricing_schema() {
 const Schema<MethodSpec>& method_schema() {
   static const auto schema =
       Schema<MethodSpec>("method", "Constants of the method.")
-          .quantity("host_per_step", &MethodSpec::host_per_step, Dimension::seconds, optional, not_negative,
-                    "Time per engine step outside the device's kernels.")
-          .quantity("host_per_sequence", &MethodSpec::host_per_sequence, Dimension::seconds, optional, not_negative,
-                    "Time per sequence and step outside the kernels.")
-          .quantity("host_per_request", &MethodSpec::host_per_request, Dimension::seconds, optional, not_negative,
-                    "Time from arrival to the first step that can take a request.")
+          .quantity("host_per_step", &MethodSpec::host_per_step, Dimension::seconds, optional,
+                    not_negative, "Time per engine step outside the device's kernels.")
+          .quantity("host_per_sequence", &MethodSpec::host_per_sequence, Dimension::seconds,
+                    optional, not_negative, "Time per sequence and step outside the kernels.")
+          .quantity("host_per_request", &MethodSpec::host_per_request, Dimension::seconds, optional,
+                    not_negative, "Time from arrival to the first step that can take a request.")
           .number("activation_factor", &MethodSpec::activation_factor, optional, positive,
-                  "Workspace per accelerator, times what engines reserve (docs/method.md, \"Placement\").")
-          .quantity("runtime_overhead", &MethodSpec::runtime_overhead, Dimension::bytes, optional, not_negative,
+                  "Workspace per accelerator, times what engines reserve (docs/method.md, "
+                  "\"Placement\").")
+          .quantity("runtime_overhead", &MethodSpec::runtime_overhead, Dimension::bytes, optional,
+                    not_negative,
                     "Memory per accelerator for context, graphs and communication buffers.")
           .number("serving_log_sd", &MethodSpec::serving_log_sd, optional, Range{0, 3},
                   "Log standard deviation of steady-state predictions beyond the operators' own.");
@@ -379,7 +430,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.routing = raw.routing;
   scenario.method = raw.method;
   scenario.workload = read_workload(*raw.workload, library);
-  if (raw.candidates.empty()) throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
+  if (raw.candidates.empty())
+    throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
 
   const std::vector<PriceBook> books = library.prices();
   const PricingSpec pricing =
@@ -396,34 +448,46 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
         [&](const std::string& name, const Place& asked) { return library.model(name, asked); });
     if (candidate.model.closed) {
       throw InputError(text_of.model->place,
-                       candidate.model.name + " is closed: its architecture is not published, so it has prices only.");
+                       candidate.model.name +
+                           " is closed: its architecture is not published, so it has prices only.");
     }
     candidate.deployment = read_deployment(text_of.deployment, path + ".deployment", deployment);
-    candidate.pricing = text_of.pricing ? pricing_schema().read(*text_of.pricing, path + ".pricing", pricing, true)
-                                        : pricing;
-    candidate.routing = text_of.routing ? routing_schema().read(*text_of.routing, path + ".routing", raw.routing, true)
+    candidate.pricing =
+        text_of.pricing ? pricing_schema().read(*text_of.pricing, path + ".pricing", pricing, true)
+                        : pricing;
+    candidate.routing = text_of.routing ? routing_schema().read(*text_of.routing, path + ".routing",
+                                                                raw.routing, true)
                                         : raw.routing;
     std::vector<YamlPtr> hardware{text_of.hardware};
     if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
-    if (hardware.empty()) throw InputError(text_of.hardware->place, path + ".hardware is an empty list.");
+    if (hardware.empty())
+      throw InputError(text_of.hardware->place, path + ".hardware is an empty list.");
     for (const YamlPtr& node : hardware) {
-      candidate.hardware = resolve<HardwareSpec>(
-          *node, path + ".hardware", hardware_schema(),
-          [&](const std::string& name, const Place& asked) { return library.hardware(name, asked); });
+      candidate.hardware = resolve<HardwareSpec>(*node, path + ".hardware", hardware_schema(),
+                                                 [&](const std::string& name, const Place& asked) {
+                                                   return library.hardware(name, asked);
+                                                 });
       library.complete(candidate.hardware);
-      candidate.name = text_of.name.empty() ? candidate.model.name + " on " + candidate.hardware.name : text_of.name;
-      if (!text_of.name.empty() && hardware.size() > 1) candidate.name += " on " + candidate.hardware.name;
+      candidate.name = text_of.name.empty()
+                           ? candidate.model.name + " on " + candidate.hardware.name
+                           : text_of.name;
+      if (!text_of.name.empty() && hardware.size() > 1)
+        candidate.name += " on " + candidate.hardware.name;
       if (!names.insert(candidate.name).second) {
-        throw InputError(place_of(text_of.places, ""), "there are two candidates named " + quote(candidate.name) + ".");
+        throw InputError(place_of(text_of.places, ""),
+                         "there are two candidates named " + quote(candidate.name) + ".");
       }
       check_deployment(candidate);
       check_context(candidate, scenario.workload);
       if (candidate.pricing.usd_per_gpu_hour > 0) {
-        candidate.price = {candidate.hardware.name, "given", candidate.pricing.usd_per_gpu_hour, "", "the scenario", {}};
+        candidate.price = {candidate.hardware.name, "given", candidate.pricing.usd_per_gpu_hour, "",
+                           "the scenario",          {}};
       } else {
-        const Place asked = candidate.pricing.places.count("level") ? place_of(candidate.pricing.places, "level")
-                                                                    : node->place;
-        candidate.price = find_gpu_price(books, candidate.hardware.name, candidate.pricing.level, asked);
+        const Place asked = candidate.pricing.places.count("level")
+                                ? place_of(candidate.pricing.places, "level")
+                                : node->place;
+        candidate.price =
+            find_gpu_price(books, candidate.hardware.name, candidate.pricing.level, asked);
       }
       scenario.candidates.push_back(candidate);
     }
@@ -441,7 +505,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
 
 Scenario load_scenario(const std::filesystem::path& path, const std::vector<std::string>& overrides,
                        Library& library) {
-  return parse_scenario(read_text_file(path, scenario_file_limit), path.string(), overrides, library);
+  return parse_scenario(read_text_file(path, scenario_file_limit), path.string(), overrides,
+                        library);
 }
 
 }  // namespace tollgate

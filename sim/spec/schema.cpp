@@ -46,9 +46,11 @@ std::string describe(const Range& range) {
 
 void expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& path) {
   if (node.kind == kind) return;
-  throw InputError(node.place, path + " must be " + std::string(describe(kind)) + ", but is " +
-                                   std::string(describe(node.kind)) +
-                                   (node.kind == YamlNode::Kind::scalar ? " (" + quote(node.scalar) + ")" : "") + ".");
+  throw InputError(
+      node.place, path + " must be " + std::string(describe(kind)) + ", but is " +
+                      std::string(describe(node.kind)) +
+                      (node.kind == YamlNode::Kind::scalar ? " (" + quote(node.scalar) + ")" : "") +
+                      ".");
 }
 
 void unknown_key(const YamlNode::Entry& entry, const std::string& path, const SchemaInfo& info) {
@@ -98,7 +100,9 @@ double quantity(const YamlNode& node, const std::string& path, Dimension dimensi
   const std::string& value = expect_scalar(node, path, "a number with a unit");
   std::string why;
   const auto si = parse_quantity(value, dimension, &why);
-  if (!si) throw InputError(node.place, path + ": " + why + (why.back() == '?' || why.back() == '.' ? "" : "."));
+  if (!si)
+    throw InputError(node.place,
+                     path + ": " + why + (why.back() == '?' || why.back() == '.' ? "" : "."));
   check_range(*si, value, node, path, range);
   return *si;
 }

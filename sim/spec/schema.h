@@ -32,17 +32,28 @@ struct SchemaInfo;
 
 /// What documentation, the JSON Schema and "did you mean" know about one field.
 struct FieldInfo {
-  enum class Type { text, integer, number, quantity, boolean, choice, object, list, named_map, custom };
+  enum class Type {
+    text,
+    integer,
+    number,
+    quantity,
+    boolean,
+    choice,
+    object,
+    list,
+    named_map,
+    custom
+  };
   std::string name;
   Type type = Type::text;
   std::string doc;
   bool required = false;
   std::string default_text;
-  std::string range;                   ///< "above 0", "0 to 1", ...
+  std::string range;  ///< "above 0", "0 to 1", ...
   std::vector<std::string> choices;
   std::vector<std::string> units;
-  const SchemaInfo* child = nullptr;   ///< object, list and named_map
-  bool reference = false;              ///< text naming a models/ entry is accepted instead of an object
+  const SchemaInfo* child = nullptr;  ///< object, list and named_map
+  bool reference = false;  ///< text naming a models/ entry is accepted instead of an object
   FieldInfo::Type element = Type::object;  ///< list: type of an element
 };
 
@@ -57,10 +68,12 @@ namespace scalar {
 std::string text(const YamlNode& node, const std::string& path);
 long long integer(const YamlNode& node, const std::string& path, const Range& range);
 double number(const YamlNode& node, const std::string& path, const Range& range);
-double quantity(const YamlNode& node, const std::string& path, Dimension dimension, const Range& range);
+double quantity(const YamlNode& node, const std::string& path, Dimension dimension,
+                const Range& range);
 bool boolean(const YamlNode& node, const std::string& path);
 /// Index into `choices`.
-std::size_t choice(const YamlNode& node, const std::string& path, const std::vector<std::string>& choices);
+std::size_t choice(const YamlNode& node, const std::string& path,
+                   const std::vector<std::string>& choices);
 }  // namespace scalar
 
 /// "above 0", "0 to 1", or "" for no bound.
@@ -70,8 +83,8 @@ void expect_kind(const YamlNode& node, YamlNode::Kind kind, const std::string& p
 [[noreturn]] void unknown_key(const YamlNode::Entry& entry, const std::string& path,
                               const SchemaInfo& info);
 
-/// The field table of a struct: reads it from YAML strictly, writes it back, and describes itself for
-/// the JSON Schema and the reference pages. T must have a member `places`.
+/// The field table of a struct: reads it from YAML strictly, writes it back, and describes itself
+/// for the JSON Schema and the reference pages. T must have a member `places`.
 template <class T>
 class Schema {
  public:
@@ -81,9 +94,10 @@ class Schema {
   Schema(std::string name, std::string doc) : info_{std::move(name), std::move(doc), {}} {}
 
   Schema& text(std::string name, std::string T::*member, Need need, std::string doc) {
-    return add(field(std::move(name), FieldInfo::Type::text, need, std::move(doc)),
-               [member](const YamlNode& n, const std::string& p, T& t) { t.*member = scalar::text(n, p); },
-               [member](const T& t) { return yaml_scalar(t.*member); });
+    return add(
+        field(std::move(name), FieldInfo::Type::text, need, std::move(doc)),
+        [member](const YamlNode& n, const std::string& p, T& t) { t.*member = scalar::text(n, p); },
+        [member](const T& t) { return yaml_scalar(t.*member); });
   }
 
   template <class Integer>
@@ -91,21 +105,23 @@ class Schema {
     auto info = field(std::move(name), FieldInfo::Type::integer, need, std::move(doc));
     range.high = std::min(range.high, static_cast<double>(std::numeric_limits<Integer>::max()));
     info.range = describe(range);
-    return add(std::move(info),
-               [member, range](const YamlNode& n, const std::string& p, T& t) {
-                 t.*member = static_cast<Integer>(scalar::integer(n, p, range));
-               },
-               [member](const T& t) { return yaml_scalar(std::to_string(t.*member)); });
+    return add(
+        std::move(info),
+        [member, range](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = static_cast<Integer>(scalar::integer(n, p, range));
+        },
+        [member](const T& t) { return yaml_scalar(std::to_string(t.*member)); });
   }
 
   Schema& number(std::string name, double T::*member, Need need, Range range, std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::number, need, std::move(doc));
     info.range = describe(range);
-    return add(std::move(info),
-               [member, range](const YamlNode& n, const std::string& p, T& t) {
-                 t.*member = scalar::number(n, p, range);
-               },
-               [member](const T& t) { return yaml_scalar(number_text(t.*member)); });
+    return add(
+        std::move(info),
+        [member, range](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = scalar::number(n, p, range);
+        },
+        [member](const T& t) { return yaml_scalar(number_text(t.*member)); });
   }
 
   Schema& quantity(std::string name, double T::*member, Dimension dimension, Need need, Range range,
@@ -113,17 +129,21 @@ class Schema {
     auto info = field(std::move(name), FieldInfo::Type::quantity, need, std::move(doc));
     info.range = describe(range);
     for (const auto unit : accepted_units(dimension)) info.units.emplace_back(unit);
-    return add(std::move(info),
-               [=](const YamlNode& n, const std::string& p, T& t) {
-                 t.*member = scalar::quantity(n, p, dimension, range);
-               },
-               [=](const T& t) { return yaml_scalar(format_quantity(t.*member, dimension)); });
+    return add(
+        std::move(info),
+        [=](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = scalar::quantity(n, p, dimension, range);
+        },
+        [=](const T& t) { return yaml_scalar(format_quantity(t.*member, dimension)); });
   }
 
   Schema& boolean(std::string name, bool T::*member, Need need, std::string doc) {
-    return add(field(std::move(name), FieldInfo::Type::boolean, need, std::move(doc)),
-               [member](const YamlNode& n, const std::string& p, T& t) { t.*member = scalar::boolean(n, p); },
-               [member](const T& t) { return yaml_scalar(t.*member ? "true" : "false"); });
+    return add(
+        field(std::move(name), FieldInfo::Type::boolean, need, std::move(doc)),
+        [member](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = scalar::boolean(n, p);
+        },
+        [member](const T& t) { return yaml_scalar(t.*member ? "true" : "false"); });
   }
 
   template <class E>
@@ -131,32 +151,35 @@ class Schema {
                  std::vector<std::pair<std::string, E>> choices, std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::choice, need, std::move(doc));
     for (const auto& [text, value] : choices) info.choices.push_back(text);
-    return add(std::move(info),
-               [member, choices, names = info.choices](const YamlNode& n, const std::string& p, T& t) {
-                 std::vector<std::string> texts;
-                 for (const auto& [text, value] : choices) texts.push_back(text);
-                 t.*member = choices[scalar::choice(n, p, texts)].second;
-               },
-               [member, choices](const T& t) -> YamlPtr {
-                 for (const auto& [text, value] : choices) {
-                   if (value == t.*member) return yaml_scalar(text);
-                 }
-                 return nullptr;
-               });
+    return add(
+        std::move(info),
+        [member, choices, names = info.choices](const YamlNode& n, const std::string& p, T& t) {
+          std::vector<std::string> texts;
+          for (const auto& [text, value] : choices) texts.push_back(text);
+          t.*member = choices[scalar::choice(n, p, texts)].second;
+        },
+        [member, choices](const T& t) -> YamlPtr {
+          for (const auto& [text, value] : choices) {
+            if (value == t.*member) return yaml_scalar(text);
+          }
+          return nullptr;
+        });
   }
 
   template <class C>
-  Schema& object(std::string name, C T::*member, const Schema<C>& child, Need need, std::string doc) {
+  Schema& object(std::string name, C T::*member, const Schema<C>& child, Need need,
+                 std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::object, need, std::move(doc));
     info.child = &child.info();
-    return add(std::move(info),
-               [member, &child](const YamlNode& n, const std::string& p, T& t) {
-                 t.*member = child.read(n, p, t.*member);
-               },
-               [member, &child](const T& t) -> YamlPtr {
-                 YamlPtr node = child.write(t.*member);
-                 return node->entries.empty() ? nullptr : node;
-               });
+    return add(
+        std::move(info),
+        [member, &child](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = child.read(n, p, t.*member);
+        },
+        [member, &child](const T& t) -> YamlPtr {
+          YamlPtr node = child.write(t.*member);
+          return node->entries.empty() ? nullptr : node;
+        });
   }
 
   template <class C>
@@ -164,20 +187,21 @@ class Schema {
                std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::list, need, std::move(doc));
     info.child = &child.info();
-    return add(std::move(info),
-               [member, &child](const YamlNode& n, const std::string& p, T& t) {
-                 expect_kind(n, YamlNode::Kind::sequence, p);
-                 (t.*member).clear();
-                 for (std::size_t i = 0; i < n.items.size(); ++i) {
-                   (t.*member).push_back(child.read(*n.items[i], p + "[" + std::to_string(i) + "]"));
-                 }
-               },
-               [member, &child](const T& t) -> YamlPtr {
-                 if ((t.*member).empty()) return nullptr;
-                 auto node = yaml_sequence();
-                 for (const C& item : t.*member) node->items.push_back(child.write(item));
-                 return node;
-               });
+    return add(
+        std::move(info),
+        [member, &child](const YamlNode& n, const std::string& p, T& t) {
+          expect_kind(n, YamlNode::Kind::sequence, p);
+          (t.*member).clear();
+          for (std::size_t i = 0; i < n.items.size(); ++i) {
+            (t.*member).push_back(child.read(*n.items[i], p + "[" + std::to_string(i) + "]"));
+          }
+        },
+        [member, &child](const T& t) -> YamlPtr {
+          if ((t.*member).empty()) return nullptr;
+          auto node = yaml_sequence();
+          for (const C& item : t.*member) node->items.push_back(child.write(item));
+          return node;
+        });
   }
 
   /// A mapping from names to objects; the name is stored in C::name.
@@ -186,45 +210,48 @@ class Schema {
                     std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::named_map, need, std::move(doc));
     info.child = &child.info();
-    return add(std::move(info),
-               [member, &child](const YamlNode& n, const std::string& p, T& t) {
-                 expect_kind(n, YamlNode::Kind::mapping, p);
-                 (t.*member).clear();
-                 for (const auto& entry : n.entries) {
-                   C item = child.read(*entry.value, p + "." + entry.key);
-                   item.name = entry.key;
-                   (t.*member).push_back(std::move(item));
-                 }
-               },
-               [member, &child](const T& t) -> YamlPtr {
-                 if ((t.*member).empty()) return nullptr;
-                 auto node = yaml_mapping();
-                 for (const C& item : t.*member) {
-                   node->add(item.name, child.write(item));
-                 }
-                 return node;
-               });
+    return add(
+        std::move(info),
+        [member, &child](const YamlNode& n, const std::string& p, T& t) {
+          expect_kind(n, YamlNode::Kind::mapping, p);
+          (t.*member).clear();
+          for (const auto& entry : n.entries) {
+            C item = child.read(*entry.value, p + "." + entry.key);
+            item.name = entry.key;
+            (t.*member).push_back(std::move(item));
+          }
+        },
+        [member, &child](const T& t) -> YamlPtr {
+          if ((t.*member).empty()) return nullptr;
+          auto node = yaml_mapping();
+          for (const C& item : t.*member) {
+            node->add(item.name, child.write(item));
+          }
+          return node;
+        });
   }
 
   Schema& text_list(std::string name, std::vector<std::string> T::*member, std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::list, Need::optional, std::move(doc));
     info.element = FieldInfo::Type::text;
-    return add(std::move(info),
-               [member](const YamlNode& n, const std::string& p, T& t) {
-                 expect_kind(n, YamlNode::Kind::sequence, p);
-                 (t.*member).clear();
-                 for (const auto& item : n.items) (t.*member).push_back(scalar::text(*item, p));
-               },
-               [member](const T& t) -> YamlPtr {
-                 if ((t.*member).empty()) return nullptr;
-                 auto node = yaml_sequence();
-                 for (const auto& item : t.*member) node->items.push_back(yaml_scalar(item));
-                 return node;
-               });
+    return add(
+        std::move(info),
+        [member](const YamlNode& n, const std::string& p, T& t) {
+          expect_kind(n, YamlNode::Kind::sequence, p);
+          (t.*member).clear();
+          for (const auto& item : n.items) (t.*member).push_back(scalar::text(*item, p));
+        },
+        [member](const T& t) -> YamlPtr {
+          if ((t.*member).empty()) return nullptr;
+          auto node = yaml_sequence();
+          for (const auto& item : t.*member) node->items.push_back(yaml_scalar(item));
+          return node;
+        });
   }
 
   /// Anything else: `info` describes it, `read` and `write` do it (write may return null: omit).
-  Schema& custom(FieldInfo info, Read read, Write write = [](const T&) { return YamlPtr(); }) {
+  Schema& custom(
+      FieldInfo info, Read read, Write write = [](const T&) { return YamlPtr(); }) {
     return add(std::move(info), std::move(read), std::move(write));
   }
 
@@ -236,7 +263,8 @@ class Schema {
 
   /// Reads a mapping on top of `start`. With a start that is not the default (a `base`), required
   /// fields may be missing. Throws InputError.
-  T read(const YamlNode& node, const std::string& path, T start = T{}, bool complete = false) const {
+  T read(const YamlNode& node, const std::string& path, T start = T{},
+         bool complete = false) const {
     expect_kind(node, YamlNode::Kind::mapping, path.empty() ? info_.name : path);
     T result = std::move(start);
     result.places[""] = node.place;
@@ -256,7 +284,8 @@ class Schema {
     }
     for (const Field& field : fields_) {
       if (!complete && field.required && !node.find(info_.fields[field.index].name)) {
-        throw InputError(node.place, (path.empty() ? info_.name : path) + " lacks the required key '" +
+        throw InputError(node.place, (path.empty() ? info_.name : path) +
+                                         " lacks the required key '" +
                                          info_.fields[field.index].name + "'.");
       }
     }
@@ -301,7 +330,9 @@ class Schema {
     info.doc = std::move(doc);
     return info;
   }
-  static bool equal(const YamlNode& a, const YamlNode& b) { return to_yaml_value(a) == to_yaml_value(b); }
+  static bool equal(const YamlNode& a, const YamlNode& b) {
+    return to_yaml_value(a) == to_yaml_value(b);
+  }
   static std::string to_yaml_value(const YamlNode& node) {
     return node.kind == YamlNode::Kind::scalar ? node.scalar : to_yaml(node);
   }

@@ -112,7 +112,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (!tag.empty() && tag != "?" && tag != "!") {
-      throw InputError(at(mark), "the tag " + quote(tag) + " is not supported; write plain values.");
+      throw InputError(at(mark),
+                       "the tag " + quote(tag) + " is not supported; write plain values.");
     }
   }
   bool expects_key() const {
@@ -122,7 +123,8 @@ class TreeBuilder : public YAML::EventHandler {
   void take_key(const YamlNode& key) {
     auto& entries = open_.back().node->entries;
     if (key.scalar == "<<" && key.plain) {
-      throw InputError(key.place, "merge keys (<<) are not supported; repeat the keys, or use 'base'.");
+      throw InputError(key.place,
+                       "merge keys (<<) are not supported; repeat the keys, or use 'base'.");
     }
     for (const auto& entry : entries) {
       if (entry.key == key.scalar) {
@@ -179,7 +181,8 @@ bool plain_is_safe(const std::string& text) {
     if (text == null) return false;
   }
   static const std::string unsafe_first = "!&*-?:,[]{}#|>@`\"'% ";
-  const bool number_like = text.front() == '-' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1]));
+  const bool number_like =
+      text.front() == '-' && text.size() > 1 && std::isdigit(static_cast<unsigned char>(text[1]));
   if (unsafe_first.find(text.front()) != std::string::npos && !number_like) return false;
   if (text.back() == ' ' || text.back() == ':') return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -216,12 +219,14 @@ std::string scalar_text(const std::string& text) {
 
 std::string flow_text(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::null: return "null";
+    case YamlNode::Kind::null:
+      return "null";
     case YamlNode::Kind::scalar: {
-      const bool safe = plain_is_safe(node.scalar) &&
-                        node.scalar.find_first_of(",[]{}") == std::string::npos;
-      return safe ? node.scalar : scalar_text(node.scalar).front() == '"' ? scalar_text(node.scalar)
-                                                                          : '"' + node.scalar + '"';
+      const bool safe =
+          plain_is_safe(node.scalar) && node.scalar.find_first_of(",[]{}") == std::string::npos;
+      return safe                                      ? node.scalar
+             : scalar_text(node.scalar).front() == '"' ? scalar_text(node.scalar)
+                                                       : '"' + node.scalar + '"';
     }
     case YamlNode::Kind::sequence: {
       std::vector<std::string> parts;
@@ -230,7 +235,8 @@ std::string flow_text(const YamlNode& node) {
     }
     case YamlNode::Kind::mapping: {
       std::vector<std::string> parts;
-      for (const auto& e : node.entries) parts.push_back(scalar_text(e.key) + ": " + flow_text(*e.value));
+      for (const auto& e : node.entries)
+        parts.push_back(scalar_text(e.key) + ": " + flow_text(*e.value));
       return "{" + join(parts) + "}";
     }
   }
@@ -242,9 +248,13 @@ void emit(const YamlNode& node, int indent, std::string& out) {
   for (const auto& entry : node.entries) {
     out += pad + scalar_text(entry.key) + ":";
     const std::string flow = flow_text(*entry.value);
-    const bool scalar = entry.value->kind == YamlNode::Kind::scalar || entry.value->kind == YamlNode::Kind::null;
+    const bool scalar =
+        entry.value->kind == YamlNode::Kind::scalar || entry.value->kind == YamlNode::Kind::null;
     if (scalar) {
-      out += " " + (entry.value->kind == YamlNode::Kind::null ? "null" : scalar_text(entry.value->scalar)) + "\n";
+      out +=
+          " " +
+          (entry.value->kind == YamlNode::Kind::null ? "null" : scalar_text(entry.value->scalar)) +
+          "\n";
     } else if (flow.size() + static_cast<std::size_t>(indent) + entry.key.size() < 96) {
       out += " " + flow + "\n";
     } else {
@@ -254,7 +264,8 @@ void emit(const YamlNode& node, int indent, std::string& out) {
   }
   for (const auto& item : node.items) {
     const std::string flow = flow_text(*item);
-    if (item->kind != YamlNode::Kind::mapping || flow.size() + static_cast<std::size_t>(indent) < 96) {
+    if (item->kind != YamlNode::Kind::mapping ||
+        flow.size() + static_cast<std::size_t>(indent) < 96) {
       out += pad + "- " + flow + "\n";
     } else {
       std::string inner;
@@ -321,10 +332,14 @@ void YamlNode::add(std::string key, std::shared_ptr<YamlNode> value) {
 
 std::string_view describe(YamlNode::Kind kind) {
   switch (kind) {
-    case YamlNode::Kind::null: return "nothing";
-    case YamlNode::Kind::scalar: return "text";
-    case YamlNode::Kind::sequence: return "a list";
-    case YamlNode::Kind::mapping: return "a mapping";
+    case YamlNode::Kind::null:
+      return "nothing";
+    case YamlNode::Kind::scalar:
+      return "text";
+    case YamlNode::Kind::sequence:
+      return "a list";
+    case YamlNode::Kind::mapping:
+      return "a mapping";
   }
   return "";
 }
@@ -344,7 +359,8 @@ YamlPtr parse_yaml(const std::string& text, const std::string& file) {
     builder.check_last_quote(text);
     TreeBuilder second(file);
     if (parser.HandleNextDocument(second) && second.root) {
-      throw InputError(second.root->place, "a second YAML document begins here; one file holds one.");
+      throw InputError(second.root->place,
+                       "a second YAML document begins here; one file holds one.");
     }
   } catch (const YAML::Exception& error) {
     throw InputError({file, error.mark.line + 1, error.mark.column + 1},
@@ -384,8 +400,8 @@ void apply_override(YamlNode& root, const std::string& assignment) {
       }
       if (!slot) {
         throw InputError(place, "the list has " + std::to_string(node->items.size()) +
-                                    " elements (numbered from 0) and none is " + quote(step.key) + "." +
-                                    did_you_mean(step.key, names));
+                                    " elements (numbered from 0) and none is " + quote(step.key) +
+                                    "." + did_you_mean(step.key, names));
       }
     } else if (node->kind == YamlNode::Kind::mapping && !step.is_index) {
       for (auto& entry : node->entries) {

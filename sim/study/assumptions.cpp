@@ -29,13 +29,17 @@ class Citations {
 
 std::string popularity_sentence(const RoutingSpec& routing, const std::string& family) {
   switch (routing.popularity) {
-    case RoutingSpec::Popularity::uniform: return "Experts are equally popular, as the scenario says.";
+    case RoutingSpec::Popularity::uniform:
+      return "Experts are equally popular, as the scenario says.";
     case RoutingSpec::Popularity::lognormal:
-      return "Expert popularity is log-normal with sigma " + shortest(routing.sigma) + ", as the scenario says.";
-    case RoutingSpec::Popularity::family: break;
+      return "Expert popularity is log-normal with sigma " + shortest(routing.sigma) +
+             ", as the scenario says.";
+    case RoutingSpec::Popularity::family:
+      break;
   }
   const std::string of = family.empty() ? "an unknown family" : "family '" + family + "'";
-  return "Expert popularity of " + of + " is " + std::string(to_string(family_popularity(family).provenance)) + ".";
+  return "Expert popularity of " + of + " is " +
+         std::string(to_string(family_popularity(family).provenance)) + ".";
 }
 
 bool widened(Precision stored, const PeakRates& peak) {
@@ -45,7 +49,8 @@ bool widened(Precision stored, const PeakRates& peak) {
 
 }  // namespace
 
-std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const PrecisionMap& precision, const Deployment& deployment,
+std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
+                                        const PrecisionMap& precision, const Deployment& deployment,
                                         const WorkloadMix& mix) {
   const EfficiencyTable& table = candidate.hardware.efficiency;
   const PeakRates& peak = candidate.hardware.peak;
@@ -53,9 +58,12 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const Pr
   Citations citations;
   const auto product = [&](Precision stored) {
     switch (compute_path(stored, peak).unit) {
-      case ComputeClass::bf16: return citations.cite("bf16 products", table.gemm_bf16);
-      case ComputeClass::fp8: return citations.cite("fp8 products", table.gemm_fp8);
-      case ComputeClass::fp4: return citations.cite("fp4 products", table.gemm_fp4);
+      case ComputeClass::bf16:
+        return citations.cite("bf16 products", table.gemm_bf16);
+      case ComputeClass::fp8:
+        return citations.cite("fp8 products", table.gemm_fp8);
+      case ComputeClass::fp4:
+        return citations.cite("fp4 products", table.gemm_fp4);
     }
   };
   bool mixture = false;
@@ -84,26 +92,31 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const Pr
     }
   }
   if (deployment.tensor > 1) citations.cite("all-reduce", table.all_reduce);
-  if (deployment.data_attention > 1 || deployment.pipeline > 1) citations.cite("all-to-all", table.all_to_all);
+  if (deployment.data_attention > 1 || deployment.pipeline > 1)
+    citations.cite("all-to-all", table.all_to_all);
   citations.cite("elementwise", table.elementwise);
 
   if (mixture) out.push_back(popularity_sentence(candidate.routing, candidate.model.family));
   citations.append_to(out);
   if (mixture && candidate.deployment.planned_placement) {
     const int plan = candidate.deployment.plan_domains;
-    out.push_back("Experts are placed by EPLB with " + std::to_string(candidate.deployment.redundant_experts) +
-                  " redundant ones, planned on an earlier window of " +
-                  (plan > 0 ? std::to_string(plan) + " kinds of traffic" : std::string("the same traffic")) +
-                  "; moving experts costs nothing (assumed).");
+    out.push_back(
+        "Experts are placed by EPLB with " +
+        std::to_string(candidate.deployment.redundant_experts) +
+        " redundant ones, planned on an earlier window of " +
+        (plan > 0 ? std::to_string(plan) + " kinds of traffic" : std::string("the same traffic")) +
+        "; moving experts costs nothing (assumed).");
   }
-  if (widened(precision.attention, peak) || widened(precision.experts, peak) || widened(precision.dense_ffn, peak)) {
+  if (widened(precision.attention, peak) || widened(precision.experts, peak) ||
+      widened(precision.dense_ffn, peak)) {
     out.push_back("Weights in a format without a matrix unit on " + candidate.hardware.name +
                   " are widened to bf16 on the way, at no cost (assumed).");
   }
   if (bytes_per_element(precision.kv_cache) < 1) {
     out.push_back("A KV cache of less than 8 bits is read at the speed of its bytes (assumed).");
   }
-  out.push_back("Host time per step, workspace and runtime memory are assumed constants of the method.");
+  out.push_back(
+      "Host time per step, workspace and runtime memory are assumed constants of the method.");
   if (mix.cached > 0) {
     out.push_back("The prefix-cache hit rate is taken from the scenario, not simulated.");
   }
@@ -111,7 +124,8 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const Pr
     out.push_back("Requests longer than the shortest context among the candidates are cut to it: " +
                   significant(100 * mix.cut_share, 2) + " % of all tokens.");
   }
-  if (deployment.pipeline > 1) out.push_back("Pipeline stages are taken as balanced and without bubbles.");
+  if (deployment.pipeline > 1)
+    out.push_back("Pipeline stages are taken as balanced and without bubbles.");
   if (candidate.deployment.mtp_draft_tokens > 0) {
     out.push_back("The acceptance length of draft tokens is taken from the scenario.");
   }

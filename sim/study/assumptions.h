@@ -11,7 +11,8 @@ namespace tollgate {
 
 /// Sentences that say what a candidate's numbers rest on: fitted, extrapolated and assumed operator
 /// curves with their sources, popularity, cut lengths, and what is taken rather than simulated.
-std::vector<std::string> assumptions_of(const CandidateSpec& candidate, const PrecisionMap& precision, const Deployment& deployment,
+std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
+                                        const PrecisionMap& precision, const Deployment& deployment,
                                         const WorkloadMix& mix);
 
 }  // namespace tollgate

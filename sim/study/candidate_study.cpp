@@ -22,7 +22,8 @@ constexpr int most_replicas = 1'000'000;
 
 double gpu_hours_of(const Deployment& d, const OperatingPoint& point, const WorkloadMix& mix) {
   const double tokens = point.state.requests_per_second * mix.output * point.replicas;
-  return gpu_hours_per_million(exactly(tokens), static_cast<double>(d.gpus()) * point.replicas, 1).value;
+  return gpu_hours_per_million(exactly(tokens), static_cast<double>(d.gpus()) * point.replicas, 1)
+      .value;
 }
 
 std::string gigabytes(double bytes) { return fixed(bytes / 1e9, bytes < 10e9 ? 1 : 0) + " GB"; }
@@ -32,7 +33,8 @@ std::string describe_precision(const PrecisionMap& p, const LlmSpec& model) {
                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   const auto name = [](Precision precision) { return std::string(info(precision).name); };
   if (mixture && p.experts != p.attention) {
-    return name(p.experts) + " experts, " + name(p.attention) + " attention, " + name(p.kv_cache) + " KV";
+    return name(p.experts) + " experts, " + name(p.attention) + " attention, " + name(p.kv_cache) +
+           " KV";
   }
   return name(mixture ? p.experts : p.dense_ffn) + " weights, " + name(p.kv_cache) + " KV";
 }
@@ -55,8 +57,8 @@ void add_operators(const char* phase, const StepTime& t, CandidateResult& r) {
   for (std::size_t i = 0; i < operator_classes; ++i) {
     const StepTime::Class& c = t.by_class[i];
     if (c.seconds() <= 0) continue;
-    r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))), c.seconds(),
-                           std::string(c.at.largest()), c.provenance});
+    r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))),
+                           c.seconds(), std::string(c.at.largest()), c.provenance});
   }
 }
 
@@ -77,7 +79,8 @@ struct CandidateStudy::Trial {
   }
 };
 
-CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix)
+CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate,
+                               const WorkloadMix& mix)
     : scenario_(scenario),
       candidate_(candidate),
       mix_(mix),
@@ -88,8 +91,8 @@ CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& ca
 }
 
 MemoryPlan CandidateStudy::memory(const Deployment& d) const {
-  return plan_memory(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment, scenario_.method,
-                     mix_.decode_context);
+  return plan_memory(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
+                     scenario_.method, mix_.decode_context);
 }
 
 std::vector<Deployment> CandidateStudy::that_fit(const std::vector<Deployment>& deployments) const {
@@ -118,23 +121,29 @@ CandidateResult CandidateStudy::explain_misfit(const std::vector<Deployment>& tr
   CandidateResult r = describe();
   r.limited_by = "memory";
   if (tried.empty()) {
-    r.reason = "no deployment agrees with the sizes given: heads must divide by tensor, experts by expert ranks, and "
-               "gpus by all.";
+    r.reason =
+        "no deployment agrees with the sizes given: heads must divide by tensor, experts by expert "
+        "ranks, and "
+        "gpus by all.";
     r.limited_by = "deployment";
     return r;
   }
-  const Deployment& roomiest = *std::max_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
-    return memory(a).for_sequences < memory(b).for_sequences;
-  });
+  const Deployment& roomiest =
+      *std::max_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
+        return memory(a).for_sequences < memory(b).for_sequences;
+      });
   const MemoryPlan plan = memory(roomiest);
-  const std::string on = "on " + std::to_string(roomiest.gpus()) + " x " + candidate_.hardware.name + " ";
+  const std::string on =
+      "on " + std::to_string(roomiest.gpus()) + " x " + candidate_.hardware.name + " ";
   if (plan.for_sequences <= 0) {
     r.reason = on + "weights, workspace and runtime need " +
-               gigabytes(plan.weights + plan.activations + plan.runtime_overhead) + " per GPU, of " +
-               gigabytes(plan.capacity) + " usable.";
+               gigabytes(plan.weights + plan.activations + plan.runtime_overhead) +
+               " per GPU, of " + gigabytes(plan.capacity) + " usable.";
   } else {
-    r.reason = on + gigabytes(plan.for_sequences) + " per GPU are left after weights, but one sequence of " +
-               fixed(mix_.decode_context, 0) + " tokens needs " + gigabytes(plan.per_sequence()) + ".";
+    r.reason = on + gigabytes(plan.for_sequences) +
+               " per GPU are left after weights, but one sequence of " +
+               fixed(mix_.decode_context, 0) + " tokens needs " + gigabytes(plan.per_sequence()) +
+               ".";
   }
   fill_memory(plan, 0, roomiest, r);
   fill_deployment(roomiest, r);
@@ -161,19 +170,21 @@ void CandidateStudy::fill_memory(const MemoryPlan& plan, double sequences, const
   m.runtime_overhead = with_log_sd(plan.runtime_overhead, memory_log_sd, Provenance::assumed);
   const Estimate reserved = sum(m.activations, m.runtime_overhead);
   const double free = std::max(0.0, plan.for_sequences - plan.per_sequence() * per_group);
-  m.free = {free, std::max(0.0, free + reserved.value - reserved.high), free + reserved.value - reserved.low,
-            Provenance::assumed};
+  m.free = {free, std::max(0.0, free + reserved.value - reserved.high),
+            free + reserved.value - reserved.low, Provenance::assumed};
   r.largest_batch = exactly(plan.largest_batch);
   if (plan.per_sequence() <= 0) return;
   const auto batch = [&](double room) {
-    const double in_memory = std::floor(std::max(0.0, room) / plan.per_sequence()) * d.data_attention;
+    const double in_memory =
+        std::floor(std::max(0.0, room) / plan.per_sequence()) * d.data_attention;
     const double cap = candidate_.deployment.max_batch;
     return std::min({in_memory, plan.scheduler_batch, cap > 0 ? cap : in_memory});
   };
-  r.largest_batch = {plan.largest_batch,
-                     std::min(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.high)),
-                     std::max(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.low)),
-                     Provenance::assumed};
+  r.largest_batch = {
+      plan.largest_batch,
+      std::min(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.high)),
+      std::max(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.low)),
+      Provenance::assumed};
 }
 
 std::string CandidateStudy::reason_of(const Trial& best) const {
@@ -183,32 +194,37 @@ std::string CandidateStudy::reason_of(const Trial& best) const {
     const double have = tpot ? p.state.tpot : p.state.ttft;
     const double want = tpot ? scenario_.slo.tpot : scenario_.slo.ttft;
     return std::string(tpot ? "TPOT" : "TTFT") + " is " + significant(have * 1e3, 4) + " ms at " +
-           fixed(p.state.in_flight, 0) + " in flight, above the target of " + significant(want * 1e3, 4) + " ms.";
+           fixed(p.state.in_flight, 0) + " in flight, above the target of " +
+           significant(want * 1e3, 4) + " ms.";
   }
   if (p.limited_by == "tpot") return "one more sequence would miss the TPOT target.";
   if (p.limited_by == "ttft") return "one more sequence would miss the TTFT target.";
   if (p.limited_by == "max_batch") return "max_batch allows no more sequences.";
-  if (p.limited_by == "max_num_seqs") return "the scheduler's max_num_seqs or token budget allows no more sequences.";
+  if (p.limited_by == "max_num_seqs")
+    return "the scheduler's max_num_seqs or token budget allows no more sequences.";
   if (p.limited_by == "kv memory") return "memory holds no more sequences.";
   return "the load asks for no more.";
 }
 
-CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting, const RoutingTables& routing,
+CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
+                                       const RoutingTables& routing,
                                        const std::string& note) const {
   const auto step_model = [&](const Deployment& d) {
-    return StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment, scenario_.method,
-                     routing, mix_.contexts);
+    return StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
+                     scenario_.method, routing, mix_.contexts);
   };
   std::optional<Trial> best;
   for (const Deployment& d : fitting) {
     Trial trial{d, memory(d), {}, 0};
-    trial.point = find_operating_point(step_model(d), trial.memory, mix_, limits_, scenario_.load, scenario_.slo);
+    trial.point = find_operating_point(step_model(d), trial.memory, mix_, limits_, scenario_.load,
+                                       scenario_.slo);
     trial.gpu_hours = gpu_hours_of(d, trial.point, mix_);
     if (!best || trial.better_than(*best)) best = trial;
   }
   if (best->point.replicas > most_replicas) {
     throw InputError(place_of(scenario_.load.places, "rate"),
-                     "load.rate is " + significant(scenario_.load.rate, 4) + " req/s, which takes " + candidate_.name +
+                     "load.rate is " + significant(scenario_.load.rate, 4) +
+                         " req/s, which takes " + candidate_.name +
                          " more than a million replicas.");
   }
 
@@ -227,10 +243,11 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting, c
     const FfnSpec& ffn = candidate_.model.ffns[i];
     const RoutingTable* table = routing[i].at(d.expert).decode;
     if (!table) continue;
-    const double tokens = best->point.state.decode_load.decode_sequences * model.tokens_per_sequence();
+    const double tokens =
+        best->point.state.decode_load.decode_sequences * model.tokens_per_sequence();
     const RoutingTable::Point p = table->at(std::max(1.0, tokens));
-    r.routing.push_back({ffn.name, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio, p.distinct,
-                         table->destination_ranks(), p.busiest_ratio_p95});
+    r.routing.push_back({ffn.name, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio,
+                         p.distinct, table->destination_ranks(), p.busiest_ratio_p95});
   }
   fill_cost(model, *best, log_sd, r);
   r.reason = reason_of(*best) + note;
@@ -239,7 +256,8 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting, c
   return r;
 }
 
-void CandidateStudy::fill_times(const StepModel& model, const Trial& best, CandidateResult& r, double& log_sd) const {
+void CandidateStudy::fill_times(const StepModel& model, const Trial& best, CandidateResult& r,
+                                double& log_sd) const {
   const SteadyState& state = best.point.state;
   const StepTime decode = model.detail(state.decode_load);
   const StepTime mixed = model.detail(state.mixed_load);
@@ -258,23 +276,27 @@ void CandidateStudy::fill_times(const StepModel& model, const Trial& best, Candi
     provenance = worst(provenance, family_popularity(candidate_.model.family).provenance);
   }
   r.tpot = with_log_sd(state.tpot, log_sd, provenance);
-  r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd), worst(provenance, Provenance::extrapolated));
+  r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd),
+                       worst(provenance, Provenance::extrapolated));
   r.end_to_end = with_log_sd(state.end_to_end, log_sd, provenance);
 }
 
-void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double log_sd, CandidateResult& r) const {
+void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double log_sd,
+                               CandidateResult& r) const {
   const Deployment& d = best.deployment;
   const OperatingPoint& point = best.point;
   const Provenance provenance = r.tpot.provenance;
-  // The operating point itself moves with the step time and with what memory is left, so it is found
-  // again at both ends of the band.
+  // The operating point itself moves with the step time and with what memory is left, so it is
+  // found again at both ends of the band.
   const Estimate scale = with_log_sd(1, log_sd, provenance);
   const auto at = [&](double time_scale, double batch) {
     MemoryPlan plan = best.memory;
     plan.largest_batch = std::max(1.0, batch);
-    return find_operating_point(model, plan, mix_, limits_, scenario_.load, scenario_.slo, time_scale);
+    return find_operating_point(model, plan, mix_, limits_, scenario_.load, scenario_.slo,
+                                time_scale);
   };
-  const OperatingPoint fast = at(scale.low, r.largest_batch.high), slow = at(scale.high, r.largest_batch.low);
+  const OperatingPoint fast = at(scale.low, r.largest_batch.high),
+                       slow = at(scale.high, r.largest_batch.low);
   const auto band = [&](double low, double value, double high) {
     return Estimate{value, std::min({low, value, high}), std::max({low, value, high}), provenance};
   };
@@ -285,13 +307,16 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / d.gpus());
 
   const double utilisation = candidate_.pricing.utilisation;
-  Delivery delivery{scaled(r.requests_per_second, mix_.input), scaled(r.requests_per_second, mix_.output),
-                    static_cast<double>(d.gpus()), utilisation};
+  Delivery delivery{scaled(r.requests_per_second, mix_.input),
+                    scaled(r.requests_per_second, mix_.output), static_cast<double>(d.gpus()),
+                    utilisation};
   if (scenario_.load.kind == LoadKind::rate) {
     // The service's rate is given; what is uncertain is how many replicas it takes.
-    const auto share = [&](const OperatingPoint& p) { return static_cast<double>(point.replicas) / p.replicas; };
-    const Estimate carried = scaled(band(share(slow), 1, share(fast)),
-                                    point.state.requests_per_second * point.replicas);
+    const auto share = [&](const OperatingPoint& p) {
+      return static_cast<double>(point.replicas) / p.replicas;
+    };
+    const Estimate carried =
+        scaled(band(share(slow), 1, share(fast)), point.state.requests_per_second * point.replicas);
     delivery = {scaled(carried, mix_.input), scaled(carried, mix_.output),
                 static_cast<double>(d.gpus()) * point.replicas, utilisation};
   }
@@ -302,7 +327,8 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   r.usd_per_hour = r.price.usd_per_hour * d.gpus() * r.replicas;
   if (point.meets_slo && !slow.meets_slo) {
     r.assumptions.push_back(
-        "At the slow end of the band no batch keeps the latency target; the high cost is that of one request at a "
+        "At the slow end of the band no batch keeps the latency target; the high cost is that of "
+        "one request at a "
         "time.");
   }
 }

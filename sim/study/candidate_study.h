@@ -14,8 +14,9 @@ class CandidateStudy {
   /// Those of the deployments whose weights and one sequence fit in memory.
   std::vector<Deployment> that_fit(const std::vector<Deployment>& deployments) const;
 
-  /// The best of `fitting`: keeps the target, then costs least, then answers fastest; among those that
-  /// miss it, the fastest. `note` is added to the reason. Throws InputError when the load cannot be carried.
+  /// The best of `fitting`: keeps the target, then costs least, then answers fastest; among those
+  /// that miss it, the fastest. `note` is added to the reason. Throws InputError when the load
+  /// cannot be carried.
   CandidateResult report(const std::vector<Deployment>& fitting, const RoutingTables& routing,
                          const std::string& note) const;
 
@@ -28,9 +29,12 @@ class CandidateStudy {
   CandidateResult describe() const;
   MemoryPlan memory(const Deployment& d) const;
   void fill_deployment(const Deployment& d, CandidateResult& r) const;
-  void fill_memory(const MemoryPlan& plan, double sequences, const Deployment& d, CandidateResult& r) const;
-  void fill_times(const StepModel& model, const Trial& best, CandidateResult& r, double& log_sd) const;
-  void fill_cost(const StepModel& model, const Trial& best, double log_sd, CandidateResult& r) const;
+  void fill_memory(const MemoryPlan& plan, double sequences, const Deployment& d,
+                   CandidateResult& r) const;
+  void fill_times(const StepModel& model, const Trial& best, CandidateResult& r,
+                  double& log_sd) const;
+  void fill_cost(const StepModel& model, const Trial& best, double log_sd,
+                 CandidateResult& r) const;
   std::string reason_of(const Trial& best) const;
 
   const Scenario& scenario_;

@@ -6,14 +6,16 @@ namespace tollgate {
 namespace {
 
 bool has_experts(const LlmSpec& model) {
-  return std::any_of(model.ffns.begin(), model.ffns.end(), [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  return std::any_of(model.ffns.begin(), model.ffns.end(),
+                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
 }
 
 bool tensor_allowed(const LlmSpec& model, int tensor) {
   for (const AttentionSpec& a : model.attentions) {
     const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
     if (heads % tensor != 0) return false;
-    if (a.kind == AttentionKind::gqa && a.kv_heads % tensor != 0 && tensor % a.kv_heads != 0) return false;
+    if (a.kind == AttentionKind::gqa && a.kv_heads % tensor != 0 && tensor % a.kv_heads != 0)
+      return false;
   }
   for (const FfnSpec& f : model.ffns) {
     if (f.kind == FfnKind::dense && f.intermediate % tensor != 0) return false;
@@ -44,12 +46,14 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
   const int given = spec.tensor > 0 && spec.pipeline > 0 && spec.data_attention > 0
                         ? spec.tensor * spec.pipeline * spec.data_attention
                         : spec.gpus;
-  const int domain = std::max(candidate.hardware.per_node, std::min(candidate.hardware.per_domain, largest_domain_tried));
+  const int domain = std::max(candidate.hardware.per_node,
+                              std::min(candidate.hardware.per_domain, largest_domain_tried));
   std::vector<int> sizes;
   if (given > 0) {
     if (!beyond_domain) sizes.push_back(given);
   } else if (!beyond_domain) {
-    const int unit = std::max(1, spec.tensor) * std::max(1, spec.pipeline) * std::max(1, spec.data_attention);
+    const int unit =
+        std::max(1, spec.tensor) * std::max(1, spec.pipeline) * std::max(1, spec.data_attention);
     for (int g = unit; g < domain || g == unit; g *= 2) sizes.push_back(g);
     if (domain > unit && domain % unit == 0) sizes.push_back(domain);
   } else {
@@ -60,18 +64,24 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
   for (const int gpus : sizes) {
     for (int pipeline = 1; pipeline <= gpus; ++pipeline) {
       if (gpus % pipeline != 0 || !accepts(spec.pipeline, pipeline)) continue;
-      // Stages are taken as balanced, which flatters them: only where the fast link ends, or by request.
-      if (spec.pipeline == 0 && pipeline != 1 && !(beyond_domain && pipeline == gpus / domain)) continue;
+      // Stages are taken as balanced, which flatters them: only where the fast link ends, or by
+      // request.
+      if (spec.pipeline == 0 && pipeline != 1 && !(beyond_domain && pipeline == gpus / domain))
+        continue;
       if (pipeline > static_cast<int>(model.layers.size())) continue;
       const int stage = gpus / pipeline;
       for (int tensor = 1; tensor <= stage; ++tensor) {
-        if (stage % tensor != 0 || !accepts(spec.tensor, tensor) || !tensor_allowed(model, tensor)) continue;
+        if (stage % tensor != 0 || !accepts(spec.tensor, tensor) || !tensor_allowed(model, tensor))
+          continue;
         const int groups = stage / tensor;
-        if (!accepts(spec.data_attention, groups) || (groups > 1 && !mixture && spec.data_attention == 0)) continue;
+        if (!accepts(spec.data_attention, groups) ||
+            (groups > 1 && !mixture && spec.data_attention == 0))
+          continue;
         for (int expert = 1; expert <= stage; ++expert) {
           if (stage % expert != 0 || !accepts(spec.expert, expert)) continue;
           if (expert > 1 && (!mixture || expert > fewest_experts(model))) continue;
-          // Engines run experts either sliced over all ranks or whole on each; other mixes by request.
+          // Engines run experts either sliced over all ranks or whole on each; other mixes by
+          // request.
           if (spec.expert == 0 && expert != 1 && expert != stage) continue;
           if (spec.expert == 0 && fewest_experts(model) % expert != 0) continue;
           out.push_back({tensor, pipeline, expert, groups});

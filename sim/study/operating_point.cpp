@@ -27,15 +27,18 @@ double largest(double most, const Good& good) {
 
 }  // namespace
 
-OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory, const WorkloadMix& mix,
-                                    const SchedulerLimits& limits, const LoadSpec& load, const SloSpec& slo,
-                                    double time_scale) {
-  const auto solve = [&](double in_flight) { return solve_steady_state(model, mix, limits, in_flight, time_scale); };
+OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory,
+                                    const WorkloadMix& mix, const SchedulerLimits& limits,
+                                    const LoadSpec& load, const SloSpec& slo, double time_scale) {
+  const auto solve = [&](double in_flight) {
+    return solve_steady_state(model, mix, limits, in_flight, time_scale);
+  };
   OperatingPoint point;
   const double room = std::max(1.0, memory.largest_batch);
-  const std::string full = memory.largest_batch < std::min(memory.memory_batch, memory.scheduler_batch) ? "max_batch"
-                           : memory.scheduler_batch < memory.memory_batch                                ? "max_num_seqs"
-                                                                                                         : "kv memory";
+  const std::string full =
+      memory.largest_batch < std::min(memory.memory_batch, memory.scheduler_batch) ? "max_batch"
+      : memory.scheduler_batch < memory.memory_batch                               ? "max_num_seqs"
+                                                                                   : "kv memory";
   if (load.kind == LoadKind::concurrency) {
     point.state = solve(std::min(load.concurrency, room));
     // Requests that there is no room for wait outside: Little's law for the longer line.
@@ -60,8 +63,8 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
     const double replicas = std::ceil(load.rate / point.state.requests_per_second - 1e-9);
     point.replicas = static_cast<int>(std::clamp(replicas, 1.0, 2e9));
     const double wanted = load.rate / point.replicas;
-    const double short_of =
-        largest(point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });
+    const double short_of = largest(
+        point.state.in_flight, [&](double n) { return solve(n).requests_per_second < wanted; });
     point.state = solve(std::min(short_of + 1, point.state.in_flight));
     // Between whole numbers in flight the rate decides: Little's law.
     const double share = std::min(1.0, wanted / point.state.requests_per_second);

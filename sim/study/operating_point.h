@@ -12,16 +12,17 @@ struct OperatingPoint {
   bool meets_slo = false;
   SteadyState state;
   int replicas = 1;
-  std::string limited_by;   ///< what forbids a larger batch: "tpot", "ttft", "kv memory", "max_batch",
-                            ///< "max_num_seqs" or "load"
+  std::string limited_by;  ///< what forbids a larger batch: "tpot", "ttft", "kv memory",
+                           ///< "max_batch", "max_num_seqs" or "load"
 };
 
 /// saturate: the largest number in flight that memory holds and both targets allow (both latencies
-/// rise with it, so it is found by bisection); when even one request misses a target, the point of one
-/// request with meets_slo false. concurrency: that number, or what memory and scheduler allow. rate: the fewest
-/// replicas whose saturated throughput covers the rate, each at its share of it.
-OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory, const WorkloadMix& mix,
-                                    const SchedulerLimits& limits, const LoadSpec& load, const SloSpec& slo,
+/// rise with it, so it is found by bisection); when even one request misses a target, the point of
+/// one request with meets_slo false. concurrency: that number, or what memory and scheduler allow.
+/// rate: the fewest replicas whose saturated throughput covers the rate, each at its share of it.
+OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory,
+                                    const WorkloadMix& mix, const SchedulerLimits& limits,
+                                    const LoadSpec& load, const SloSpec& slo,
                                     double time_scale = 1);
 
 }  // namespace tollgate

@@ -15,12 +15,27 @@ ExpertPlan plan_of(const CandidateSpec& c) {
 RoutingShelf::Key RoutingShelf::key_of(const CandidateSpec& candidate, const FfnSpec& f) {
   const RouterSpec& r = f.router;
   const RoutingSpec& s = candidate.routing;
-  return {candidate.model.family, f.experts, f.zero_experts, f.top_k,      r.score, r.order, r.groups, r.groups_kept,
-          r.bias,                 r.renormalise, r.hash,     s.popularity, s.sigma, s.domains, s.layers, s.tokens,
+  return {candidate.model.family,
+          f.experts,
+          f.zero_experts,
+          f.top_k,
+          r.score,
+          r.order,
+          r.groups,
+          r.groups_kept,
+          r.bias,
+          r.renormalise,
+          r.hash,
+          s.popularity,
+          s.sigma,
+          s.domains,
+          s.layers,
+          s.tokens,
           plan_of(candidate)};
 }
 
-void RoutingShelf::want(const CandidateSpec& candidate, const std::vector<Deployment>& deployments) {
+void RoutingShelf::want(const CandidateSpec& candidate,
+                        const std::vector<Deployment>& deployments) {
   for (const FfnSpec& ffn : candidate.model.ffns) {
     if (ffn.kind != FfnKind::moe) continue;
     Entry& entry = entries_[key_of(candidate, ffn)];
@@ -32,7 +47,8 @@ void RoutingShelf::want(const CandidateSpec& candidate, const std::vector<Deploy
   }
 }
 
-void RoutingShelf::fill(std::uint64_t seed, double prompt_tokens, const kernels::RoutingBackend& backend) {
+void RoutingShelf::fill(std::uint64_t seed, double prompt_tokens,
+                        const kernels::RoutingBackend& backend) {
   for (auto& [key, entry] : entries_) {
     std::sort(entry.ranks.begin(), entry.ranks.end());
     entry.ranks.erase(std::unique(entry.ranks.begin(), entry.ranks.end()), entry.ranks.end());

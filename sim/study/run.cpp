@@ -20,7 +20,8 @@ double shortest_context(const Scenario& scenario) {
   return shortest;
 }
 
-/// What one candidate may use, found before routing so that only needed numbers of ranks are routed.
+/// What one candidate may use, found before routing so that only needed numbers of ranks are
+/// routed.
 struct Plan {
   std::vector<Deployment> fitting;
   std::vector<Deployment> tried;
@@ -34,8 +35,11 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
   if (!plan.fitting.empty()) return plan;
   const auto beyond = deployments_to_try(candidate, true);
   plan.fitting = study.that_fit(beyond);
-  if (!plan.tried.empty() && !beyond.empty()) plan.note = " One domain of " + std::to_string(std::max(candidate.hardware.per_node, candidate.hardware.per_domain)) +
-              " does not hold the model.";
+  if (!plan.tried.empty() && !beyond.empty())
+    plan.note =
+        " One domain of " +
+        std::to_string(std::max(candidate.hardware.per_node, candidate.hardware.per_domain)) +
+        " does not hold the model.";
   plan.tried.insert(plan.tried.end(), beyond.begin(), beyond.end());
   return plan;
 }
@@ -70,13 +74,16 @@ RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& 
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const Plan& plan = plans[i];
     result.candidates[i] =
-        plan.fitting.empty() ? studies[i].explain_misfit(plan.tried)
-                             : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i]), plan.note);
+        plan.fitting.empty()
+            ? studies[i].explain_misfit(plan.tried)
+            : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i]), plan.note);
   });
   for (std::size_t i = 0; i < count; ++i) {
     const CandidateResult& c = result.candidates[i];
     if (!c.fits || !c.meets_slo) continue;
-    const auto cost = [&](std::size_t j) { return result.candidates[j].usd_per_million_output_tokens.value; };
+    const auto cost = [&](std::size_t j) {
+      return result.candidates[j].usd_per_million_output_tokens.value;
+    };
     if (result.cheapest < 0 || cost(i) < cost(static_cast<std::size_t>(result.cheapest))) {
       result.cheapest = static_cast<int>(i);
     }

@@ -10,26 +10,26 @@ namespace tollgate {
 
 /// Bytes per accelerator on the fullest rank.
 struct MemoryResult {
-  Estimate capacity;         ///< what the engine may use: memory x memory_utilisation
+  Estimate capacity;  ///< what the engine may use: memory x memory_utilisation
   Estimate weights;
   Estimate kv_cache;         ///< at the operating batch, sparse-index keys included
   Estimate recurrent_state;  ///< at the operating batch
   Estimate activations;
-  Estimate runtime_overhead; ///< CUDA context, communication buffers, graphs
-  Estimate free;             ///< what is left of the capacity
+  Estimate runtime_overhead;  ///< CUDA context, communication buffers, graphs
+  Estimate free;              ///< what is left of the capacity
 };
 
 /// Which limit a phase spends most of its time at, and the share of time at each.
 struct BoundResult {
-  std::string name;          ///< compute, hbm, interconnect, imbalance or host
+  std::string name;  ///< compute, hbm, interconnect, imbalance or host
   double compute = 0, hbm = 0, interconnect = 0, imbalance = 0, host = 0;  ///< shares, sum 1
 };
 
 /// One line of the step breakdown: an operator class of a decode or prefill step.
 struct OperatorShare {
-  std::string phase;         ///< "prefill" or "decode"
-  std::string name;          ///< "gemm", "attention", "experts", "all-to-all", ...
-  double seconds = 0;        ///< per step
+  std::string phase;   ///< "prefill" or "decode"
+  std::string name;    ///< "gemm", "attention", "experts", "all-to-all", ...
+  double seconds = 0;  ///< per step
   std::string bound;
   Provenance provenance = Provenance::assumed;
 };
@@ -38,9 +38,9 @@ struct OperatorShare {
 struct RoutingResult {
   std::string ffn;
   int experts = 0, top_k = 0, ranks = 0;
-  double tokens = 0;                ///< tokens routed together in one decode step
-  double busiest_rank_ratio = 1;    ///< tokens on the busiest rank over the mean
-  double distinct_experts = 0;      ///< of one layer, touched in one decode step over all ranks
+  double tokens = 0;              ///< tokens routed together in one decode step
+  double busiest_rank_ratio = 1;  ///< tokens on the busiest rank over the mean
+  double distinct_experts = 0;    ///< of one layer, touched in one decode step over all ranks
   double distinct_ranks_per_token = 0;
   double busiest_rank_p95 = 1;
 };
@@ -48,39 +48,39 @@ struct RoutingResult {
 struct CandidateResult {
   std::string name;
   std::string model, hardware;
-  bool fits = false;         ///< weights and at least one sequence fit in memory
-  bool meets_slo = false;    ///< an operating point keeps the SLO
-  std::string reason;        ///< why it does not fit or meet the SLO; else what stopped a larger batch
-  std::string limited_by;    ///< "tpot", "ttft", "kv memory", "max_batch", "load", ...
+  bool fits = false;       ///< weights and at least one sequence fit in memory
+  bool meets_slo = false;  ///< an operating point keeps the SLO
+  std::string reason;  ///< why it does not fit or meet the SLO; else what stopped a larger batch
+  std::string limited_by;  ///< "tpot", "ttft", "kv memory", "max_batch", "load", ...
 
   // The deployment as chosen.
-  int gpus = 0;              ///< per replica
+  int gpus = 0;  ///< per replica
   int tensor = 1, pipeline = 1, expert = 1, data_attention = 1;
   int replicas = 1;
-  std::string precision;     ///< for example "fp8 weights, bf16 KV"
+  std::string precision;  ///< for example "fp8 weights, bf16 KV"
 
   MemoryResult memory;
-  Estimate largest_batch;    ///< sequences per replica that memory holds at the mean context
-  Estimate batch;            ///< sequences in flight per replica at the operating point
+  Estimate largest_batch;  ///< sequences per replica that memory holds at the mean context
+  Estimate batch;          ///< sequences in flight per replica at the operating point
 
-  Estimate input_tokens_per_second_per_gpu;   ///< prompt tokens, cached ones included
+  Estimate input_tokens_per_second_per_gpu;  ///< prompt tokens, cached ones included
   Estimate output_tokens_per_second_per_gpu;
-  Estimate requests_per_second;               ///< per replica
-  Estimate ttft, tpot, end_to_end;            ///< seconds, means
+  Estimate requests_per_second;     ///< per replica
+  Estimate ttft, tpot, end_to_end;  ///< seconds, means
 
   BoundResult prefill_bound, decode_bound;
   std::vector<OperatorShare> operators;
   std::vector<RoutingResult> routing;
 
   Estimate gpu_hours_per_million_output_tokens;
-  Estimate usd_per_million_output_tokens;     ///< whole bill over output tokens
-  Estimate usd_per_million_tokens;            ///< whole bill over input + output tokens (blended)
+  Estimate usd_per_million_output_tokens;  ///< whole bill over output tokens
+  Estimate usd_per_million_tokens;         ///< whole bill over input + output tokens (blended)
   GpuPrice price;
-  double usd_per_hour = 0;                    ///< of the whole service: replicas x GPUs x price
+  double usd_per_hour = 0;  ///< of the whole service: replicas x GPUs x price
 
   double total_parameters = 0, active_parameters = 0;
   double kv_bytes_per_token = 0;
-  std::vector<std::string> assumptions;       ///< sentences: what was assumed, and from where
+  std::vector<std::string> assumptions;  ///< sentences: what was assumed, and from where
 };
 
 struct RunResult {
@@ -90,8 +90,8 @@ struct RunResult {
   LoadSpec load;
   SloSpec slo;
   double mean_input = 0, mean_cached = 0, mean_output = 0;  ///< tokens per request over the mix
-  std::vector<CandidateResult> candidates;    ///< in scenario order
-  int cheapest = -1;         ///< index of the cheapest candidate that fits and meets the SLO, -1 none
+  std::vector<CandidateResult> candidates;                  ///< in scenario order
+  int cheapest = -1;  ///< index of the cheapest candidate that fits and meets the SLO, -1 none
 };
 
 }  // namespace tollgate

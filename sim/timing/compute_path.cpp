@@ -8,13 +8,17 @@ ComputePath compute_path(Precision weights, const PeakRates& peak) {
   switch (weights) {
     case Precision::fp32:
     case Precision::bf16:
-    case Precision::int4: return wide;
-    case Precision::fp8: return peak.fp8 > 0 ? fp8 : wide;
-    case Precision::int8: return peak.int8 > 0 ? ComputePath{ComputeClass::fp8, peak.int8, 1} : wide;
+    case Precision::int4:
+      return wide;
+    case Precision::fp8:
+      return peak.fp8 > 0 ? fp8 : wide;
+    case Precision::int8:
+      return peak.int8 > 0 ? ComputePath{ComputeClass::fp8, peak.int8, 1} : wide;
     case Precision::nvfp4:
       if (peak.fp4 > 0) return {ComputeClass::fp4, peak.fp4, bytes_per_element(Precision::nvfp4)};
       return wide;
-    case Precision::mxfp4: return peak.fp4 > 0 && peak.fp8 > 0 ? fp8 : wide;
+    case Precision::mxfp4:
+      return peak.fp4 > 0 && peak.fp8 > 0 ? fp8 : wide;
   }
   return wide;
 }

@@ -15,7 +15,8 @@ struct ComputePath {
 
 /// fp8 and int8 weights run on their own unit, else (A100) are widened to bf16. NVFP4 runs on the
 /// FP4 unit, else on FP8's or bf16's with widening. MXFP4 (gpt-oss) runs with FP8 activations where
-/// there is an FP4 unit (Blackwell, W4A8), else widened to bf16 (Hopper). int4 is weight-only: bf16.
+/// there is an FP4 unit (Blackwell, W4A8), else widened to bf16 (Hopper). int4 is weight-only:
+/// bf16.
 ComputePath compute_path(Precision weights, const PeakRates& peak);
 
 }  // namespace tollgate

@@ -22,7 +22,8 @@ const OperatorEfficiency& by_unit(ComputeClass unit, const OperatorEfficiency& b
   return unit == ComputeClass::bf16 ? bf16 : unit == ComputeClass::fp8 ? fp8 : fp4;
 }
 
-/// The link a group of ranks is as fast as: the fast one while it spans the group, else the network.
+/// The link a group of ranks is as fast as: the fast one while it spans the group, else the
+/// network.
 const LinkSpec& link_of(const HardwareSpec& h, int ranks) {
   return ranks <= h.per_domain ? h.scale_up : h.scale_out;
 }
@@ -30,14 +31,17 @@ double network_latency(const HardwareSpec& h, int ranks) {
   return ranks <= h.per_domain ? 0 : h.scale_out.latency;
 }
 
-/// Share of a network card's bandwidth that dispatch and combine reach: DeepEP reports 43 to 58 GB/s
-/// on 50 GB/s cards, counting what stays in the node as well (deepseek-ai/DeepEP, docs/legacy.md).
+/// Share of a network card's bandwidth that dispatch and combine reach: DeepEP reports 43 to 58
+/// GB/s on 50 GB/s cards, counting what stays in the node as well (deepseek-ai/DeepEP,
+/// docs/legacy.md).
 constexpr double network_efficiency = 0.9;
 
 class Builder {
  public:
   explicit Builder(const OperatorContext& context)
-      : c_(context), table_(context.hardware.efficiency), bandwidth_(context.hardware.memory_bandwidth) {}
+      : c_(context),
+        table_(context.hardware.efficiency),
+        bandwidth_(context.hardware.memory_bandwidth) {}
 
   OperatorSet build(const PassCount& count) {
     for (const auto& [index, times] : count.attentions) {
@@ -56,8 +60,13 @@ class Builder {
 
   RowOperator elementwise(double times, double bytes_per_row) const {
     const OperatorEfficiency& e = table_.elementwise;
-    return {OperatorClass::elementwise, times * e.launch, 0, 0, times * bytes_per_row / (e.memory * bandwidth_),
-            e.log_sd, e.provenance};
+    return {OperatorClass::elementwise,
+            times * e.launch,
+            0,
+            0,
+            times * bytes_per_row / (e.memory * bandwidth_),
+            e.log_sd,
+            e.provenance};
   }
 
   /// Ring or multicast: 2 (p - 1) / p of the payload crosses each rank's link.
@@ -65,14 +74,21 @@ class Builder {
     const int ranks = c_.deployment.tensor;
     const OperatorEfficiency& e = table_.all_reduce;
     const double wire = 2.0 * (ranks - 1) / ranks * bytes_per_row;
-    return {OperatorClass::collective, times * (e.launch + network_latency(c_.hardware, ranks)), 0, 0,
-            times * wire / (e.memory * link_of(c_.hardware, ranks).bandwidth), e.log_sd, e.provenance};
+    return {OperatorClass::collective,
+            times * (e.launch + network_latency(c_.hardware, ranks)),
+            0,
+            0,
+            times * wire / (e.memory * link_of(c_.hardware, ranks).bandwidth),
+            e.log_sd,
+            e.provenance};
   }
   void reduce_hidden(double times) {
-    if (c_.deployment.tensor > 1) out_.per_token.push_back(all_reduce(times, 2.0 * c_.model.hidden));
+    if (c_.deployment.tensor > 1)
+      out_.per_token.push_back(all_reduce(times, 2.0 * c_.model.hidden));
   }
   void residual(double times) {  // read and write x and the residual, bf16
-    out_.per_token.push_back(elementwise(times, 8.0 * c_.model.hidden * c_.model.hyper_connections));
+    out_.per_token.push_back(
+        elementwise(times, 8.0 * c_.model.hidden * c_.model.hyper_connections));
   }
 
   void attention(const AttentionSpec& a, double times) {
@@ -112,7 +128,8 @@ class Builder {
   AttentionCore softmax_core(const AttentionSpec& a, double times, double heads) const {
     const HardwareSpec& hw = c_.hardware;
     const bool mla = a.kind == AttentionKind::mla;
-    // Shared-KV attention has as many query heads per cached vector as MLA, and runs on such kernels.
+    // Shared-KV attention has as many query heads per cached vector as MLA, and runs on such
+    // kernels.
     const bool latent = mla || a.shared_kv;
     const OperatorEfficiency& decode = latent ? table_.mla_decode : table_.decode_attention;
     const OperatorEfficiency& prefill = latent ? table_.mla_prefill : table_.prefill_attention;
@@ -122,12 +139,15 @@ class Builder {
     const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;
     // Absorbed MLA scores against the latent: 2 kv_lora + rope per head and position.
     const double absorbed = mla ? 2.0 * a.kv_lora_rank + a.qk_rope_head_dim : a.head_dim + v_dim;
-    const double expanded = mla ? a.qk_nope_head_dim + a.qk_rope_head_dim + v_dim : a.head_dim + v_dim;
-    const double cached =
-        shape.kv_per_position * cache_share(a, c_.deployment.tensor) * bytes_per_element(c_.precision.kv_cache);
+    const double expanded =
+        mla ? a.qk_nope_head_dim + a.qk_rope_head_dim + v_dim : a.head_dim + v_dim;
+    const double cached = shape.kv_per_position * cache_share(a, c_.deployment.tensor) *
+                          bytes_per_element(c_.precision.kv_cache);
     AttentionCore core;
     core.compression = a.compression;
-    core.window = a.window > 0 ? a.window : a.chunk > 0 ? a.chunk / 2.0 : 0;  // half a chunk is behind, on average
+    core.window = a.window > 0  ? a.window
+                  : a.chunk > 0 ? a.chunk / 2.0
+                                : 0;  // half a chunk is behind, on average
     core.decode_log_sd = decode.log_sd;
     core.prefill_log_sd = prefill.log_sd;
     core.decode_provenance = decode.provenance;
@@ -137,17 +157,19 @@ class Builder {
     core.decode_compute = times * 2 * heads * absorbed / decode_limit.flops;
     core.decode_memory = times * cached / decode_limit.bandwidth;
     core.prefill_compute = times * 2 * heads * expanded / prefill_limit.flops;
-    core.prefill_memory = times * cached / 128 / prefill_limit.bandwidth;  // once per tile of 128 queries
+    core.prefill_memory =
+        times * cached / 128 / prefill_limit.bandwidth;  // once per tile of 128 queries
     if (a.index.top_k > 0) {
       core.sparse_top_k = a.index.top_k;
       // Queries choose different positions: the absorbed form, and nothing shared within a tile.
       core.sparse_compute = times * 2 * heads * absorbed / prefill_limit.flops;
       core.sparse_memory = times * cached / decode_limit.bandwidth;
       if (a.index.owns_cache) {
-        const Limits index_limit = limits(decode, hw.peak.fp8 > 0 ? hw.peak.fp8 : hw.peak.bf16, bandwidth_);
+        const Limits index_limit =
+            limits(decode, hw.peak.fp8 > 0 ? hw.peak.fp8 : hw.peak.bf16, bandwidth_);
         core.index_compute = times * 2.0 * a.index.heads * a.index.head_dim / index_limit.flops;
-        core.index_memory = times * shape.index_per_position * bytes_per_element(c_.precision.index_cache) /
-                            index_limit.bandwidth;
+        core.index_memory = times * shape.index_per_position *
+                            bytes_per_element(c_.precision.index_cache) / index_limit.bandwidth;
         core.decode_launch += 2 * times * decode.launch;  // scoring and top-k
         core.prefill_launch += 2 * times * prefill.launch;
       }
@@ -184,7 +206,8 @@ class Builder {
              times);
     if (f.latent > 0) {
       const double width = f.latent;
-      matrices({{width, hidden, 1, TensorClass::shared_experts}, {hidden, width, 1, TensorClass::shared_experts}},
+      matrices({{width, hidden, 1, TensorClass::shared_experts},
+                {hidden, width, 1, TensorClass::shared_experts}},
                times);
     }
     out_.experts.push_back(expert_layer(f, index, times));
@@ -195,7 +218,8 @@ class Builder {
     const Deployment& d = c_.deployment;
     const double width = f.latent > 0 ? f.latent : c_.model.hidden;
     const ComputePath path = compute_path(c_.precision.experts, c_.hardware.peak);
-    const OperatorEfficiency& e = by_unit(path.unit, table_.moe_bf16, table_.moe_fp8, table_.moe_fp4);
+    const OperatorEfficiency& e =
+        by_unit(path.unit, table_.moe_bf16, table_.moe_fp8, table_.moe_fp4);
     const Limits limit = limits(e, path.peak, bandwidth_);
     const double elements = expert_elements(f, c_.model.hidden) / d.expert_tensor();
     const double inner = (f.gated ? 3.0 : 2.0) * f.intermediate / d.expert_tensor();
@@ -220,24 +244,28 @@ class Builder {
     const Deployment& d = c_.deployment;
     const HardwareSpec& hw = c_.hardware;
     const OperatorEfficiency& e = table_.all_to_all;
-    const double bytes = width * ((path.unit == ComputeClass::bf16 ? 2 : 1) + 2);  // out in fp8, back in bf16
+    const double bytes =
+        width * ((path.unit == ComputeClass::bf16 ? 2 : 1) + 2);  // out in fp8, back in bf16
     const int ranks = d.stage_ranks();
     const double near_rate = e.memory * hw.scale_up.bandwidth;
     const double far_rate = network_efficiency * hw.scale_out.bandwidth;
     double prompt = 0, decode = 0;  // seconds per token that starts on one rank
     if (d.expert > 1) {
-      // Prompts: a copy to every rank that holds a slice of a chosen expert, but to another domain once,
-      // which hands it on (DeepEP normal mode). Decode: a copy per choice, nothing shared (low latency).
+      // Prompts: a copy to every rank that holds a slice of a chosen expert, but to another domain
+      // once, which hands it on (DeepEP normal mode). Decode: a copy per choice, nothing shared
+      // (low latency).
       const RoutingTable* table = layer.routing.decode;
       const double inside = std::min(1.0, static_cast<double>(hw.per_domain) / ranks);
       const double copies = (table ? table->destination_ranks() : layer.top_k) * d.expert_tensor();
       const double domains = ranks / std::max(1.0, ranks * inside);
       // Domains are known where whole domains hold whole experts; else every far copy is counted.
       const bool whole = table && d.expert_tensor() == 1 && d.expert % hw.per_domain == 0;
-      const double remote = whole ? table->destination_nodes() * (1 - 1 / domains) : copies * (1 - inside);
+      const double remote =
+          whole ? table->destination_nodes() * (1 - 1 / domains) : copies * (1 - inside);
       const double choices = layer.top_k * d.expert_tensor();
       prompt = bytes * std::max(copies * (1 - 1.0 / ranks) / near_rate, remote / far_rate);
-      decode = bytes * choices * std::max(std::max(0.0, inside - 1.0 / ranks) / near_rate, (1 - inside) / far_rate);
+      decode = bytes * choices *
+               std::max(std::max(0.0, inside - 1.0 / ranks) / near_rate, (1 - inside) / far_rate);
     } else {
       // Experts sliced over all ranks: gather every token, reduce-scatter the sums.
       const double rate = ranks <= hw.per_domain ? near_rate : far_rate;
@@ -271,7 +299,8 @@ class Builder {
     std::vector<RowOperator> merged;
     for (const RowOperator& op : out_.per_token) {
       const auto same = std::find_if(merged.begin(), merged.end(), [&](const RowOperator& other) {
-        return op.compute_per_row == 0 && other.compute_per_row == 0 && other.operator_class == op.operator_class;
+        return op.compute_per_row == 0 && other.compute_per_row == 0 &&
+               other.operator_class == op.operator_class;
       });
       if (same == merged.end()) {
         merged.push_back(op);
@@ -294,13 +323,20 @@ class Builder {
 
 std::string_view to_string(OperatorClass operator_class) {
   switch (operator_class) {
-    case OperatorClass::gemm: return "matrix products";
-    case OperatorClass::experts: return "experts";
-    case OperatorClass::attention: return "attention";
-    case OperatorClass::linear_attention: return "linear attention";
-    case OperatorClass::elementwise: return "elementwise";
-    case OperatorClass::collective: return "collectives";
-    case OperatorClass::host: return "host";
+    case OperatorClass::gemm:
+      return "matrix products";
+    case OperatorClass::experts:
+      return "experts";
+    case OperatorClass::attention:
+      return "attention";
+    case OperatorClass::linear_attention:
+      return "linear attention";
+    case OperatorClass::elementwise:
+      return "elementwise";
+    case OperatorClass::collective:
+      return "collectives";
+    case OperatorClass::host:
+      return "host";
   }
   return "";
 }
@@ -318,7 +354,8 @@ LayerRouting FfnRouting::at(int ranks) const {
 double AttentionCore::seen(double context) const {
   double positions = window > 0 ? std::min(context, window) : context;
   if (compression > 1) positions = (window > 0 ? positions : 0) + context / compression;
-  if (sparse_top_k > 0) positions = std::min(positions, sparse_top_k + (compression > 1 ? window : 0));
+  if (sparse_top_k > 0)
+    positions = std::min(positions, sparse_top_k + (compression > 1 ? window : 0));
   return positions;
 }
 

@@ -11,7 +11,15 @@
 namespace tollgate {
 
 /// Operator classes of the breakdown; each has its own fitted error.
-enum class OperatorClass { gemm, experts, attention, linear_attention, elementwise, collective, host };
+enum class OperatorClass {
+  gemm,
+  experts,
+  attention,
+  linear_attention,
+  elementwise,
+  collective,
+  host
+};
 inline constexpr std::size_t operator_classes = 7;
 std::string_view to_string(OperatorClass operator_class);
 
@@ -57,9 +65,10 @@ struct AttentionCore {
   double decode_launch = 0, decode_compute = 0, decode_memory = 0;     ///< per (sequence, position)
   double decode_state = 0;                                             ///< linear: per sequence
   double prefill_launch = 0, prefill_compute = 0, prefill_memory = 0;  ///< per (token, position)
-  double sparse_compute = 0, sparse_memory = 0;  ///< prefill through an indexer: per (token, position)
-  double prefill_token = 0;                      ///< linear: per token
-  double index_compute = 0, index_memory = 0;    ///< sparse: per (query, position)
+  double sparse_compute = 0,
+         sparse_memory = 0;  ///< prefill through an indexer: per (token, position)
+  double prefill_token = 0;  ///< linear: per token
+  double index_compute = 0, index_memory = 0;  ///< sparse: per (query, position)
   /// Mean positions seen over those at the mean context, at most 1: windows and top-k cut long
   /// contexts, not the average one.
   double decode_shrink = 1, prefill_shrink = 1;
@@ -110,7 +119,8 @@ struct PassCount {
 };
 
 /// Operators of a pass, LM head and sampling included. Operators of a class that are linear in the
-/// rows are merged, so that a pass stays about a dozen entries. Formulas: docs/method.md, "Operators".
+/// rows are merged, so that a pass stays about a dozen entries. Formulas: docs/method.md,
+/// "Operators".
 OperatorSet build_operators(const OperatorContext& context, const PassCount& count);
 
 /// One more matrix product per token, such as the projection of a draft module.

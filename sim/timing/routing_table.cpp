@@ -27,7 +27,8 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
   gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
                                                       : kernels::ScoreOrder::top_k_then_score;
   // On softmax scores the engine knows no bias.
-  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score : kernels::BiasMode::none;
+  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score
+                                                      : kernels::BiasMode::none;
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
   // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.
@@ -78,7 +79,8 @@ const FamilyPopularity& family_popularity(std::string_view family) {
   return families[0];
 }
 
-RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks, double destination_nodes)
+RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks,
+                           double destination_nodes)
     : points_(std::move(points)),
       destination_ranks_(destination_ranks),
       ranks_(ranks),
@@ -115,15 +117,17 @@ RoutingTable::Point RoutingTable::at(double tokens) const {
 namespace {
 
 /// The same statistics under a plan made from another window of the traffic.
-std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem, const kernels::RoutingStats& stats,
-                                         const ExpertPlan& plan, const kernels::RoutingBackend& backend) {
+std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem,
+                                         const kernels::RoutingStats& stats, const ExpertPlan& plan,
+                                         const kernels::RoutingBackend& backend) {
   kernels::RoutingProblem earlier = problem;
   earlier.stream = problem.stream + 1;
   if (plan.plan_domains > 0) earlier.popularity.domains = plan.plan_domains;
   const auto window = [](const std::vector<std::uint16_t>& ids, const kernels::RoutingProblem& p) {
     return kernels::Selections{ids, p.layers, p.tokens, p.gate.top_k};
   };
-  const std::vector<std::uint16_t> planned_on = backend.select(earlier), served = backend.select(problem);
+  const std::vector<std::uint16_t> planned_on = backend.select(earlier),
+                                   served = backend.select(problem);
   const auto counts = kernels::count_experts(window(planned_on, earlier), problem.experts);
   std::vector<RoutingTable> tables;
   for (const int ranks : problem.rank_counts) {
@@ -138,11 +142,13 @@ std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem,
       kernels::StudyOptions study;
       study.batch_size = t;
       study.tile = 64;
-      const kernels::DispatchStats step = kernels::study_dispatch(window(served, problem), placements, study);
+      const kernels::DispatchStats step =
+          kernels::study_dispatch(window(served, problem), placements, study);
       const double mean = step.rows.mean() / ranks;
       points.push_back({static_cast<double>(t), step.mean_imbalance(),
-                        static_cast<double>(step.busiest_rows.p95()) / mean, step.active_slots.mean(),
-                        stats.batch(t).mean_distinct_experts(), step.padded_rows.mean()});
+                        static_cast<double>(step.busiest_rows.p95()) / mean,
+                        step.active_slots.mean(), stats.batch(t).mean_distinct_experts(),
+                        step.padded_rows.mean()});
       destinations = step.spread.ranks_per_token();
       nodes = step.spread.nodes_per_token();
     }
@@ -176,9 +182,12 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
   if (plan.planned) return planned_tables(problem, backend.route(problem), plan, backend);
 
   // Contiguous ranks make contiguous nodes, so nodes are counted as if they were ranks.
-  const auto nodes_of = [&](int r) { return r % plan.ranks_per_node == 0 ? r / plan.ranks_per_node : 1; };
+  const auto nodes_of = [&](int r) {
+    return r % plan.ranks_per_node == 0 ? r / plan.ranks_per_node : 1;
+  };
   for (const int r : ranks) {
-    if (std::find(problem.rank_counts.begin(), problem.rank_counts.end(), nodes_of(r)) == problem.rank_counts.end()) {
+    if (std::find(problem.rank_counts.begin(), problem.rank_counts.end(), nodes_of(r)) ==
+        problem.rank_counts.end()) {
       problem.rank_counts.push_back(nodes_of(r));
     }
   }
@@ -190,10 +199,12 @@ std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_vi
       const kernels::BatchStats& batch = stats.batch(t);
       const kernels::RankStats& rank = stats.ranks(t, rank_count);
       points.push_back({static_cast<double>(t), rank.mean_imbalance(),
-                        rank.busiest_load_percentile(95) / rank.mean_rank_load, rank.mean_max_distinct(),
-                        batch.mean_distinct_experts(), rank.mean_padded_rows_64()});
+                        rank.busiest_load_percentile(95) / rank.mean_rank_load,
+                        rank.mean_max_distinct(), batch.mean_distinct_experts(),
+                        rank.mean_padded_rows_64()});
     }
-    tables.emplace_back(std::move(points), stats.traffic_to(rank_count).mean_destination_ranks(), rank_count,
+    tables.emplace_back(std::move(points), stats.traffic_to(rank_count).mean_destination_ranks(),
+                        rank_count,
                         stats.traffic_to(nodes_of(rank_count)).mean_destination_ranks());
   }
   return tables;

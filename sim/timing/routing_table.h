@@ -9,20 +9,21 @@
 
 namespace tollgate {
 
-/// What the routing engine found for one kind of expert layer and one number of ranks, as a function
-/// of the number of tokens routed together. Made once, then only interpolated.
+/// What the routing engine found for one kind of expert layer and one number of ranks, as a
+/// function of the number of tokens routed together. Made once, then only interpolated.
 class RoutingTable {
  public:
   struct Point {
     double tokens = 0;
-    double busiest_ratio = 1;     ///< assignments on the busiest rank over the mean
+    double busiest_ratio = 1;  ///< assignments on the busiest rank over the mean
     double busiest_ratio_p95 = 1;
-    double rank_distinct = 0;     ///< most distinct experts on any rank
-    double distinct = 0;          ///< distinct experts over all ranks
-    double padded_rows = 0;       ///< rows on the busiest rank with every expert padded to 64
+    double rank_distinct = 0;  ///< most distinct experts on any rank
+    double distinct = 0;       ///< distinct experts over all ranks
+    double padded_rows = 0;    ///< rows on the busiest rank with every expert padded to 64
   };
 
-  RoutingTable(std::vector<Point> points, double destination_ranks, int ranks, double destination_nodes = 1);
+  RoutingTable(std::vector<Point> points, double destination_ranks, int ranks,
+               double destination_nodes = 1);
 
   /// Linear between the powers of two; held at both ends, where padded rows grow with the tokens.
   Point at(double tokens) const;
@@ -40,8 +41,8 @@ class RoutingTable {
   double destination_nodes_;
 };
 
-/// Spread of expert popularity of a model family: log-normal with a global, a domain and a topic part
-/// (standard deviations of ln weight), and how well it is known.
+/// Spread of expert popularity of a model family: log-normal with a global, a domain and a topic
+/// part (standard deviations of ln weight), and how well it is known.
 struct FamilyPopularity {
   std::string_view family;
   double sigma_global, sigma_domain, sigma_topic;
@@ -51,9 +52,10 @@ struct FamilyPopularity {
 /// The family's entry, or the one for unknown families. Values: docs/method.md, "Popularity".
 const FamilyPopularity& family_popularity(std::string_view family);
 
-/// What the routing engine takes: the gate of a layer, and the popularity of a family (4 domains of 8
-/// topics). The bias balances load in training; what popularity is left after it is what is drawn, so
-/// a bias of zero is passed. Of choices that may fall on zero experts, those with work to do, on average.
+/// What the routing engine takes: the gate of a layer, and the popularity of a family (4 domains of
+/// 8 topics). The bias balances load in training; what popularity is left after it is what is
+/// drawn, so a bias of zero is passed. Of choices that may fall on zero experts, those with work to
+/// do, on average.
 kernels::GateSpec gate_of(const FfnSpec& ffn);
 kernels::PopularitySpec popularity_of(std::string_view family);
 
@@ -70,13 +72,14 @@ struct ExpertPlan {
 };
 
 /// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
-/// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from one
-/// request and share its domain and topic: 1 for decode, a prompt's length for prefill. Hash-routed
-/// layers are uniform by construction.
+/// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from
+/// one request and share its domain and topic: 1 for decode, a prompt's length for prefill.
+/// Hash-routed layers are uniform by construction.
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
                                               const kernels::RoutingBackend& backend,
-                                              int tokens_per_sequence = 1, const ExpertPlan& plan = {});
+                                              int tokens_per_sequence = 1,
+                                              const ExpertPlan& plan = {});
 
 }  // namespace tollgate

@@ -10,8 +10,8 @@ namespace {
 /// Log-sd of the host terms, whose constants are assumed: a factor of two either way is P10-P90.
 constexpr double host_log_sd = 0.5;
 
-/// Share of an operator class's error that its shapes have in common: a step sums many shapes, whose
-/// own errors partly cancel. Calibrated, see docs/method.md, "Error bands".
+/// Share of an operator class's error that its shapes have in common: a step sums many shapes,
+/// whose own errors partly cancel. Calibrated, see docs/method.md, "Error bands".
 constexpr double shared_error = 0.5;
 
 struct FastSink {
@@ -34,13 +34,15 @@ struct DetailSink {
     if (seconds > 0) entry.provenance = worst(entry.provenance, provenance);
     return entry.at;
   }
-  void add(OperatorClass c, double launch, double compute, double memory, double log_sd, Provenance p) {
+  void add(OperatorClass c, double launch, double compute, double memory, double log_sd,
+           Provenance p) {
     LimitTimes& at = account(c, launch + std::max(compute, memory), log_sd, p);
     at.host += launch;
     (compute > memory ? at.compute : at.hbm) += std::max(compute, memory);
   }
   void link(double launch, double transfer, double log_sd, Provenance p) {
-    account(OperatorClass::collective, launch + transfer, log_sd, p).interconnect += launch + transfer;
+    account(OperatorClass::collective, launch + transfer, log_sd, p).interconnect +=
+        launch + transfer;
   }
   void imbalance(double extra, double log_sd, Provenance p) {
     account(OperatorClass::experts, extra, log_sd, p).imbalance += extra;
@@ -49,7 +51,8 @@ struct DetailSink {
 
 /// Statistics of a step that routes prompt and decode tokens together: each at the whole number of
 /// tokens, mixed by their shares.
-RoutingTable::Point routed(const LayerRouting& routing, double prompt_tokens, double decode_tokens) {
+RoutingTable::Point routed(const LayerRouting& routing, double prompt_tokens,
+                           double decode_tokens) {
   const double tokens = prompt_tokens + decode_tokens;
   if (!routing.prefill || prompt_tokens <= 0) return routing.decode->at(tokens);
   if (decode_tokens <= 0) return routing.prefill->at(tokens);
@@ -64,9 +67,9 @@ std::string_view LimitTimes::largest() const {
                                                      {interconnect, "interconnect"},
                                                      {imbalance, "imbalance"},
                                                      {host, "host"}};
-  return std::max_element(std::begin(all), std::end(all), [](const auto& a, const auto& b) {
-           return a.first < b.first;
-         })->second;
+  return std::max_element(std::begin(all), std::end(all),
+                          [](const auto& a, const auto& b) { return a.first < b.first; })
+      ->second;
 }
 
 LimitTimes StepTime::limits() const {
@@ -91,8 +94,9 @@ Provenance StepTime::provenance() const {
 }
 
 StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deployment& d,
-                     const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
-                     const RoutingTables& routing, const ContextMix& contexts)
+                     const PrecisionMap& precision, const DeploymentSpec& spec,
+                     const MethodSpec& method, const RoutingTables& routing,
+                     const ContextMix& contexts)
     : deployment_(d),
       drafts_(spec.mtp_draft_tokens),
       host_per_step_(method.host_per_step),
@@ -110,7 +114,8 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
     draft_ = build_operators(context, draft);
     // A draft module joins the embedding and the hidden state.
     const double hidden = model.hidden;
-    draft_.per_token.push_back(matrix_operator(context, {hidden, 2 * hidden, 1, TensorClass::attention}, 1));
+    draft_.per_token.push_back(
+        matrix_operator(context, {hidden, 2 * hidden, 1, TensorClass::attention}, 1));
   }
   if (d.pipeline > 1) {
     const bool near = d.gpus() <= hw.per_domain;
@@ -124,20 +129,22 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
 }
 
 template <class Sink>
-void StepModel::attend(const AttentionCore& core, const Rows& rows, double times, Sink& sink) const {
+void StepModel::attend(const AttentionCore& core, const Rows& rows, double times,
+                       Sink& sink) const {
   const auto kind = core.linear ? OperatorClass::linear_attention : OperatorClass::attention;
   if (rows.sequences > 0) {
     if (core.linear) {
-      sink.add(kind, times * core.decode_launch, 0, times * core.decode_state * rows.sequences, core.decode_log_sd,
-               core.decode_provenance);
+      sink.add(kind, times * core.decode_launch, 0, times * core.decode_state * rows.sequences,
+               core.decode_log_sd, core.decode_provenance);
     } else {
       const double positions = core.seen(rows.decode_context) * core.decode_shrink * rows.sequences;
       const double indexed = rows.decode_context / core.compression * rows.sequences;
       // Draft tokens share the cache they read but not the arithmetic.
-      sink.add(kind, times * core.decode_launch,
-               times * (core.decode_compute * positions + core.index_compute * indexed) * rows.queries,
-               times * (core.decode_memory * positions + core.index_memory * indexed), core.decode_log_sd,
-               core.decode_provenance);
+      sink.add(
+          kind, times * core.decode_launch,
+          times * (core.decode_compute * positions + core.index_compute * indexed) * rows.queries,
+          times * (core.decode_memory * positions + core.index_memory * indexed),
+          core.decode_log_sd, core.decode_provenance);
     }
   }
   if (rows.prompt_rows > 0) {
@@ -145,14 +152,16 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
     if (core.linear) {
       compute = core.prefill_token * rows.prompt_rows;
     } else {
-      const double positions = core.seen(rows.prompt_context) * core.prefill_shrink * rows.prompt_rows;
-      const bool sparse = core.sparse_top_k > 0 && rows.prompt_context / core.compression > core.sparse_top_k;
+      const double positions =
+          core.seen(rows.prompt_context) * core.prefill_shrink * rows.prompt_rows;
+      const bool sparse =
+          core.sparse_top_k > 0 && rows.prompt_context / core.compression > core.sparse_top_k;
       compute = (sparse ? core.sparse_compute : core.prefill_compute) * positions +
                 core.index_compute * rows.prompt_context / core.compression * rows.prompt_rows;
       memory = (sparse ? core.sparse_memory : core.prefill_memory) * positions;
     }
-    sink.add(kind, times * core.prefill_launch, times * compute, times * memory, core.prefill_log_sd,
-             core.prefill_provenance);
+    sink.add(kind, times * core.prefill_launch, times * compute, times * memory,
+             core.prefill_log_sd, core.prefill_provenance);
   }
 }
 
@@ -163,27 +172,33 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   const RoutingTable::Point p = routed(layer.routing, rows.prompt_tokens, rows.decode_tokens);
   const double worst_rows = mean_rows * p.busiest_ratio;
   // Kernels take tiles of 64 rows where experts are full and of 16 where they are nearly empty.
-  const double small_tiles = p.rank_distinct * std::max(16.0, worst_rows / std::max(1.0, p.rank_distinct) + 8);
+  const double small_tiles =
+      p.rank_distinct * std::max(16.0, worst_rows / std::max(1.0, p.rank_distinct) + 8);
   const double padded = std::max(std::min(p.padded_rows, small_tiles), worst_rows);
   const double compute = std::max(mean_rows, padded / p.busiest_ratio) * layer.compute_per_row;
-  const double memory = p.distinct / layer.ranks * layer.weight_seconds + mean_rows * layer.memory_per_row;
+  const double memory =
+      p.distinct / layer.ranks * layer.weight_seconds + mean_rows * layer.memory_per_row;
   const double worst_compute = padded * layer.compute_per_row;
-  const double worst_memory = p.rank_distinct * layer.weight_seconds + worst_rows * layer.memory_per_row;
+  const double worst_memory =
+      p.rank_distinct * layer.weight_seconds + worst_rows * layer.memory_per_row;
   const double n = times * layer.layers;
-  sink.add(OperatorClass::experts, n * layer.launch, n * compute, n * memory, layer.log_sd, layer.provenance);
-  sink.imbalance(n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)), layer.log_sd,
-                 layer.provenance);
+  sink.add(OperatorClass::experts, n * layer.launch, n * compute, n * memory, layer.log_sd,
+           layer.provenance);
+  sink.imbalance(
+      n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)),
+      layer.log_sd, layer.provenance);
   if (layer.exchange) {
     sink.link(n * layer.exchange_launch,
               n * p.busiest_ratio *
-                  (layer.exchange_per_prompt * rows.prompt_rows + layer.exchange_per_decode * rows.decode_rows),
+                  (layer.exchange_per_prompt * rows.prompt_rows +
+                   layer.exchange_per_decode * rows.decode_rows),
               layer.exchange_log_sd, layer.exchange_provenance);
   }
 }
 
 template <class Sink>
-void StepModel::pass(const OperatorSet& operators, const Rows& rows, double times, double logit_times,
-                     Sink& sink) const {
+void StepModel::pass(const OperatorSet& operators, const Rows& rows, double times,
+                     double logit_times, Sink& sink) const {
   const double all = rows.prompt_rows + rows.decode_rows;
   if (all <= 0) return;
   const auto apply = [&](const RowOperator& op, double count, double n) {
@@ -203,20 +218,28 @@ void StepModel::pass(const OperatorSet& operators, const Rows& rows, double time
 template <class Sink>
 void StepModel::walk(const StepLoad& load, Sink& sink) const {
   const double groups = deployment_.data_attention;
-  // Groups step together, so all wait for the one with most prompt tokens, and for a whole sequence.
+  // Groups step together, so all wait for the one with most prompt tokens, and for a whole
+  // sequence.
   const double prompt_rows = std::max(load.prefill_tokens / groups, load.busiest_prompt_rows);
-  const double sequences = std::max(load.decode_sequences / groups, std::min(load.decode_sequences, 1.0));
+  const double sequences =
+      std::max(load.decode_sequences / groups, std::min(load.decode_sequences, 1.0));
   const double finished = load.prompts_finished / groups;
   const double fed = tokens_per_sequence();
-  const Rows rows{load.prefill_tokens, prompt_rows, load.prefill_context, load.decode_sequences * fed,
-                  sequences * fed,     sequences,   fed,                  load.decode_context,
+  const Rows rows{load.prefill_tokens,
+                  prompt_rows,
+                  load.prefill_context,
+                  load.decode_sequences * fed,
+                  sequences * fed,
+                  sequences,
+                  fed,
+                  load.decode_context,
                   sequences * fed + finished};
   // LM head and draft module sit on the last stage, whose pace all stages keep.
   const double stages = deployment_.pipeline;
   pass(main_, rows, 1, stages, sink);
   if (drafts_ > 0) {
-    // The first draft pass runs over the prompt and the verified tokens; each further one adds a token
-    // per sequence.
+    // The first draft pass runs over the prompt and the verified tokens; each further one adds a
+    // token per sequence.
     Rows draft = rows;
     draft.logits = sequences;
     pass(draft_, draft, stages, stages, sink);
@@ -227,11 +250,11 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
     if (drafts_ > 1) pass(draft_, draft, (drafts_ - 1) * stages, (drafts_ - 1) * stages, sink);
   }
   if (deployment_.pipeline > 1) {
-    sink.link(pipeline_launch_, pipeline_per_token_ * (rows.prompt_rows + rows.decode_rows), pipeline_log_sd_,
-              pipeline_provenance_);
+    sink.link(pipeline_launch_, pipeline_per_token_ * (rows.prompt_rows + rows.decode_rows),
+              pipeline_log_sd_, pipeline_provenance_);
   }
-  sink.add(OperatorClass::host, host_per_step_ + host_per_sequence_ * (sequences + finished), 0, 0, host_log_sd,
-           Provenance::assumed);
+  sink.add(OperatorClass::host, host_per_step_ + host_per_sequence_ * (sequences + finished), 0, 0,
+           host_log_sd, Provenance::assumed);
 }
 
 double StepModel::seconds(const StepLoad& load) const {

@@ -43,9 +43,10 @@ struct StepTime {
 };
 
 /// Time of one engine step as a sum of operators, each launch + max(flops / (compute x peak),
-/// bytes / (memory x bandwidth)); a lock-stepped group waits for its busiest rank, a pipeline for its
-/// slowest stage. Operator formulas and their sources: docs/method.md, "Operators". Everything that
-/// does not depend on the batch is worked out once, so that a call costs well under a microsecond.
+/// bytes / (memory x bandwidth)); a lock-stepped group waits for its busiest rank, a pipeline for
+/// its slowest stage. Operator formulas and their sources: docs/method.md, "Operators". Everything
+/// that does not depend on the batch is worked out once, so that a call costs well under a
+/// microsecond.
 class StepModel {
  public:
   /// `contexts`, where given, tell how far contexts spread around the means of a load. References
@@ -76,7 +77,8 @@ class StepModel {
   template <class Sink>
   void walk(const StepLoad& load, Sink& sink) const;
   template <class Sink>
-  void pass(const OperatorSet& operators, const Rows& rows, double times, double logit_times, Sink& sink) const;
+  void pass(const OperatorSet& operators, const Rows& rows, double times, double logit_times,
+            Sink& sink) const;
   template <class Sink>
   void attend(const AttentionCore& core, const Rows& rows, double times, Sink& sink) const;
   template <class Sink>
@@ -85,7 +87,7 @@ class StepModel {
   Deployment deployment_;
   double drafts_ = 0;
   OperatorSet main_;
-  OperatorSet draft_;          ///< one draft pass
+  OperatorSet draft_;  ///< one draft pass
   double pipeline_launch_ = 0, pipeline_per_token_ = 0, pipeline_log_sd_ = 0;
   Provenance pipeline_provenance_ = Provenance::assumed;
   double host_per_step_ = 0, host_per_sequence_ = 0;

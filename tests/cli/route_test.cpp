@@ -54,12 +54,14 @@ TEST(Route, TakesTheGateOfAModel) {
 }
 
 TEST(Route, PlannedPlacementRepairsMostOfTheImbalance) {
-  const Json json = route({"--model", "DeepSeek-V3", "--tokens", "4096", "--layers", "4", "--ranks", "32", "--batch",
-                           "2048", "--eplb", "32"});
+  const Json json = route({"--model", "DeepSeek-V3", "--tokens", "4096", "--layers", "4", "--ranks",
+                           "32", "--batch", "2048", "--eplb", "32"});
   ASSERT_EQ(json["eplb"].size(), 1u);
   const Json& row = json["eplb"][0];
   EXPECT_EQ(row["slots"], 288);
-  const auto over = [&](const char* which) { return row[which]["busiest_over_mean"].get<double>(); };
+  const auto over = [&](const char* which) {
+    return row[which]["busiest_over_mean"].get<double>();
+  };
   EXPECT_GT(over("contiguous"), 1.2);
   EXPECT_LT(over("planned") - 1, 0.6 * (over("contiguous") - 1));
   EXPECT_LE(over("fresh"), over("planned") * 1.02);

@@ -121,8 +121,12 @@ TEST(Run, TheSameBytesForAnyNumberOfThreadsAndAnyRun) {
 
 TEST(Run, BackendsGiveTheSameBytes) {
   for (const char* format : {"json", "text", "csv"}) {
-    EXPECT_EQ(run({"run", small, "--format", format, "--set", "routing.tokens=2048", "--backend", "tbb"}).out,
-              run({"run", small, "--format", format, "--set", "routing.tokens=2048", "--backend", "reference"}).out);
+    EXPECT_EQ(
+        run({"run", small, "--format", format, "--set", "routing.tokens=2048", "--backend", "tbb"})
+            .out,
+        run({"run", small, "--format", format, "--set", "routing.tokens=2048", "--backend",
+             "reference"})
+            .out);
   }
 }
 

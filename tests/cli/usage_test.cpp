@@ -60,7 +60,8 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
   const Mistake mistakes[] = {
       {{"lst"}, "tollgate: there is no command 'lst'. Did you mean 'list'?"},
       {{"frobnicate"},
-       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, route fit, schema, "
+       "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, route "
+       "fit, schema, "
        "help."},
       {{"--vresion"}, "tollgate: there is no option '--vresion'. Did you mean '--version'?"},
       {{"x/y.yaml"},

@@ -1,5 +1,5 @@
-// Any text as a Hugging Face config.json: it is imported to a model that can be counted and written,
-// or refused with an InputError; nothing else.
+// Any text as a Hugging Face config.json: it is imported to a model that can be counted and
+// written, or refused with an InputError; nothing else.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>

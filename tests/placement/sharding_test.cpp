@@ -40,7 +40,8 @@ TEST(sharding, matrices_of_one_rank_hold_the_weights_the_architecture_counts) {
       if (f.kind == FfnKind::dense) {
         const auto matrices =
             dense_ffn_matrices(model.hidden, f.intermediate, f.gated, 1, TensorClass::dense_ffn);
-        EXPECT_NEAR(elements(matrices) / counted.dense, 1, 0.001) << model.name << " ffn " << f.name;
+        EXPECT_NEAR(elements(matrices) / counted.dense, 1, 0.001)
+            << model.name << " ffn " << f.name;
       } else {
         EXPECT_NEAR(expert_elements(f, model.hidden) / counted.per_expert, 1, 0.002)
             << model.name << " ffn " << f.name;

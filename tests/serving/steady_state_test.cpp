@@ -23,8 +23,8 @@ StepModel llama(int tensor = 8, int pipeline = 1) {
   static Library library(TOLLGATE_REPOSITORY "/models");
   static const LlmSpec model = library.model("Llama-3.1-70B", {});
   static const HardwareSpec hardware = library.hardware("H200-SXM", {});
-  return StepModel(model, hardware, {tensor, pipeline, 1, 1}, model.precision, DeploymentSpec{}, MethodSpec{},
-                   RoutingTables(model.ffns.size()));
+  return StepModel(model, hardware, {tensor, pipeline, 1, 1}, model.precision, DeploymentSpec{},
+                   MethodSpec{}, RoutingTables(model.ffns.size()));
 }
 
 TEST(workload_mix, moments_of_fixed_lengths_are_exact) {
@@ -34,7 +34,8 @@ TEST(workload_mix, moments_of_fixed_lengths_are_exact) {
   EXPECT_DOUBLE_EQ(mix.uncached, 600);
   EXPECT_DOUBLE_EQ(mix.decoded, 199);
   EXPECT_DOUBLE_EQ(mix.decode_context, 1000 + 100);
-  EXPECT_DOUBLE_EQ(mix.prefill_context, 400 + 300);  // a computed token sees the cached ones and half its own
+  EXPECT_DOUBLE_EQ(mix.prefill_context,
+                   400 + 300);  // a computed token sees the cached ones and half its own
   EXPECT_NEAR(mix.uncached_scv, 0, 1e-12);
 }
 
@@ -167,7 +168,8 @@ TEST(steady_state, a_prompt_heavy_load_saturates_at_the_prefill_rate) {
 TEST(steady_state, twice_the_step_time_is_half_the_throughput) {
   const StepModel model = llama();
   const WorkloadMix mix = summarise({fixed(1024, 256)});
-  const SteadyState a = solve_steady_state(model, mix, {}, 50), b = solve_steady_state(model, mix, {}, 50, 2);
+  const SteadyState a = solve_steady_state(model, mix, {}, 50),
+                    b = solve_steady_state(model, mix, {}, 50, 2);
   EXPECT_NEAR(b.tpot / a.tpot, 2, 1e-3);
   EXPECT_NEAR(b.requests_per_second / a.requests_per_second, 0.5, 1e-3);
 }

@@ -1,6 +1,6 @@
-#include "sim/spec/scenario_schema.h"
-
 #include <gtest/gtest.h>
+
+#include "sim/spec/scenario_schema.h"
 
 namespace tollgate {
 namespace {
@@ -18,7 +18,8 @@ Scenario parse(const std::string& candidates, const std::vector<std::string>& ov
   return parse_scenario(head + candidates, "test.yaml", overrides, library);
 }
 
-std::string error_of(const std::string& candidates, const std::vector<std::string>& overrides = {}) {
+std::string error_of(const std::string& candidates,
+                     const std::vector<std::string>& overrides = {}) {
   try {
     parse(candidates, overrides);
   } catch (const InputError& error) {
@@ -46,7 +47,8 @@ TEST(scenario, an_inline_part_on_a_base_changes_only_what_it_names) {
 
 TEST(scenario, an_inline_device_gets_the_assumed_efficiencies) {
   const Scenario s = parse(
-      "  - model: Llama-3.1-8B\n    pricing: {usd_per_gpu_hour: 2 USD/h}\n    hardware:\n      name: mine\n      vendor: me\n"
+      "  - model: Llama-3.1-8B\n    pricing: {usd_per_gpu_hour: 2 USD/h}\n    hardware:\n      "
+      "name: mine\n      vendor: me\n"
       "      memory: 80 GB\n      memory_bandwidth: 3 TB/s\n      peak: {bf16: 900 TFLOP/s}\n"
       "      scale_up: {name: a, bandwidth: 100 GB/s, latency: 1 us}\n"
       "      scale_out: {name: b, bandwidth: 400 Gbit/s, latency: 5 us}\n"
@@ -59,7 +61,8 @@ TEST(scenario, an_inline_device_gets_the_assumed_efficiencies) {
 TEST(scenario, pricing_and_deployment_of_a_candidate_stand_on_those_of_the_scenario) {
   const Scenario s = parse(
       "  - {name: a, model: Llama-3.1-70B, hardware: H200-SXM}\n"
-      "  - {name: b, model: Llama-3.1-70B, hardware: H200-SXM, pricing: {utilisation: 0.5}, deployment: {tensor: 4}}\n",
+      "  - {name: b, model: Llama-3.1-70B, hardware: H200-SXM, pricing: {utilisation: 0.5}, "
+      "deployment: {tensor: 4}}\n",
       {"pricing={level: neocloud-own}", "deployment={gpus: 8, kv_cache: fp8}"});
   EXPECT_EQ(s.candidates[0].price.level, "neocloud-own");
   EXPECT_EQ(s.candidates[1].price.level, "neocloud-own");
@@ -82,23 +85,28 @@ TEST(scenario, the_digest_covers_text_overrides_and_the_files_referred_to) {
 TEST(scenario, contradictions_are_refused_at_their_place) {
   EXPECT_EQ(error_of("  - {model: Llama-3.1-70B, hardware: H200-SXM, deployment: {expert: 4}}\n"),
             "test.yaml:7:69: deployment.expert is 4, but Llama-3.1-70B has no experts.");
-  EXPECT_EQ(error_of("  - {model: DeepSeek-V3, hardware: H200-SXM, deployment: {gpus: 4, tensor: 8, pipeline: 1, "
+  EXPECT_EQ(error_of("  - {model: DeepSeek-V3, hardware: H200-SXM, deployment: {gpus: 4, tensor: "
+                     "8, pipeline: 1, "
                      "expert: 1, data_attention: 1}}\n"),
             "test.yaml:7:65: deployment.gpus is 4, but tensor x pipeline x data_attention is 8.");
   EXPECT_EQ(error_of("  - {name: x, model: Llama-3.1-70B, hardware: H200-SXM}\n"
                      "  - {name: x, model: Llama-3.1-8B, hardware: H200-SXM}\n"),
             "test.yaml:8:5: there are two candidates named 'x'.");
   EXPECT_EQ(error_of("  - {model: Claude-Opus-4.6, hardware: H200-SXM}\n"),
-            "test.yaml:7:13: Claude-Opus-4.6 is closed: its architecture is not published, so it has prices only.");
-  EXPECT_EQ(error_of("  - {model: Mixtral-8x7B, hardware: H200-SXM}\n", {"workload[0].input=40000"}).substr(0, 60),
+            "test.yaml:7:13: Claude-Opus-4.6 is closed: its architecture is not published, so it "
+            "has prices only.");
+  EXPECT_EQ(error_of("  - {model: Mixtral-8x7B, hardware: H200-SXM}\n", {"workload[0].input=40000"})
+                .substr(0, 60),
             "--set 'workload[0].input=40000': class 'chat' needs 40200 to");
 }
 
 TEST(scenario, unknown_names_come_with_a_suggestion) {
-  EXPECT_NE(error_of("  - {model: Lama-3.1-70B, hardware: H200-SXM}\n").find("Did you mean 'Llama-3.1-70B'?"),
+  EXPECT_NE(error_of("  - {model: Lama-3.1-70B, hardware: H200-SXM}\n")
+                .find("Did you mean 'Llama-3.1-70B'?"),
             std::string::npos);
-  EXPECT_NE(error_of("  - {model: Llama-3.1-70B, hardware: H200-SXN}\n").find("Did you mean 'H200-SXM'?"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of("  - {model: Llama-3.1-70B, hardware: H200-SXN}\n").find("Did you mean 'H200-SXM'?"),
+      std::string::npos);
   EXPECT_NE(error_of("  - {model: Llama-3.1-70B, hardware: H200-SXM, pricing: {level: rent-3y}}\n")
                 .find("Did you mean 'rent-3yr'?"),
             std::string::npos);

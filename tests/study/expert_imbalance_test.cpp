@@ -1,12 +1,13 @@
-// The routing engine moves the answer: DeepSeek-V3.2 on 32 GPUs under eight kinds of routing and placement.
+// The routing engine moves the answer: DeepSeek-V3.2 on 32 GPUs under eight kinds of routing and
+// placement.
 
 #include <gtest/gtest.h>
 
 #include <map>
 
 #include "kernels/registry.h"
-#include "sim/spec/scenario_schema.h"
 #include "sim/placement/memory_plan.h"
+#include "sim/spec/scenario_schema.h"
 #include "sim/study/run.h"
 
 namespace tollgate {
@@ -14,8 +15,8 @@ namespace {
 
 TEST(expert_imbalance, skew_costs_and_planned_placement_buys_most_of_it_back) {
   Library library(TOLLGATE_REPOSITORY "/models");
-  const Scenario scenario =
-      load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml", {"routing.tokens=4096"}, library);
+  const Scenario scenario = load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml",
+                                          {"routing.tokens=4096"}, library);
   std::map<std::string, double> cost, imbalance;
   for (const CandidateResult& c : run_scenario(scenario, kernels::find_backend("tbb")).candidates) {
     ASSERT_TRUE(c.meets_slo) << c.name << ": " << c.reason;
@@ -42,19 +43,21 @@ TEST(expert_imbalance, skew_costs_and_planned_placement_buys_most_of_it_back) {
 
 TEST(expert_imbalance, redundant_experts_take_memory) {
   Library library(TOLLGATE_REPOSITORY "/models");
-  const Scenario scenario =
-      load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml", {"routing.tokens=256"}, library);
+  const Scenario scenario = load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml",
+                                          {"routing.tokens=256"}, library);
   const auto weights = [&](const char* name) {
     for (const CandidateSpec& c : scenario.candidates) {
       if (c.name != name) continue;
-      return plan_memory(c.model, c.hardware, {1, 1, 32, 32}, deployed_precision(c.model, c.deployment), c.deployment,
-                         scenario.method, 2000)
+      return plan_memory(c.model, c.hardware, {1, 1, 32, 32},
+                         deployed_precision(c.model, c.deployment), c.deployment, scenario.method,
+                         2000)
           .weights;
     }
     return 0.0;
   };
   // One more expert of 44 M fp8 elements per rank in each of 58 layers.
-  EXPECT_NEAR(weights("mixed traffic with EPLB") - weights("mixed traffic"), 58 * 3.0 * 7168 * 2048, 1);
+  EXPECT_NEAR(weights("mixed traffic with EPLB") - weights("mixed traffic"), 58 * 3.0 * 7168 * 2048,
+              1);
 }
 
 }  // namespace

@@ -40,14 +40,11 @@ const std::map<std::string, std::string> hardware_names{
     {"h100_sxm", "H100-SXM"}, {"h200_sxm", "H200-SXM"}, {"b200_sxm", "B200-SXM"}};
 
 std::string model_name(const std::string& path) {
-  static const std::map<std::string, std::string> parts{{"DeepSeek-V3", "DeepSeek-V3"},
-                                                        {"DeepSeek-R1", "DeepSeek-R1"},
-                                                        {"MiniMax-M2.5", "MiniMax-M2.5"},
-                                                        {"gpt-oss-120b", "gpt-oss-120b"},
-                                                        {"Llama-3.1-70B", "Llama-3.1-70B"},
-                                                        {"Llama-3.1-8B", "Llama-3.1-8B"},
-                                                        {"Qwen3-32B", "Qwen3-32B"},
-                                                        {"Qwen3.5-397B", "Qwen3.5-397B-A17B"}};
+  static const std::map<std::string, std::string> parts{
+      {"DeepSeek-V3", "DeepSeek-V3"},     {"DeepSeek-R1", "DeepSeek-R1"},
+      {"MiniMax-M2.5", "MiniMax-M2.5"},   {"gpt-oss-120b", "gpt-oss-120b"},
+      {"Llama-3.1-70B", "Llama-3.1-70B"}, {"Llama-3.1-8B", "Llama-3.1-8B"},
+      {"Qwen3-32B", "Qwen3-32B"},         {"Qwen3.5-397B", "Qwen3.5-397B-A17B"}};
   for (const auto& [part, name] : parts) {
     if (path.find(part) != std::string::npos) return name;
   }
@@ -66,7 +63,8 @@ struct Errors {
   double median_ape() const {
     std::vector<double> ape;
     for (const double e : log_ratio) ape.push_back(std::fabs(std::expm1(e)));
-    std::nth_element(ape.begin(), ape.begin() + static_cast<std::ptrdiff_t>(ape.size() / 2), ape.end());
+    std::nth_element(ape.begin(), ape.begin() + static_cast<std::ptrdiff_t>(ape.size() / 2),
+                     ape.end());
     return ape[ape.size() / 2];
   }
 };
@@ -90,11 +88,15 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
   while (std::getline(in, line)) {
     const auto row = fields(line);
     const auto text = [&](const char* name) { return row[column.at(name)]; };
-    const auto number = [&](const char* name) { return text(name).empty() ? 0 : std::stod(text(name)); };
+    const auto number = [&](const char* name) {
+      return text(name).empty() ? 0 : std::stod(text(name));
+    };
     const auto size = [&](const char* name) { return std::max(1, static_cast<int>(number(name))); };
     const std::string flags = text("flags");
-    if (text("mode") != "agg" || !text("exact_dup_of").empty() || text("spec_decoding") != "none") continue;
-    if (text("source_class") != "inferencex" || !(flags.empty() || flags == "gpu_count_fixed")) continue;
+    if (text("mode") != "agg" || !text("exact_dup_of").empty() || text("spec_decoding") != "none")
+      continue;
+    if (text("source_class") != "inferencex" || !(flags.empty() || flags == "gpu_count_fixed"))
+      continue;
     const std::string name = model_name(text("model"));
     if (name.empty() || !hardware_names.count(text("system"))) continue;
     const std::string machine = hardware_names.at(text("system"));
@@ -108,8 +110,10 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
     if (d.stage_ranks() % d.expert != 0) continue;
     PrecisionMap formats = model.precision;
     if (name != "gpt-oss-120b") {
-      formats.attention = formats.dense_ffn = formats.shared_experts = precision(text("gemm_quant"));
-      formats.experts = precision(text("moe_quant").empty() ? text("gemm_quant") : text("moe_quant"));
+      formats.attention = formats.dense_ffn = formats.shared_experts =
+          precision(text("gemm_quant"));
+      formats.experts =
+          precision(text("moe_quant").empty() ? text("gemm_quant") : text("moe_quant"));
     }
     if (precision(text("precision")) != Precision::bf16) formats.kv_cache = Precision::fp8;
 
@@ -119,7 +123,8 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
       for (std::size_t i = 0; i < tables.size(); ++i) {
         if (model.ffns[i].kind == FfnKind::moe) {
           const auto made = [&](int run) {
-            return make_routing_tables(model.ffns[i], model.family, {}, 1, {d.expert}, kernels::find_backend("auto"), run);
+            return make_routing_tables(model.ffns[i], model.family, {}, 1, {d.expert},
+                                       kernels::find_backend("auto"), run);
           };
           tables[i] = {made(1), made(1024)};
         }
@@ -135,7 +140,8 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
     const SteadyState s = solve_steady_state(step, mix, limits, number("concurrency"));
 
     const double error = std::log(s.tpot * 1e3 / number("mean_tpot_ms"));
-    const double step_sd = std::max(step.detail(s.decode_load).log_sd, step.detail(s.mixed_load).log_sd);
+    const double step_sd =
+        std::max(step.detail(s.decode_load).log_sd, step.detail(s.mixed_load).log_sd);
     tpot.log_ratio.push_back(error);
     if (std::fabs(error) <= 1.2816 * std::hypot(step_sd, method.serving_log_sd)) ++tpot.inside;
     groups.insert(name + machine + text("backend"));
@@ -144,8 +150,8 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
   ASSERT_GE(rows, 500) << "too few rows for a statement";
   const double coverage = tpot.inside / rows;
   RecordProperty("rows", static_cast<int>(rows));
-  std::printf("%.0f rows in %zu groups: median TPOT error %.1f %%, %.1f %% inside P10-P90\n", rows, groups.size(),
-              100 * tpot.median_ape(), 100 * coverage);
+  std::printf("%.0f rows in %zu groups: median TPOT error %.1f %%, %.1f %% inside P10-P90\n", rows,
+              groups.size(), 100 * tpot.median_ape(), 100 * coverage);
   EXPECT_LE(tpot.median_ape(), 0.12);
   EXPECT_GE(coverage, 0.75);
   EXPECT_LE(coverage, 0.90);

@@ -26,30 +26,41 @@ candidates:
   - {name: dense, model: Llama-3.1-70B, hardware: H200-SXM}
 )";
 
-Scenario scenario(const std::vector<std::string>& overrides = {}, const std::string& text = small_scenario) {
+Scenario scenario(const std::vector<std::string>& overrides = {},
+                  const std::string& text = small_scenario) {
   Library library(TOLLGATE_REPOSITORY "/models");
   return parse_scenario(text, "small.yaml", overrides, library);
 }
 
-RunResult run(const Scenario& s, const char* backend = "tbb") { return run_scenario(s, kernels::find_backend(backend)); }
+RunResult run(const Scenario& s, const char* backend = "tbb") {
+  return run_scenario(s, kernels::find_backend(backend));
+}
 
-void for_each_estimate(const CandidateResult& c, const std::function<void(const Estimate&)>& visit) {
+void for_each_estimate(const CandidateResult& c,
+                       const std::function<void(const Estimate&)>& visit) {
   for (const Estimate* e :
-       {&c.memory.capacity, &c.memory.weights, &c.memory.kv_cache, &c.memory.recurrent_state, &c.memory.activations,
-        &c.memory.runtime_overhead, &c.memory.free, &c.largest_batch, &c.batch, &c.input_tokens_per_second_per_gpu,
-        &c.output_tokens_per_second_per_gpu, &c.requests_per_second, &c.ttft, &c.tpot, &c.end_to_end,
-        &c.gpu_hours_per_million_output_tokens, &c.usd_per_million_output_tokens, &c.usd_per_million_tokens}) {
+       {&c.memory.capacity, &c.memory.weights, &c.memory.kv_cache, &c.memory.recurrent_state,
+        &c.memory.activations, &c.memory.runtime_overhead, &c.memory.free, &c.largest_batch,
+        &c.batch, &c.input_tokens_per_second_per_gpu, &c.output_tokens_per_second_per_gpu,
+        &c.requests_per_second, &c.ttft, &c.tpot, &c.end_to_end,
+        &c.gpu_hours_per_million_output_tokens, &c.usd_per_million_output_tokens,
+        &c.usd_per_million_tokens}) {
     visit(*e);
   }
 }
 
 TEST(run, every_number_is_finite_ordered_and_not_negative) {
   for (const auto& overrides : std::vector<std::vector<std::string>>{
-           {}, {"slo.tpot=1 us"}, {"load={kind: concurrency, concurrency: 5000}"}, {"load={kind: rate, rate: 900 req/s}"},
-           {"candidates.dense.model=Llama-3.1-405B", "candidates.dense.hardware=L40S", "pricing.usd_per_gpu_hour=1 USD/h"}}) {
+           {},
+           {"slo.tpot=1 us"},
+           {"load={kind: concurrency, concurrency: 5000}"},
+           {"load={kind: rate, rate: 900 req/s}"},
+           {"candidates.dense.model=Llama-3.1-405B", "candidates.dense.hardware=L40S",
+            "pricing.usd_per_gpu_hour=1 USD/h"}}) {
     for (const CandidateResult& c : run(scenario(overrides)).candidates) {
       for_each_estimate(c, [&](const Estimate& e) {
-        EXPECT_TRUE(std::isfinite(e.low) && std::isfinite(e.value) && std::isfinite(e.high)) << c.name;
+        EXPECT_TRUE(std::isfinite(e.low) && std::isfinite(e.value) && std::isfinite(e.high))
+            << c.name;
         EXPECT_LE(e.low, e.value) << c.name;
         EXPECT_LE(e.value, e.high) << c.name;
         EXPECT_GE(e.low, 0) << c.name;
@@ -66,8 +77,8 @@ TEST(run, the_operating_point_keeps_the_target_and_fills_the_memory_it_says) {
     EXPECT_LE(c.ttft.value, 2.0) << c.name;
     EXPECT_LE(c.batch.value, c.largest_batch.value) << c.name;
     const MemoryResult& m = c.memory;
-    const double used = m.weights.value + m.kv_cache.value + m.recurrent_state.value + m.activations.value +
-                        m.runtime_overhead.value + m.free.value;
+    const double used = m.weights.value + m.kv_cache.value + m.recurrent_state.value +
+                        m.activations.value + m.runtime_overhead.value + m.free.value;
     EXPECT_NEAR(used / m.capacity.value, 1, 1e-9) << c.name;
     EXPECT_EQ(c.gpus, c.tensor * c.pipeline * c.data_attention) << c.name;
   }
@@ -78,7 +89,8 @@ TEST(run, dollars_are_gpu_hours_times_the_price_and_gpu_hours_are_rent_over_toke
   for (const CandidateResult& c : r.candidates) {
     EXPECT_NEAR(c.usd_per_million_output_tokens.value,
                 c.gpu_hours_per_million_output_tokens.value * c.price.usd_per_hour, 1e-9);
-    EXPECT_NEAR(c.gpu_hours_per_million_output_tokens.value, 1e6 / 3600 / c.output_tokens_per_second_per_gpu.value, 1e-9);
+    EXPECT_NEAR(c.gpu_hours_per_million_output_tokens.value,
+                1e6 / 3600 / c.output_tokens_per_second_per_gpu.value, 1e-9);
     // The same bill over all tokens.
     EXPECT_NEAR(c.usd_per_million_tokens.value * (r.mean_input + r.mean_output),
                 c.usd_per_million_output_tokens.value * r.mean_output, 1e-6);
@@ -119,7 +131,8 @@ TEST(run, half_the_utilisation_is_twice_the_cost) {
 }
 
 TEST(run, a_model_that_does_not_fit_says_what_it_needs) {
-  const RunResult r = run(scenario({"candidates.dense.model=Kimi-K3", "candidates.dense.deployment={gpus: 8}"}));
+  const RunResult r =
+      run(scenario({"candidates.dense.model=Kimi-K3", "candidates.dense.deployment={gpus: 8}"}));
   const CandidateResult& c = r.candidates[1];
   EXPECT_FALSE(c.fits);
   EXPECT_NE(c.reason.find("per GPU"), std::string::npos) << c.reason;
@@ -132,8 +145,11 @@ TEST(run, results_do_not_depend_on_threads_or_backend) {
   const auto figures = [&](const RunResult& r) {
     std::vector<double> out;
     for (const CandidateResult& c : r.candidates) {
-      for_each_estimate(c, [&](const Estimate& e) { out.insert(out.end(), {e.low, e.value, e.high}); });
-      for (const RoutingResult& q : c.routing) out.insert(out.end(), {q.busiest_rank_ratio, q.distinct_experts});
+      for_each_estimate(c, [&](const Estimate& e) {
+        out.insert(out.end(), {e.low, e.value, e.high});
+      });
+      for (const RoutingResult& q : c.routing)
+        out.insert(out.end(), {q.busiest_rank_ratio, q.distinct_experts});
     }
     return out;
   };
@@ -145,11 +161,13 @@ TEST(run, results_do_not_depend_on_threads_or_backend) {
 }
 
 TEST(run, routing_matters_uniform_popularity_is_cheaper_than_skewed) {
-  const std::vector<std::string> wide{"candidates.moe.deployment={tensor: 1, pipeline: 1, expert: 8, data_attention: 8}"};
+  const std::vector<std::string> wide{
+      "candidates.moe.deployment={tensor: 1, pipeline: 1, expert: 8, data_attention: 8}"};
   auto skewed = wide, uniform = wide;
   uniform.push_back("routing.popularity=uniform");
   skewed.insert(skewed.end(), {"routing.popularity=lognormal", "routing.sigma=1.5"});
-  const CandidateResult a = run(scenario(uniform)).candidates[0], b = run(scenario(skewed)).candidates[0];
+  const CandidateResult a = run(scenario(uniform)).candidates[0],
+                        b = run(scenario(skewed)).candidates[0];
   EXPECT_LT(a.usd_per_million_output_tokens.value, b.usd_per_million_output_tokens.value);
   EXPECT_LT(a.routing.front().busiest_rank_ratio, b.routing.front().busiest_rank_ratio);
 }
@@ -177,7 +195,8 @@ TEST(deployment_search, mixtures_are_tried_sliced_and_whole_and_with_data_parall
     if (d.gpus() == 8 && d.pipeline == 1) seen.insert({d.data_attention, d.expert});
     EXPECT_EQ(d.stage_ranks() % d.expert, 0);
   }
-  for (const auto& wanted : {std::pair{1, 1}, {1, 8}, {8, 8}, {8, 1}, {2, 8}}) EXPECT_TRUE(seen.count(wanted));
+  for (const auto& wanted : {std::pair{1, 1}, {1, 8}, {8, 8}, {8, 1}, {2, 8}})
+    EXPECT_TRUE(seen.count(wanted));
 }
 
 TEST(deployment_search, what_is_fixed_is_kept) {

@@ -19,8 +19,10 @@ RoutingTables tables(const LlmSpec& model, int ranks) {
   spec.tokens = 2048;
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (model.ffns[i].kind != FfnKind::moe) continue;
-    out[i].decode = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"));
-    out[i].prefill = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks}, kernels::find_backend("tbb"), 512);
+    out[i].decode = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks},
+                                        kernels::find_backend("tbb"));
+    out[i].prefill = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks},
+                                         kernels::find_backend("tbb"), 512);
   }
   return out;
 }
@@ -40,7 +42,8 @@ struct Case {
     routing = tables(model, d.expert);
   }
   StepModel step_model() const {
-    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, method, routing);
+    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, method,
+                     routing);
   }
 };
 
@@ -71,7 +74,8 @@ TEST(step_model, the_breakdown_adds_up_to_the_fast_sum) {
   for (const Named& n : cases) {
     const Case c(n.model, "H200-SXM", n.deployment);
     const StepModel model = c.step_model();
-    for (StepLoad load : {decode(64, 3000), prefill(8192, 4096), StepLoad{4096, 2000, 0, 1, 50, 2500}}) {
+    for (StepLoad load :
+         {decode(64, 3000), prefill(8192, 4096), StepLoad{4096, 2000, 0, 1, 50, 2500}}) {
       const StepTime t = model.detail(load);
       EXPECT_NEAR(t.seconds(), model.seconds(load), 1e-9 * t.seconds()) << n.model;
       double classes = 0;
@@ -88,13 +92,22 @@ TEST(step_model, more_work_never_takes_less_time) {
     const Case c(n.model, "B200-SXM", n.deployment);
     const StepModel model = c.step_model();
     for (int i = 0; i < 200; ++i) {
-      StepLoad a{std::exp(grow(random) * 2), grow(random) * 500, 0, 1, std::exp(grow(random) * 1.5), grow(random) * 900};
+      StepLoad a{std::exp(grow(random) * 2),   grow(random) * 500, 0, 1,
+                 std::exp(grow(random) * 1.5), grow(random) * 900};
       StepLoad b = a;
       switch (i % 4) {
-        case 0: b.prefill_tokens *= grow(random); break;
-        case 1: b.prefill_context *= grow(random); break;
-        case 2: b.decode_sequences *= grow(random); break;
-        default: b.decode_context *= grow(random); break;
+        case 0:
+          b.prefill_tokens *= grow(random);
+          break;
+        case 1:
+          b.prefill_context *= grow(random);
+          break;
+        case 2:
+          b.decode_sequences *= grow(random);
+          break;
+        default:
+          b.decode_context *= grow(random);
+          break;
       }
       // Interpolated Monte Carlo statistics may wiggle by a fraction of a per cent.
       EXPECT_GE(model.seconds(b), model.seconds(a) * 0.99) << n.model << " case " << i;
@@ -102,8 +115,8 @@ TEST(step_model, more_work_never_takes_less_time) {
   }
 }
 
-// Speed of light: no step beats reading the touched weights and the cache once at full bandwidth, nor
-// doing its arithmetic at the peak rate.
+// Speed of light: no step beats reading the touched weights and the cache once at full bandwidth,
+// nor doing its arithmetic at the peak rate.
 TEST(step_model, no_decode_step_beats_the_roofline) {
   for (const char* name : {"Llama-3.1-70B", "Llama-3.1-405B", "Qwen3-32B", "Mistral-Large-2407"}) {
     const Case c(name, "H200-SXM", {8, 1, 1, 1});
@@ -112,9 +125,11 @@ TEST(step_model, no_decode_step_beats_the_roofline) {
     for (const double batch : {1.0, 16.0, 256.0}) {
       const double context = 4000;
       const PrecisionMap& p = c.model.precision;
-      const double bytes = (count.total() - count.embedding) * 2 + batch * sequence_bytes(c.model, p, context).total();
+      const double bytes = (count.total() - count.embedding) * 2 +
+                           batch * sequence_bytes(c.model, p, context).total();
       const double flops = 2 * (count.total() - count.embedding) * batch;
-      const double bound = std::max(bytes / (8 * c.hardware.memory_bandwidth), flops / (8 * c.hardware.peak.bf16));
+      const double bound =
+          std::max(bytes / (8 * c.hardware.memory_bandwidth), flops / (8 * c.hardware.peak.bf16));
       EXPECT_GE(model.seconds(decode(batch, context)), bound) << name << " batch " << batch;
     }
   }
@@ -133,7 +148,8 @@ TEST(step_model, a_prefill_step_of_a_dense_model_is_near_its_arithmetic) {
 }
 
 TEST(step_model, a_decode_step_at_batch_one_reads_only_the_chosen_experts) {
-  // 671B parameters take 5.6x the bytes of Llama-70B in fp8, but one token touches 8 of 256 experts.
+  // 671B parameters take 5.6x the bytes of Llama-70B in fp8, but one token touches 8 of 256
+  // experts.
   const Case moe("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1});
   const StepTime few = moe.step_model().detail(decode(1, 1000));
   const StepTime many = moe.step_model().detail(decode(256, 1000));
@@ -153,7 +169,8 @@ TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) 
   spec.tokens = 2048;
   for (std::size_t i = 0; i < even.routing.size(); ++i) {
     if (even.model.ffns[i].kind == FfnKind::moe) {
-      even.routing[i].decode = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8}, kernels::find_backend("tbb"));
+      even.routing[i].decode = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8},
+                                                   kernels::find_backend("tbb"));
     }
   }
   const StepLoad load = decode(1024, 2000);
@@ -172,7 +189,8 @@ TEST(step_model, every_fitted_operator_class_states_an_error) {
 }
 
 TEST(routing_table, interpolates_between_the_powers_of_two_and_holds_at_the_ends) {
-  const RoutingTable table({{1, 8, 8, 1, 8, 64}, {2, 6, 6, 2, 15, 128}, {4, 4, 4, 3, 28, 192}}, 5.3, 8);
+  const RoutingTable table({{1, 8, 8, 1, 8, 64}, {2, 6, 6, 2, 15, 128}, {4, 4, 4, 3, 28, 192}}, 5.3,
+                           8);
   EXPECT_DOUBLE_EQ(table.at(3).busiest_ratio, 5);
   EXPECT_DOUBLE_EQ(table.at(0.5).busiest_ratio, 8);
   EXPECT_DOUBLE_EQ(table.at(400).busiest_ratio, 4);
@@ -188,8 +206,10 @@ TEST(routing_table, tables_do_not_depend_on_the_backend) {
   spec.tokens = 256;
   for (const FfnSpec& f : model.ffns) {
     if (f.kind != FfnKind::moe) continue;
-    const auto a = make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("reference"));
-    const auto b = make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("tbb"));
+    const auto a =
+        make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("reference"));
+    const auto b =
+        make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("tbb"));
     for (std::size_t i = 0; i < a.size(); ++i) {
       for (const double tokens : {1.0, 37.0, 200.0}) {
         EXPECT_EQ(a[i].at(tokens).busiest_ratio, b[i].at(tokens).busiest_ratio);
