@@ -202,7 +202,7 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
   }
   if (has_operating_point(c)) {
     std::string batch = batch_text(c.batch.value) +
-                        " sequences in flight per replica, memory holds " +
+                        " sequences in flight per replica, room for " +
                         batch_text(c.largest_batch.value);
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
