@@ -76,6 +76,9 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
   std::map<std::string, HardwareSpec> machines;
   std::map<std::string, RoutingTables> routing;
   const MethodSpec method;
+  std::map<std::string, EngineSpec> engines;
+  for (const std::string& name : library.names(Library::Shelf::engines))
+    engines[name] = library.engine(name, {});
 
   std::ifstream in(data);
   std::string line;
@@ -134,9 +137,11 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
     request.input.tokens = number("isl") * number("len_factor");
     request.output.tokens = number("osl") * number("len_factor");
     const WorkloadMix mix = summarise({request});
-    const StepModel step(model, machines[machine], d, formats, {}, method, tables, mix.contexts);
+    const EngineSpec& engine = engines.at(text("backend"));
+    const StepModel step(model, machines[machine], d, formats, {}, engine, tables, mix.contexts);
     SchedulerLimits limits;
-    limits.host_per_request = method.host_per_request;
+    limits.host_per_request = engine.host_per_request;
+    limits.batched_tokens = engine.limits_for(machines[machine].memory).batched_tokens;
     const SteadyState s = solve_steady_state(step, mix, limits, number("concurrency"));
 
     const double error = std::log(s.tpot * 1e3 / number("mean_tpot_ms"));
