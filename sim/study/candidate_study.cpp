@@ -15,9 +15,6 @@ namespace {
 /// Log-sd of workspace and runtime memory, which are conventions of engines, not counted.
 constexpr double memory_log_sd = 0.25;
 
-/// Log-sd that queueing and the scheduler's order add to TTFT; see docs/method.md, "Error bands".
-constexpr double ttft_log_sd = 0.5;
-
 constexpr int most_replicas = 1'000'000;
 
 double gpu_hours_of(const Deployment& d, const OperatingPoint& point, const WorkloadMix& mix) {

@@ -17,8 +17,9 @@ namespace {
 /// the concurrency, the first `concurrency` of them at once.
 constexpr double prompts_per_slot = 10;
 
-/// Log-sd that queueing and the scheduler's order add to TTFT; docs/method.md, "Error bands".
-constexpr double ttft_log_sd = 0.5;
+/// Where fewer sequences than this fit, a run was made with a larger share of memory.
+constexpr double tight_room = 8;
+constexpr double tight_utilisation = 0.97;
 
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
@@ -137,13 +138,25 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
   const auto note = [&](const std::string& text) {
     out.note += (out.note.empty() ? "" : "; ") + text;
   };
+  const auto plan = [&](double utilisation) {
+    DeploymentSpec spec = s.deployment;
+    spec.memory_utilisation = utilisation;
+    return plan_memory(*s.model, *s.hardware, s.ranks, s.precision, spec, method,
+                       mix.decode_context);
+  };
+  double room = row.concurrency;
+  if (row.mode == "agg") {
+    const MemoryPlan usual = plan(s.deployment.memory_utilisation);
+    room = usual.largest_batch;
+    // The run was made, so its weights did fit: such runs raise the engine's memory share.
+    if (room < std::min(row.concurrency, tight_room)) {
+      room = std::max(1.0, plan(tight_utilisation).largest_batch);
+      note("the engine's memory share is taken as 0.97, because weights hardly fit");
+    }
+  }
   const auto times = [&](double scale) {
     if (row.mode == "disagg")
       return split_loop(model_of(s.prefill_ranks), model, s, row, mix, limits, scale);
-    const MemoryPlan memory = plan_memory(*s.model, *s.hardware, s.ranks, s.precision, s.deployment,
-                                          method, mix.decode_context);
-    // A measured run did fit, whatever the plan says.
-    const double room = std::max(1.0, memory.largest_batch);
     return closed_loop(model, mix, limits, room, row.concurrency, scale);
   };
   const Times middle = times(1);
