@@ -135,4 +135,22 @@ std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, 
   return weights;
 }
 
+std::vector<std::int32_t> log_popularity(std::span<const std::uint32_t> weights, int experts) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  const auto size = static_cast<std::size_t>(experts);
+  require(!weights.empty() && weights.size() % size == 0,
+          "The weights are not a whole number of layers.");
+  constexpr std::int32_t floor = -(32 << kLogitFraction);
+  std::vector<std::int32_t> out;
+  for (std::size_t base = 0; base < weights.size(); base += size) {
+    const auto layer = weights.subspan(base, size);
+    const std::uint32_t largest = *std::max_element(layer.begin(), layer.end());
+    require(largest > 0, "A layer of the popularity has only zeros.");
+    for (const std::uint32_t w : layer) {
+      out.push_back(w == 0 ? floor : std::max(floor, log_q20(w) - log_q20(largest)));
+    }
+  }
+  return out;
+}
+
 }  // namespace tollgate::kernels

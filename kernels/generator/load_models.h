@@ -31,4 +31,10 @@ std::vector<std::int64_t> power_law_counts(int experts, int top_k, int tokens, d
 std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, int experts,
                                           int top_k);
 
+/// Natural logarithms of weights for RoutingProblem::log_popularity, so that a gate draws by them:
+/// [layer][expert] in and out, 20 fraction bits, relative to the largest of the layer; a weight of
+/// zero is -32, which no finite window chooses while enough others are left. Throws
+/// std::invalid_argument if `experts` does not divide the weights or a layer has only zeros.
+std::vector<std::int32_t> log_popularity(std::span<const std::uint32_t> weights, int experts);
+
 }  // namespace tollgate::kernels
