@@ -50,6 +50,14 @@ struct StepLoadOptions {
 StepLoads count_step_loads(const Selections& selections, std::span<const Placement> placements,
                            const StepLoadOptions& options);
 
+/// The same for several sizes of step, each twice the one before; `options.batch_size` is not read.
+/// Where no expert is replicated, the windows of a size are summed from those of the size before,
+/// so that all sizes together cost little more than the smallest.
+std::vector<StepLoads> count_step_loads(const Selections& selections,
+                                        std::span<const Placement> placements,
+                                        std::span<const int> batch_sizes,
+                                        const StepLoadOptions& options);
+
 /// Nearest-rank percentile of unsorted values, p in (0, 100]; 0 for none. Throws
 /// std::invalid_argument for another p.
 double percentile_of(std::vector<double> values, double p);

@@ -65,23 +65,24 @@ namespace {
 /// Prompts come in large batches; below this their links are taken as loaded as their ranks.
 constexpr int fewest_prompt_tokens = 256;
 
-/// Tokens of a layer looked at for each batch size: enough for a P95 of small batches.
-constexpr int tokens_looked_at = 8192;
+/// Steps of a layer looked at where every size is counted anew; with eight layers 1024 samples.
+constexpr int most_steps = 128;
 
 double over(double busiest, double all, int parts) { return all > 0 ? busiest * parts / all : 1; }
 
 RoutingTable table_of(const kernels::RoutedWindow& window,
                       const std::vector<kernels::Placement>& placements, bool prompts) {
   const kernels::RankGrid grid = placements.front().grid;
+  std::vector<int> sizes;
+  for (int t = 1; t <= window.tokens; t *= 2) sizes.push_back(t);
+  kernels::StepLoadOptions options;
+  options.most_steps = most_steps;
+  options.copies = true;
   std::vector<RoutingTable::Point> points;
   double destinations = 1, nodes = 1;
-  for (int t = 1; t <= window.tokens; t *= 2) {
-    kernels::StepLoadOptions options;
-    options.batch_size = t;
-    options.most_steps = std::clamp(tokens_looked_at / t, 1, 512);
-    options.copies = prompts ? t >= fewest_prompt_tokens : t * 2 > window.tokens;
-    const kernels::StepLoads loads =
-        kernels::count_step_loads(window.selections(), placements, options);
+  for (const kernels::StepLoads& loads :
+       kernels::count_step_loads(window.selections(), placements, sizes, options)) {
+    const int t = loads.batch_size;
     RoutingTable::Point p;
     p.tokens = t;
     p.busiest_ratio = loads.imbalance();
@@ -95,18 +96,16 @@ RoutingTable table_of(const kernels::RoutedWindow& window,
     p.step_p50 = kernels::percentile_of(steps, 50);
     p.step_p95 = kernels::percentile_of(steps, 95);
     p.link_ratio = p.busiest_ratio;
-    if (options.copies) {
-      const double sent = static_cast<double>(t) * loads.layers * loads.steps;
-      destinations = static_cast<double>(loads.rank_copies.sum()) / sent;
-      nodes = static_cast<double>(loads.node_copies.sum()) / sent;
-      // Between nodes the network is the bottleneck, and relays share out what comes for a node.
-      if (prompts && grid.nodes() > 1) {
-        p.link_ratio = over(static_cast<double>(loads.busiest_node_copies.sum()),
-                            static_cast<double>(loads.node_copies.sum()), grid.nodes());
-      } else if (prompts) {
-        p.link_ratio = over(static_cast<double>(loads.busiest_rank_copies.sum()),
-                            static_cast<double>(loads.rank_copies.sum()), grid.ranks);
-      }
+    const double sent = static_cast<double>(t) * loads.layers * loads.steps;
+    destinations = static_cast<double>(loads.rank_copies.sum()) / sent;
+    nodes = static_cast<double>(loads.node_copies.sum()) / sent;
+    // Between nodes the network is the bottleneck, and relays share out what comes for a node.
+    if (prompts && t >= fewest_prompt_tokens) {
+      p.link_ratio = grid.nodes() > 1
+                         ? over(static_cast<double>(loads.busiest_node_copies.sum()),
+                                static_cast<double>(loads.node_copies.sum()), grid.nodes())
+                         : over(static_cast<double>(loads.busiest_rank_copies.sum()),
+                                static_cast<double>(loads.rank_copies.sum()), grid.ranks);
     }
     points.push_back(p);
   }
