@@ -74,42 +74,60 @@ void count_window(std::span<const std::uint16_t> slots, int top_k, const Placeme
   }
 }
 
+/// Sums over the slots of a rank; rows of a step are below 2^30.
+struct RankSums {
+  std::int32_t rows = 0, padded = 0, used = 0, hottest = 0;
+};
+
+RankSums sums_of(const std::int32_t* rows, int slots, int tile) {
+  RankSums sums;
+  if ((tile & (tile - 1)) == 0) {
+    for (int p = 0; p < slots; ++p) {
+      sums.rows += rows[p];
+      sums.padded += (rows[p] + tile - 1) & -tile;
+      sums.used += rows[p] > 0 ? 1 : 0;
+      sums.hottest = std::max(sums.hottest, rows[p]);
+    }
+    return sums;
+  }
+  sums = sums_of(rows, slots, 1);
+  sums.padded = 0;
+  for (int p = 0; p < slots; ++p) sums.padded += (rows[p] + tile - 1) / tile * tile;
+  return sums;
+}
+
 void record(const Counts& counts, const Placement& placement, const StepLoadOptions& options,
             Scratch& scratch, StepLoads& out, std::size_t i) {
   const bool replicated = placement.slots != placement.experts;
-  if (replicated) scratch.expert_rows.assign(placement.experts, 0);
   const std::int32_t* rows = counts.rows.data();
-  const int per_rank = placement.slots_per_rank(), tile = options.tile;
-  const bool power = (tile & (tile - 1)) == 0;  // division is most of the work otherwise
-  std::int64_t all = 0, busiest = 0, padded_most = 0, most = 0, active = 0, experts = 0;
-  std::int32_t hottest = 0;
-  for (int rank = 0, slot = 0; rank < placement.grid.ranks; ++rank) {
-    std::int64_t mine = 0, padded = 0, used = 0;
-    for (const int end = slot + per_rank; slot < end; ++slot) {
-      const std::int32_t n = rows[slot];
-      mine += n;
-      padded += power ? (n + tile - 1) & -tile : (n + tile - 1) / tile * tile;
-      used += n > 0 ? 1 : 0;
-      hottest = std::max(hottest, n);
-      if (!replicated || n == 0) continue;
-      std::int32_t& of_expert = scratch.expert_rows[placement.expert_of_slot[slot]];
-      experts += of_expert == 0 ? 1 : 0;
-      of_expert += n;
-      hottest = std::max(hottest, of_expert);
+  const int per_rank = placement.slots_per_rank();
+  std::int64_t all = 0, active = 0, experts = 0;
+  RankSums most;
+  for (int rank = 0; rank < placement.grid.ranks; ++rank) {
+    const RankSums sums = sums_of(rows + rank * per_rank, per_rank, options.tile);
+    all += sums.rows;
+    active += sums.used;
+    most.rows = std::max(most.rows, sums.rows);
+    most.padded = std::max(most.padded, sums.padded);
+    most.used = std::max(most.used, sums.used);
+    most.hottest = std::max(most.hottest, sums.hottest);
+  }
+  if (replicated) {
+    scratch.expert_rows.assign(placement.experts, 0);
+    for (int p = 0; p < placement.slots; ++p) {
+      scratch.expert_rows[placement.expert_of_slot[p]] += rows[p];
     }
-    all += mine;
-    active += used;
-    busiest = std::max(busiest, mine);
-    padded_most = std::max(padded_most, padded);
-    most = std::max(most, used);
+    const RankSums sums = sums_of(scratch.expert_rows.data(), placement.experts, 1);
+    experts = sums.used;
+    most.hottest = sums.hottest;
   }
   out.rows.samples[i] = all;
-  out.busiest_rows.samples[i] = busiest;
-  out.padded_rows.samples[i] = padded_most;
-  out.most_slots.samples[i] = most;
+  out.busiest_rows.samples[i] = most.rows;
+  out.padded_rows.samples[i] = most.padded;
+  out.most_slots.samples[i] = most.used;
   out.active_slots.samples[i] = active;
   out.active_experts.samples[i] = replicated ? experts : active;
-  out.hottest_expert.samples[i] = hottest;
+  out.hottest_expert.samples[i] = most.hottest;
   if (!options.copies) return;
   const auto total = [](const std::vector<std::int64_t>& v) {
     std::int64_t sum = 0;
