@@ -212,7 +212,8 @@ std::vector<OptionHelp> route_question_options() {
       {"--sigma", "", "S", "Standard deviation of the logarithm of expert popularity."},
       {"--exponent", "", "S", "Exponent of the law."},
       {"--trace", "", "PATH",
-       "A folder of expert choices, which are replayed, or a CSV of counts, such as of --dump."},
+       "What serving engines record of routing: choices are replayed, counts, such as those of "
+       "--dump, drawn again."},
       {"--domains", "", "N", "Kinds of traffic that are served; left out: the family's."},
       {"--form",
        "",

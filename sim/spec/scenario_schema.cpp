@@ -445,9 +445,8 @@ const Schema<RoutingSpec>& routing_schema() {
                   "zipf: popularity falls as rank to minus this; power_law: density of loads, as "
                   "AIConfigurator draws them.")
           .text("trace", &RoutingSpec::trace, optional,
-                "trace: a folder of expert choices (<domain>_layer<number>.txt, tokens are replayed) "
-                "or a CSV of counts with columns layer_id, expert_id and activation_count (drawn "
-                "again); relative to the scenario.")
+                "trace: what serving engines record of routing (choices are replayed, counts drawn "
+                "again); a file or folder, relative to the scenario.")
           .choice<RoutingSpec::Form>(
               "form", &RoutingSpec::form, optional,
               {{"logits", RoutingSpec::Form::logits}, {"alias", RoutingSpec::Form::alias}},

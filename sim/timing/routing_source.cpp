@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <numeric>
 
-#include "kernels/core/philox.h"
 #include "kernels/generator/alias_generator.h"
 #include "kernels/generator/load_models.h"
-#include "kernels/trace/trace_reader.h"
+#include "kernels/trace/record.h"
+#include "kernels/trace/replay.h"
 #include "sim/base/text.h"
 
 namespace tollgate {
@@ -16,72 +14,11 @@ namespace {
 
 using Popularity = RoutingSpec::Popularity;
 
-/// Streams of this file's own draws, far from those of tokens.
-constexpr std::uint32_t permutation_stream = 0xFFFF0001, replay_stream = 0xFFFF0002;
-
 /// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
 /// reports 8 of 12).
 int real_choices(const FfnSpec& ffn) {
   const double share = static_cast<double>(ffn.experts) / (ffn.experts + ffn.zero_experts);
   return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
-}
-
-/// Weights of a law without a memory of which expert is which, in another order at every layer.
-std::vector<std::uint32_t> law_weights(const RoutingSpec& spec, int experts, int top_k,
-                                       std::uint64_t seed) {
-  std::vector<std::uint32_t> all;
-  for (int layer = 0; layer < spec.layers; ++layer) {
-    std::vector<std::uint32_t> weights;
-    if (spec.popularity == Popularity::zipf) {
-      weights = kernels::zipf_weights(experts, spec.exponent);
-    } else {
-      const auto counts =
-          kernels::power_law_counts(experts, top_k, std::max(2, spec.tokens), spec.exponent, seed,
-                                    static_cast<std::uint32_t>(layer));
-      weights = kernels::replay_weights(counts, experts, top_k);
-    }
-    for (int e = experts - 1; e > 0; --e) {  // Fisher-Yates
-      const auto words = kernels::philox4x32(static_cast<std::uint32_t>(e), 0,
-                                             static_cast<std::uint32_t>(layer), permutation_stream,
-                                             seed);
-      const auto other = kernels::multiply_high(words.w[0], static_cast<std::uint32_t>(e) + 1);
-      std::swap(weights[static_cast<std::size_t>(e)], weights[other]);
-    }
-    all.insert(all.end(), weights.begin(), weights.end());
-  }
-  return all;
-}
-
-/// Runs of `tokens_per_sequence` tokens of the trace, each beginning at a random token and going on
-/// with the next sequences; the same positions at every layer.
-kernels::RoutedWindow replay(const kernels::RoutingTrace& trace, const WindowRequest& request,
-                             std::uint64_t seed) {
-  std::vector<int> positions;
-  for (const kernels::TraceSequence& s : trace.sequences) {
-    if (request.domains > 0 && s.domain >= request.domains) continue;
-    for (int t = 0; t < s.tokens; ++t) positions.push_back(s.first + t);
-  }
-  const auto k = static_cast<std::size_t>(trace.top_k);
-  kernels::RoutedWindow window{trace.experts, trace.layers, request.tokens, trace.top_k, {}};
-  window.ids.resize(static_cast<std::size_t>(window.layers) * window.tokens * k);
-  std::size_t at = 0;
-  for (int token = 0; token < request.tokens; ++token, ++at) {
-    if (token % request.tokens_per_sequence == 0) {
-      const auto words = kernels::philox4x32(
-          static_cast<std::uint32_t>(token / request.tokens_per_sequence), 0, request.stream,
-          replay_stream, seed);
-      at = kernels::multiply_high(words.w[0], static_cast<std::uint32_t>(positions.size()));
-    }
-    const int from = positions[at % positions.size()];
-    for (int layer = 0; layer < window.layers; ++layer) {
-      const auto choice = trace.choice(layer, from);
-      std::copy(choice.begin(), choice.end(),
-                window.ids.begin() + static_cast<std::ptrdiff_t>(
-                                         (static_cast<std::size_t>(layer) * window.tokens + token) *
-                                         k));
-    }
-  }
-  return window;
 }
 
 }  // namespace
@@ -97,31 +34,39 @@ struct RoutingSource::State {
   bool uniform = false;                         ///< by construction
   std::vector<std::uint32_t> weights;           ///< [layer][expert], of a law or of counts
   std::optional<kernels::RoutingTrace> replayed;
+  std::string description;  ///< of the trace
 
   Place asked() const { return place_of(spec.places, "trace"); }
 
   void read_trace() {
-    const std::string& path = spec.trace;
-    if (std::filesystem::is_directory(path)) {
-      replayed = kernels::read_trace(kernels::find_trace_files(path), experts, gate.top_k);
-      if (replayed->tokens() == 0) throw InputError(asked(), "the trace has no tokens.");
+    kernels::RoutingRecord record = kernels::read_record(spec.trace, experts, gate.top_k);
+    description = record.description;
+    if (record.trace) {
+      replayed = std::move(record.trace);
       layers = replayed->layers;
       return;
     }
-    const kernels::ExpertCounts counts = kernels::read_expert_counts(path);
+    const kernels::ExpertCounts& counts = *record.counts;
     if (counts.experts > experts) {
-      throw InputError(asked(), path + " counts expert " + std::to_string(counts.experts - 1) +
-                                    ", but the layer has " + std::to_string(experts) +
-                                    " experts.");
+      throw InputError(asked(), spec.trace + " counts expert " +
+                                    std::to_string(counts.experts - 1) + ", but the layer has " +
+                                    std::to_string(experts) + " experts.");
     }
     layers = static_cast<int>(counts.layer_ids.size());
-    std::vector<std::int64_t> wide;
+    kernels::LoadModel model{kernels::LoadModel::Kind::counts, 0, {}};
     for (int layer = 0; layer < layers; ++layer) {
       const auto row = counts.counts.begin() + static_cast<std::ptrdiff_t>(layer) * counts.experts;
-      wide.insert(wide.end(), row, row + counts.experts);
-      wide.resize(wide.size() + static_cast<std::size_t>(experts - counts.experts), 0);
+      model.counts.insert(model.counts.end(), row, row + counts.experts);
+      model.counts.resize(static_cast<std::size_t>(layer + 1) * experts, 0);
     }
-    weights = kernels::replay_weights(wide, experts, gate.top_k);
+    weights = kernels::weights_of(model, experts, gate.top_k, layers, spec.tokens, seed);
+  }
+
+  kernels::RoutedWindow replay(const WindowRequest& request) const {
+    const int domain = request.domains == 1 ? 0 : -1;
+    return {experts, layers, request.tokens, gate.top_k,
+            kernels::replay_window(*replayed, request.tokens, request.tokens_per_sequence, seed,
+                                   request.stream, domain)};
   }
 
   kernels::RoutedWindow draw_logits(const WindowRequest& request) const {
@@ -219,7 +164,10 @@ RoutingSource::RoutingSource(const FfnSpec& ffn, const FamilyPopularity& popular
     if (ffn.router.hash) return;
     if (spec.popularity == Popularity::trace) s.read_trace();
     if (spec.popularity == Popularity::zipf || spec.popularity == Popularity::power_law) {
-      s.weights = law_weights(spec, s.experts, s.gate.top_k, seed);
+      const auto kind = spec.popularity == Popularity::zipf ? kernels::LoadModel::Kind::zipf
+                                                            : kernels::LoadModel::Kind::power_law;
+      s.weights = kernels::weights_of({kind, spec.exponent, {}}, s.experts, s.gate.top_k, s.layers,
+                                      std::max(2, spec.tokens), seed);
     }
   } catch (const std::invalid_argument& error) {
     throw InputError(s.asked(), error.what());
@@ -237,7 +185,7 @@ RoutingSource::RoutingSource(RoutingSource&&) noexcept = default;
 
 kernels::RoutedWindow RoutingSource::window(const WindowRequest& request) const {
   try {
-    if (state_->replayed) return replay(*state_->replayed, request, state_->seed);
+    if (state_->replayed) return state_->replay(request);
     return state_->spec.form == RoutingSpec::Form::alias ? state_->draw_alias(request)
                                                          : state_->draw_logits(request);
   } catch (const std::invalid_argument& error) {
@@ -266,10 +214,7 @@ std::string RoutingSource::description() const {
     case Popularity::power_law:
       return "power-law loads, exponent " + shortest(spec.exponent) + sticky;
     case Popularity::trace:
-      return state_->replayed
-                 ? "the choices of " + std::to_string(state_->replayed->tokens()) +
-                       " tokens of a trace"
-                 : "popularity of a table of counts" + sticky;
+      return state_->description + sticky;
     case Popularity::family:
       return "popularity of family " + p.family + " (" + grade_of(p.confidence) + "): sigma " +
              shortest(p.sigma_global) + " global, " + shortest(p.sigma_domain) + " domain, " +

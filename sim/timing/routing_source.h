@@ -19,7 +19,7 @@ struct WindowRequest {
   int tokens = 1;               ///< per layer
   int tokens_per_sequence = 1;  ///< neighbours from one request: 1 for decode, more for prompts
   std::uint32_t stream = 0;     ///< other tokens over the same popularity
-  int domains = 0;              ///< > 0: only that many kinds of traffic
+  int domains = 0;  ///< > 0: only that many kinds of traffic; of a trace 1 is its first domain
 };
 
 /// One place that makes routed windows, whatever they come from: the gate over a popularity
