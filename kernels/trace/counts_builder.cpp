@@ -91,7 +91,7 @@ void check_counts(const ExpertCounts& counts, int top_k, const std::string& name
     const std::int64_t sum = std::accumulate(first, last, std::int64_t{0});
     const auto most = std::max_element(first, last);
     // A sixty-fourth more, for tables that were scaled and rounded.
-    if (*most > (sum + sum / 64) / top_k + 1) {
+    if (*most * top_k > sum + sum / 64) {
       fail(name + ": layer " + std::to_string(counts.layer_ids[layer]) + ", expert " +
            std::to_string(most - first) + " has " + std::to_string(*most) + " of " +
            std::to_string(sum) + " activations, more than one per token with top_k = " +

@@ -217,6 +217,9 @@ Json parse(std::string_view text, const std::string& name, int first_line) {
     const auto line = first_line + std::count(text.begin(), end, '\n');
     fail(name + ", line " + std::to_string(line) + ": this is not JSON" +
          (error.byte >= text.size() ? ", it ends too early." : "."));
+  } catch (const Json::out_of_range&) {
+    fail(name + (first_line > 1 ? ", line " + std::to_string(first_line) : "") +
+         " has a number that is too large.");
   }
 }
 

@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <numeric>
 #include <random>
-#include <sstream>
 
 #include "kernels/dispatch/study.h"
+#include "kernels/trace/trace_reader.h"
 
 namespace tollgate::kernels {
 namespace {
