@@ -29,11 +29,11 @@ Command route_command() {
   help.summary = "Run the routing engine alone: loads, imbalance, distinct experts, traffic.";
   help.details = {
       "A step routes so many tokens together over all ranks. The whole group waits for its busiest "
-      "rank, so that is compared with the mean, over layers and steps; and averaged over the layers "
+      "rank, so that is compared with the mean, over layers and steps; and averaged over the "
+      "layers "
       "of a step, which is what makes one step slower than another.",
       "The last table is of the first size of step and the first number of ranks."};
-  help.positionals = {
-      {"MODEL", "Gate, popularity and width of a model of models/llm.", false, {}}};
+  help.positionals = {{"MODEL", "Gate, popularity and width of a model of models/llm.", false, {}}};
   help.options = route_question_options();
   help.options.push_back({"--dump", "", "FILE",
                           "Also write the tokens of every layer's experts as CSV: layer_id, "

@@ -27,12 +27,12 @@ Json layers_json(const kernels::StepLoads& l, int experts) {
       return kernels::Distribution{{first, first + l.steps}};
     };
     const double mean = part(l.rows).mean();
-    list.push_back(
-        {{"layer", layer},
-         {"mean_distinct_experts", part(l.active_experts).mean()},
-         {"hottest_expert_over_mean", mean > 0 ? part(l.hottest_expert).mean() * experts / mean : 0},
-         {"busiest_rank_over_mean",
-          distribution(part(l.busiest_rows), mean > 0 ? l.ranks / mean : 0)}});
+    list.push_back({{"layer", layer},
+                    {"mean_distinct_experts", part(l.active_experts).mean()},
+                    {"hottest_expert_over_mean",
+                     mean > 0 ? part(l.hottest_expert).mean() * experts / mean : 0},
+                    {"busiest_rank_over_mean",
+                     distribution(part(l.busiest_rows), mean > 0 ? l.ranks / mean : 0)}});
   }
   return list;
 }
@@ -104,23 +104,23 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
     const kernels::StepLoads& l = row.loads;
     const double per_expert = l.rows.mean() / q.ffn.experts;
     const auto steps = l.step_imbalance();
-    Json entry{{"tokens", row.tokens},
-               {"ranks", row.ranks},
-               {"slots", row.slots},
-               {"steps_per_layer", l.steps},
-               {"samples", static_cast<std::int64_t>(l.layers) * l.steps},
-               {"distinct_experts", distribution(l.active_experts, 1)},
-               {"hottest_expert_over_mean",
-                distribution(l.hottest_expert, per_expert > 0 ? 1 / per_expert : 0)},
-               {"busiest_rank_rows", distribution(l.busiest_rows, 1)},
-               {"busiest_rank_over_mean", distribution(l.busiest_rows, per_mean_rank(l))},
-               {"step_busiest_rank_over_mean",
-                {{"p50", kernels::percentile_of(steps, 50)},
-                 {"p95", kernels::percentile_of(steps, 95)}}},
-               {"experts_read_on_a_rank", distribution(l.most_slots, 1)},
-               {"padded_rows_on_a_rank", distribution(l.padded_rows, 1)},
-               {"traffic", traffic_json(q, row)},
-               {"layers", layers_json(l, q.ffn.experts)}};
+    Json entry{
+        {"tokens", row.tokens},
+        {"ranks", row.ranks},
+        {"slots", row.slots},
+        {"steps_per_layer", l.steps},
+        {"samples", static_cast<std::int64_t>(l.layers) * l.steps},
+        {"distinct_experts", distribution(l.active_experts, 1)},
+        {"hottest_expert_over_mean",
+         distribution(l.hottest_expert, per_expert > 0 ? 1 / per_expert : 0)},
+        {"busiest_rank_rows", distribution(l.busiest_rows, 1)},
+        {"busiest_rank_over_mean", distribution(l.busiest_rows, per_mean_rank(l))},
+        {"step_busiest_rank_over_mean",
+         {{"p50", kernels::percentile_of(steps, 50)}, {"p95", kernels::percentile_of(steps, 95)}}},
+        {"experts_read_on_a_rank", distribution(l.most_slots, 1)},
+        {"padded_rows_on_a_rank", distribution(l.padded_rows, 1)},
+        {"traffic", traffic_json(q, row)},
+        {"layers", layers_json(l, q.ffn.experts)}};
     if (row.repair) entry["eplb"] = repair_json(*row.repair);
     json["results"].push_back(std::move(entry));
   }

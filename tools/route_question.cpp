@@ -46,9 +46,9 @@ FfnSpec explicit_layer(const Arguments& arguments) {
             : score == "sqrt_softplus" ? GateScore::sqrt_softplus
                                        : GateScore::softmax;
   r.groups = static_cast<int>(arguments.integer("--groups", 1, kernels::kMaxGroups));
-  r.groups_kept = arguments.has("--groups-kept") ? static_cast<int>(arguments.integer(
-                                                       "--groups-kept", 1, kernels::kMaxGroups))
-                                                 : r.groups;
+  r.groups_kept = arguments.has("--groups-kept")
+                      ? static_cast<int>(arguments.integer("--groups-kept", 1, kernels::kMaxGroups))
+                      : r.groups;
   r.bias = arguments.text("--group-value") == "top2";  // groups are valued by two biased scores
   if (r.bias && r.score == GateScore::softmax) {
     fail("--group-value top2 goes with --score sigmoid or sqrt_softplus.");
@@ -59,9 +59,9 @@ FfnSpec explicit_layer(const Arguments& arguments) {
 RoutingSpec routing_spec(const Arguments& arguments) {
   RoutingSpec spec;
   spec.places[""] = spec.places["trace"] = spec.places["form"] = {"tollgate route", 0, 0};
-  const std::string kind =
-      arguments.has("--trace") && !arguments.has("--popularity") ? "trace"
-                                                                 : arguments.text("--popularity");
+  const std::string kind = arguments.has("--trace") && !arguments.has("--popularity")
+                               ? "trace"
+                               : arguments.text("--popularity");
   using Popularity = RoutingSpec::Popularity;
   spec.popularity = kind == "uniform"     ? Popularity::uniform
                     : kind == "lognormal" ? Popularity::lognormal
@@ -73,16 +73,15 @@ RoutingSpec routing_spec(const Arguments& arguments) {
     if (arguments.has(option) && !is) fail(std::string(option) + " goes with " + what + ".");
     if (!arguments.has(option) && is) fail(std::string(what) + " needs " + option + ".");
   };
-  const bool law =
-      spec.popularity == Popularity::zipf || spec.popularity == Popularity::power_law;
+  const bool law = spec.popularity == Popularity::zipf || spec.popularity == Popularity::power_law;
   goes_with("--sigma", spec.popularity == Popularity::lognormal, "--popularity lognormal");
   goes_with("--exponent", law, "--popularity zipf or power_law");
   goes_with("--trace", spec.popularity == Popularity::trace, "--popularity trace");
   if (arguments.has("--sigma")) spec.sigma = arguments.number("--sigma", 0, 16);
   if (law) spec.exponent = arguments.number("--exponent", 0, 8);
   spec.trace = arguments.text("--trace");
-  spec.form = arguments.text("--form") == "alias" ? RoutingSpec::Form::alias
-                                                  : RoutingSpec::Form::logits;
+  spec.form =
+      arguments.text("--form") == "alias" ? RoutingSpec::Form::alias : RoutingSpec::Form::logits;
   if (arguments.has("--stickiness")) {
     if (spec.form != RoutingSpec::Form::alias) fail("--stickiness goes with --form alias.");
     spec.stickiness = arguments.number("--stickiness", 0, 0.9);
@@ -100,8 +99,7 @@ void read_model(const Arguments& arguments, RouteQuestion& q) {
     for (const char* option :
          {"--experts", "--top-k", "--score", "--groups", "--groups-kept", "--group-value"}) {
       if (!arguments.has(option)) continue;
-      fail(std::string("MODEL and ") + option +
-           " exclude each other; the model has its own gate.");
+      fail(std::string("MODEL and ") + option + " exclude each other; the model has its own gate.");
     }
     const LlmSpec model = library.model(arguments.text("MODEL"), {"tollgate route", 0, 0});
     q.ffn = moe_layer(model, arguments.text("--layer-kind"));
@@ -149,8 +147,8 @@ void read_placement(const Arguments& arguments, RouteQuestion& q) {
   for (const kernels::ReplicaChoice choice : kernels::replica_choices()) {
     if (arguments.text("--replica-choice") == name_of(choice)) q.choice = choice;
   }
-  q.format = arguments.text("--precision") == "bf16" ? kernels::RowFormat::bf16
-                                                     : kernels::RowFormat::fp8;
+  q.format =
+      arguments.text("--precision") == "bf16" ? kernels::RowFormat::bf16 : kernels::RowFormat::fp8;
   q.ranks = arguments.integers("--ranks", 1, kernels::kMaxRanks);
   for (const int ranks : q.ranks) {
     if (ranks > q.ffn.experts + q.plan.redundant) {

@@ -41,8 +41,12 @@ RouteAnswer study_route(const RouteQuestion& q, const kernels::RoutingBackend& b
         const auto look = [&](const std::vector<kernels::Placement>& under) {
           return kernels::count_step_loads(window.selections(), under, loads);
         };
-        RouteRow row{tokens, ranks, placements.front().slots, look(placements),
-                     kernels::study_dispatch(window.selections(), placements, traffic), {}};
+        RouteRow row{tokens,
+                     ranks,
+                     placements.front().slots,
+                     look(placements),
+                     kernels::study_dispatch(window.selections(), placements, traffic),
+                     {}};
         if (ranks > 1) {
           const auto plan = by_plan.at(ranks);
           row.repair = {plan.front().slots, look(in_blocks.at(ranks)), look(plan),

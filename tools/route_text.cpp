@@ -37,7 +37,8 @@ std::string title(const RouteQuestion& q, const RouteAnswer& a) {
                           : q.plan.kind == ExpertPlan::Kind::striped ? "striped"
                                                                      : "contiguous";
   out += std::string("placement ") + placement;
-  if (q.plan.redundant > 0) out += " with " + std::to_string(q.plan.redundant) + " redundant experts";
+  if (q.plan.redundant > 0)
+    out += " with " + std::to_string(q.plan.redundant) + " redundant experts";
   out += ", " + std::to_string(q.plan.ranks_per_node) + " ranks per node\n\n";
   return out;
 }
@@ -100,8 +101,7 @@ std::string traffic_table(const RouteQuestion& q, const RouteAnswer& a) {
     if (row.ranks < 2) continue;
     const kernels::DispatchStats& s = row.traffic;
     const bool low = q.mode() == kernels::TransferMode::low_latency;
-    const double sent = (low ? s.rows.mean()
-                             : s.spread.ranks_per_token() * row.tokens) / row.ranks;
+    const double sent = (low ? s.rows.mean() : s.spread.ranks_per_token() * row.tokens) / row.ranks;
     const auto of = [&](std::int64_t rows) { return amount(static_cast<double>(rows), both); };
     const auto network = [&](std::int64_t rows) { return s.network.max() > 0 ? of(rows) : "-"; };
     table.row({grouped(row.tokens, 0), std::to_string(row.ranks),
@@ -113,10 +113,11 @@ std::string traffic_table(const RouteQuestion& q, const RouteAnswer& a) {
   }
   if (table.body().empty()) return "";
   return std::string("\nper layer and step, ") +
-         (both > 0 ? "bytes of dispatch (" +
-                         std::string(q.format == kernels::RowFormat::fp8 ? "fp8 with scales" : "bf16") +
-                         ") and combine (bf16)"
-                   : "rows of dispatch (give --width for bytes)") +
+         (both > 0
+              ? "bytes of dispatch (" +
+                    std::string(q.format == kernels::RowFormat::fp8 ? "fp8 with scales" : "bf16") +
+                    ") and combine (bf16)"
+              : "rows of dispatch (give --width for bytes)") +
          ", " + (q.prefill ? "one copy per rank and node" : "one copy per choice") + "\n" +
          lines_of(table);
 }
@@ -172,15 +173,15 @@ std::string layers_table(const RouteAnswer& a) {
     const double mean = part(l.rows).mean() / l.ranks;
     const kernels::Distribution busiest = part(l.busiest_rows);
     const auto over = [&](double rows) { return fixed(mean > 0 ? rows / mean : 1, 3); };
-    table.row({std::to_string(layer), fixed(part(l.active_experts).mean(), 1),
-               fixed(part(l.hottest_expert).mean() * static_cast<double>(experts) /
-                         part(l.rows).mean(),
-                     2),
-               over(busiest.mean()), over(static_cast<double>(busiest.p50())),
-               over(static_cast<double>(busiest.p95())), over(static_cast<double>(busiest.max()))});
+    table.row(
+        {std::to_string(layer), fixed(part(l.active_experts).mean(), 1),
+         fixed(part(l.hottest_expert).mean() * static_cast<double>(experts) / part(l.rows).mean(),
+               2),
+         over(busiest.mean()), over(static_cast<double>(busiest.p50())),
+         over(static_cast<double>(busiest.p95())), over(static_cast<double>(busiest.max()))});
   }
-  return "\nlayer by layer, " + grouped(row.tokens, 0) + " tokens on " +
-         std::to_string(row.ranks) + (row.ranks == 1 ? " rank\n" : " ranks\n") + lines_of(table);
+  return "\nlayer by layer, " + grouped(row.tokens, 0) + " tokens on " + std::to_string(row.ranks) +
+         (row.ranks == 1 ? " rank\n" : " ranks\n") + lines_of(table);
 }
 
 }  // namespace

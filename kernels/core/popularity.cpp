@@ -38,7 +38,8 @@ Popularity::Popularity(const RoutingProblem& problem)
     if (const auto& given = problem.log_popularity; !given.empty()) {
       const std::size_t base =
           given.size() > static_cast<std::size_t>(experts_) ? std::size_t(layer) * experts_ : 0;
-      for (int e = 0; e < experts_; ++e) global[e] = std::int64_t{given[base + e]} << kSigmaFraction;
+      for (int e = 0; e < experts_; ++e)
+        global[e] = std::int64_t{given[base + e]} << kSigmaFraction;
     }
     add_normals(problem, Purpose::global_popularity, spec.sigma_global, 0, layer, global.data());
     for (int d = 0; d < spec.domains; ++d) {

@@ -162,9 +162,9 @@ void check(const Selections& s, std::span<const Placement> placements,
 
 StepLoads empty_loads(const Selections& s, std::span<const Placement> placements, int batch_size,
                       const StepLoadOptions& options) {
-  require(batch_size >= 1 && batch_size <= s.tokens,
-          "A step has " + to_string(batch_size) + " tokens, but must have 1 to the " +
-              to_string(s.tokens) + " tokens selected.");
+  require(batch_size >= 1 && batch_size <= s.tokens, "A step has " + to_string(batch_size) +
+                                                         " tokens, but must have 1 to the " +
+                                                         to_string(s.tokens) + " tokens selected.");
   StepLoads out;
   out.batch_size = batch_size;
   out.ranks = placements[0].grid.ranks;

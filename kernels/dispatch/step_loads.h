@@ -15,14 +15,14 @@ struct StepLoads {
   int batch_size = 0;
   int ranks = 1;
   int layers = 1;
-  int steps = 0;               ///< per layer
-  Distribution rows;           ///< routed rows of all ranks
-  Distribution busiest_rows;   ///< rows of the rank that computes most
-  Distribution padded_rows;    ///< padded to tiles, of the rank with most of those
-  Distribution most_slots;     ///< slots with rows (weights read) of the rank that reads most
-  Distribution active_slots;   ///< slots with rows over all ranks, replicas counted
-  Distribution active_experts; ///< experts with rows, replicas not counted
-  Distribution hottest_expert; ///< rows of the fullest expert, over its replicas
+  int steps = 0;                ///< per layer
+  Distribution rows;            ///< routed rows of all ranks
+  Distribution busiest_rows;    ///< rows of the rank that computes most
+  Distribution padded_rows;     ///< padded to tiles, of the rank with most of those
+  Distribution most_slots;      ///< slots with rows (weights read) of the rank that reads most
+  Distribution active_slots;    ///< slots with rows over all ranks, replicas counted
+  Distribution active_experts;  ///< experts with rows, replicas not counted
+  Distribution hottest_expert;  ///< rows of the fullest expert, over its replicas
 
   /// Rows with one per (token, destination rank), and per (token, destination node): what arrives
   /// in normal mode. All and on the busiest one. Empty unless asked for.
@@ -45,8 +45,8 @@ struct StepLoadOptions {
   int zero_experts = 0;   ///< ids [experts, experts + zero_experts) are not dispatched
 };
 
-/// Placements as for `study_dispatch`, and errors. Runs in parallel with oneTBB; the result does not
-/// depend on the number of threads. O(choices + samples * slots).
+/// Placements as for `study_dispatch`, and errors. Runs in parallel with oneTBB; the result does
+/// not depend on the number of threads. O(choices + samples * slots).
 StepLoads count_step_loads(const Selections& selections, std::span<const Placement> placements,
                            const StepLoadOptions& options);
 

@@ -238,8 +238,7 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
     line("", memory_amounts(c));
   }
   if (has_operating_point(c)) {
-    std::string batch = batch_text(c.batch.value) +
-                        " sequences in flight per replica, room for " +
+    std::string batch = batch_text(c.batch.value) + " sequences in flight per replica, room for " +
                         batch_text(c.largest_batch.value);
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);

@@ -93,8 +93,11 @@ Json operators_json(const CandidateResult& c) {
 
 Json link_json(const LinkBytes& b) {
   if (b.max <= 0) return nullptr;
-  return {{"mean", number(b.mean)}, {"p50", number(b.p50)}, {"p95", number(b.p95)},
-          {"max", number(b.max)},   {"unit", "B"}};
+  return {{"mean", number(b.mean)},
+          {"p50", number(b.p50)},
+          {"p95", number(b.p95)},
+          {"max", number(b.max)},
+          {"unit", "B"}};
 }
 
 Json phase_json(const PhaseRouting& p) {

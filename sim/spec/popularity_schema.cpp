@@ -28,11 +28,12 @@ const Schema<FamilyPopularity>& family_schema() {
                    "Kinds of traffic that are mixed.")
           .integer("topics", &FamilyPopularity::topics, optional, Range{1, 64},
                    "Topics of each kind of traffic.")
-          .choice<Provenance>("confidence", &FamilyPopularity::confidence, required,
-                              {{"fitted", Provenance::fitted},
-                               {"scaled", Provenance::extrapolated},
-                               {"guessed", Provenance::assumed}},
-                              "fitted to the model's own counts, scaled from such a fit, or guessed.")
+          .choice<Provenance>(
+              "confidence", &FamilyPopularity::confidence, required,
+              {{"fitted", Provenance::fitted},
+               {"scaled", Provenance::extrapolated},
+               {"guessed", Provenance::assumed}},
+              "fitted to the model's own counts, scaled from such a fit, or guessed.")
           .text("source", &FamilyPopularity::source, required, "What the values rest on.");
   return schema;
 }

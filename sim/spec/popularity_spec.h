@@ -17,10 +17,10 @@ struct RoutingSpec;
 struct FamilyPopularity {
   std::string family;  ///< LlmSpec::family; "other" stands for every family not listed
   double sigma_global = 0, sigma_domain = 0, sigma_topic = 0;
-  double stickiness = 0;      ///< alias form: share of proposals that repeat the previous token's
-  double layer_jitter = 0.25; ///< alias form: log-sd over layers of sigma_domain
-  int domains = 4;            ///< kinds of traffic, equally likely
-  int topics = 8;             ///< per domain, equally likely
+  double stickiness = 0;       ///< alias form: share of proposals that repeat the previous token's
+  double layer_jitter = 0.25;  ///< alias form: log-sd over layers of sigma_domain
+  int domains = 4;             ///< kinds of traffic, equally likely
+  int topics = 8;              ///< per domain, equally likely
   Provenance confidence = Provenance::assumed;
   std::string source;
   Places places;

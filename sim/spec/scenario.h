@@ -70,10 +70,10 @@ struct CandidateSpec {
   LlmSpec model;
   HardwareSpec hardware;
   DeploymentSpec deployment;
-  RoutingSpec routing;  ///< the scenario's, with the candidate's own keys on top
+  RoutingSpec routing;          ///< the scenario's, with the candidate's own keys on top
   FamilyPopularity popularity;  ///< of the model's family, with the keys of `routing` on top
-  PricingSpec pricing;  ///< the scenario's, with the candidate's own keys on top
-  GpuPrice price;       ///< the one that applies, already looked up
+  PricingSpec pricing;          ///< the scenario's, with the candidate's own keys on top
+  GpuPrice price;               ///< the one that applies, already looked up
   Places places;
 };
 

@@ -400,8 +400,7 @@ void check_sources(const RoutingSpec& r, const std::string& path) {
     }
   };
   const bool family = r.popularity == Popularity::family;
-  const bool exponent =
-      r.popularity == Popularity::zipf || r.popularity == Popularity::power_law;
+  const bool exponent = r.popularity == Popularity::zipf || r.popularity == Popularity::power_law;
   goes_with("sigma", r.popularity == Popularity::lognormal, "'popularity: lognormal'");
   goes_with("exponent", exponent, "'popularity: zipf' or 'power_law'");
   goes_with("trace", r.popularity == Popularity::trace, "'popularity: trace'");
@@ -452,21 +451,21 @@ const Schema<RoutingSpec>& routing_schema() {
               {{"logits", RoutingSpec::Form::logits}, {"alias", RoutingSpec::Form::alias}},
               "logits: noise on every expert, through the model's gate; alias: experts drawn one "
               "after the other, sticky from token to token, without expert groups.")
-          .custom(family_field("sigma_global", "0 to 4",
-                               "family: spread that all traffic shares."),
+          .custom(family_field("sigma_global", "0 to 4", "family: spread that all traffic shares."),
                   read_number(&RoutingSpec::sigma_global, Range{0, 4}),
                   write_number(&RoutingSpec::sigma_global))
-          .custom(family_field("sigma_domain", "0 to 4",
-                               "family: spread between kinds of traffic."),
-                  read_number(&RoutingSpec::sigma_domain, Range{0, 4}),
-                  write_number(&RoutingSpec::sigma_domain))
+          .custom(
+              family_field("sigma_domain", "0 to 4", "family: spread between kinds of traffic."),
+              read_number(&RoutingSpec::sigma_domain, Range{0, 4}),
+              write_number(&RoutingSpec::sigma_domain))
           .custom(family_field("sigma_topic", "0 to 4", "family: spread between topics."),
                   read_number(&RoutingSpec::sigma_topic, Range{0, 4}),
                   write_number(&RoutingSpec::sigma_topic))
-          .custom(family_field("stickiness", "0 to 0.9",
-                               "alias: share of proposals that repeat an expert of the token before."),
-                  read_number(&RoutingSpec::stickiness, Range{0, 0.9}),
-                  write_number(&RoutingSpec::stickiness))
+          .custom(
+              family_field("stickiness", "0 to 0.9",
+                           "alias: share of proposals that repeat an expert of the token before."),
+              read_number(&RoutingSpec::stickiness, Range{0, 0.9}),
+              write_number(&RoutingSpec::stickiness))
           .custom(family_field("layer_jitter", "0 to 1",
                                "alias: standard deviation of the logarithm of sigma_domain over "
                                "layers."),

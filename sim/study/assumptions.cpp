@@ -39,8 +39,8 @@ std::string popularity_sentence(const RoutingSpec& routing, const FamilyPopulari
       return "Expert popularity is Zipf's law with exponent " + shortest(routing.exponent) +
              ", as the scenario says.";
     case RoutingSpec::Popularity::power_law:
-      return "Expert loads are drawn from a power law with exponent " +
-             shortest(routing.exponent) + ", as the scenario says.";
+      return "Expert loads are drawn from a power law with exponent " + shortest(routing.exponent) +
+             ", as the scenario says.";
     case RoutingSpec::Popularity::trace:
       return "Experts are chosen as in the trace that the scenario names.";
     case RoutingSpec::Popularity::family:
@@ -49,9 +49,8 @@ std::string popularity_sentence(const RoutingSpec& routing, const FamilyPopulari
   if (popularity.confidence == Provenance::exact) {
     return "Spread of expert popularity is taken from the scenario.";
   }
-  const std::string of = popularity.family != family
-                             ? "an unknown family"
-                             : "family '" + family + "'";
+  const std::string of =
+      popularity.family != family ? "an unknown family" : "family '" + family + "'";
   return "Expert popularity of " + of + " is " + grade_of(popularity.confidence) + ": " +
          popularity.source + ".";
 }
@@ -110,7 +109,9 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
     citations.cite("all-to-all", table.all_to_all);
   citations.cite("elementwise", table.elementwise);
 
-  if (mixture) out.push_back(popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));
+  if (mixture)
+    out.push_back(
+        popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));
   citations.append_to(out);
   if (mixture && candidate.deployment.planned_placement) {
     const int plan = candidate.deployment.plan_domains;

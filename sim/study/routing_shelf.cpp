@@ -23,14 +23,33 @@ std::string RoutingShelf::key_of(const CandidateSpec& candidate, const FfnSpec& 
   const FamilyPopularity& p = candidate.popularity;
   const ExpertPlan plan = plan_of(candidate);
   std::string key = s.trace + '\n';
-  for (const double part :
-       {double(f.experts), double(f.zero_experts), double(f.top_k), double(int(r.score)),
-        double(int(r.order)), double(r.groups), double(r.groups_kept), double(r.bias),
-        double(r.renormalise), double(r.hash), double(int(s.popularity)), double(int(s.form)),
-        s.sigma, s.exponent, double(s.layers), double(s.tokens), p.sigma_global, p.sigma_domain,
-        p.sigma_topic, p.stickiness, p.layer_jitter, double(p.domains), double(p.topics),
-        double(int(plan.kind)), double(plan.redundant), double(plan.plan_domains),
-        double(plan.ranks_per_node)}) {
+  for (const double part : {double(f.experts),
+                            double(f.zero_experts),
+                            double(f.top_k),
+                            double(int(r.score)),
+                            double(int(r.order)),
+                            double(r.groups),
+                            double(r.groups_kept),
+                            double(r.bias),
+                            double(r.renormalise),
+                            double(r.hash),
+                            double(int(s.popularity)),
+                            double(int(s.form)),
+                            s.sigma,
+                            s.exponent,
+                            double(s.layers),
+                            double(s.tokens),
+                            p.sigma_global,
+                            p.sigma_domain,
+                            p.sigma_topic,
+                            p.stickiness,
+                            p.layer_jitter,
+                            double(p.domains),
+                            double(p.topics),
+                            double(int(plan.kind)),
+                            double(plan.redundant),
+                            double(plan.plan_domains),
+                            double(plan.ranks_per_node)}) {
     key += shortest(part) + ' ';
   }
   return key;
@@ -68,9 +87,8 @@ void RoutingShelf::Entry::fill(std::uint64_t seed, double prompt_tokens,
 
 void RoutingShelf::fill(std::uint64_t seed, double prompt_tokens,
                         const kernels::RoutingBackend& backend) {
-  tbb::parallel_for_each(entries_.begin(), entries_.end(), [&](auto& named) {
-    named.second.fill(seed, prompt_tokens, backend);
-  });
+  tbb::parallel_for_each(entries_.begin(), entries_.end(),
+                         [&](auto& named) { named.second.fill(seed, prompt_tokens, backend); });
 }
 
 RoutingTables RoutingShelf::tables_of(const CandidateSpec& candidate) const {

@@ -31,8 +31,8 @@ struct RoutingSource::State {
   kernels::GateSpec gate;
   int experts = 0;
   int layers = 1;
-  bool uniform = false;                         ///< by construction
-  std::vector<std::uint32_t> weights;           ///< [layer][expert], of a law or of counts
+  bool uniform = false;                ///< by construction
+  std::vector<std::uint32_t> weights;  ///< [layer][expert], of a law or of counts
   std::optional<kernels::RoutingTrace> replayed;
   std::string description;  ///< of the trace
 
@@ -110,8 +110,7 @@ struct RoutingSource::State {
     problem.seed = seed;
     problem.stream = request.stream;
     problem.weights = weights;
-    return {experts, layers, request.tokens, gate.top_k,
-            kernels::AliasGenerator(problem).select()};
+    return {experts, layers, request.tokens, gate.top_k, kernels::AliasGenerator(problem).select()};
   }
 };
 

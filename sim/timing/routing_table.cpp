@@ -86,8 +86,8 @@ RoutingTable table_of(const kernels::RoutedWindow& window,
     RoutingTable::Point p;
     p.tokens = t;
     p.busiest_ratio = loads.imbalance();
-    p.busiest_ratio_p95 = over(static_cast<double>(loads.busiest_rows.p95()), loads.rows.mean(),
-                               grid.ranks);
+    p.busiest_ratio_p95 =
+        over(static_cast<double>(loads.busiest_rows.p95()), loads.rows.mean(), grid.ranks);
     p.rank_distinct = loads.most_slots.mean();
     p.distinct = loads.active_experts.mean();
     p.padded_rows = loads.padded_rows.mean();

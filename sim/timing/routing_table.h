@@ -65,12 +65,9 @@ std::vector<RoutingTable> make_routing_tables(const kernels::RoutedWindow& windo
                                               const std::vector<int>& ranks, bool prompts);
 
 /// The same for a layer kind alone, from scratch: `tokens_per_sequence` above 1 are prompts.
-std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn,
-                                              const FamilyPopularity& popularity,
-                                              const RoutingSpec& spec, std::uint64_t seed,
-                                              const std::vector<int>& ranks,
-                                              const kernels::RoutingBackend& backend,
-                                              int tokens_per_sequence = 1,
-                                              const ExpertPlan& plan = {});
+std::vector<RoutingTable> make_routing_tables(
+    const FfnSpec& ffn, const FamilyPopularity& popularity, const RoutingSpec& spec,
+    std::uint64_t seed, const std::vector<int>& ranks, const kernels::RoutingBackend& backend,
+    int tokens_per_sequence = 1, const ExpertPlan& plan = {});
 
 }  // namespace tollgate

@@ -185,7 +185,8 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   sink.add(OperatorClass::experts, n * layer.launch, n * compute, n * memory, layer.log_sd,
            layer.provenance);
   sink.imbalance(
-      OperatorClass::experts, n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)),
+      OperatorClass::experts,
+      n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)),
       layer.log_sd, layer.provenance);
   if (layer.exchange) {
     const double even = n * (layer.exchange_per_prompt * rows.prompt_rows +

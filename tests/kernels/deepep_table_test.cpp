@@ -19,9 +19,9 @@ struct LowLatencyRow {
   int ranks;
   double dispatch_us, dispatch_gbs, combine_us, combine_gbs;
 };
-constexpr LowLatencyRow low_latency[] = {
-    {8, 77, 98, 114, 127},  {16, 118, 63, 195, 74},  {32, 155, 48, 273, 53},
-    {64, 173, 43, 314, 46}, {128, 192, 39, 369, 39}, {256, 194, 39, 360, 40}};
+constexpr LowLatencyRow low_latency[] = {{8, 77, 98, 114, 127},   {16, 118, 63, 195, 74},
+                                         {32, 155, 48, 273, 53},  {64, 173, 43, 314, 46},
+                                         {128, 192, 39, 369, 39}, {256, 194, 39, 360, 40}};
 
 double sent(std::int64_t row) { return 128.0 * top_k * static_cast<double>(row); }
 

@@ -36,9 +36,8 @@ struct Window {
 TEST(StepLoads, AgreeWithTheFullDispatch) {
   const Window window;
   for (const bool replicated : {false, true}) {
-    const auto placements = replicated
-                                ? window.planned()
-                                : std::vector{contiguous_placement(64, 64, RankGrid{16, 8})};
+    const auto placements =
+        replicated ? window.planned() : std::vector{contiguous_placement(64, 64, RankGrid{16, 8})};
     for (const int size : {1, 48, 256, 1024}) {
       StudyOptions study;
       study.batch_size = size;
@@ -80,9 +79,8 @@ TEST(StepLoads, SummedWindowsAreCountedOnes) {
   const Window window;
   const std::vector<int> sizes{16, 32, 64, 128, 256, 512, 1024};
   for (const bool replicated : {false, true}) {
-    const auto placements = replicated
-                                ? window.planned()
-                                : std::vector{contiguous_placement(64, 64, RankGrid{16, 8})};
+    const auto placements =
+        replicated ? window.planned() : std::vector{contiguous_placement(64, 64, RankGrid{16, 8})};
     StepLoadOptions options;
     options.copies = true;
     const auto all = count_step_loads(window.selections(), placements, sizes, options);

@@ -123,8 +123,8 @@ TEST(measured_serving, token_times_of_public_runs_are_within_the_stated_band) {
       for (std::size_t i = 0; i < tables.size(); ++i) {
         if (model.ffns[i].kind == FfnKind::moe) {
           const auto made = [&](int run) {
-            return make_routing_tables(model.ffns[i], library.popularity(model.family), {}, 1, {d.expert},
-                                       kernels::find_backend("auto"), run);
+            return make_routing_tables(model.ffns[i], library.popularity(model.family), {}, 1,
+                                       {d.expert}, kernels::find_backend("auto"), run);
           };
           tables[i] = {made(1), made(1024)};
         }

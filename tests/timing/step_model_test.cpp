@@ -174,8 +174,8 @@ TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) 
   spec.tokens = 2048;
   for (std::size_t i = 0; i < even.routing.size(); ++i) {
     if (even.model.ffns[i].kind == FfnKind::moe) {
-      even.routing[i].decode = make_routing_tables(even.model.ffns[i], popularity(even.model), spec, 1, {8},
-                                                   kernels::find_backend("tbb"));
+      even.routing[i].decode = make_routing_tables(even.model.ffns[i], popularity(even.model), spec,
+                                                   1, {8}, kernels::find_backend("tbb"));
     }
   }
   const StepLoad load = decode(1024, 2000);
@@ -211,8 +211,8 @@ TEST(routing_table, tables_do_not_depend_on_the_backend) {
   spec.tokens = 256;
   for (const FfnSpec& f : model.ffns) {
     if (f.kind != FfnKind::moe) continue;
-    const auto a =
-        make_routing_tables(f, popularity(model), spec, 3, {8, 16}, kernels::find_backend("reference"));
+    const auto a = make_routing_tables(f, popularity(model), spec, 3, {8, 16},
+                                       kernels::find_backend("reference"));
     const auto b =
         make_routing_tables(f, popularity(model), spec, 3, {8, 16}, kernels::find_backend("tbb"));
     for (std::size_t i = 0; i < a.size(); ++i) {
