@@ -33,9 +33,8 @@ struct Prepared {
     for (std::size_t i = 0; i < routing.size(); ++i) {
       if (candidate.model.ffns[i].kind != FfnKind::moe) continue;
       const auto tables = [&](int run) {
-        return make_routing_tables(candidate.model.ffns[i], candidate.model.family,
-                                   question.routing, question.seed, {d.expert},
-                                   kernels::find_backend("tbb"), run);
+        return make_routing_tables(candidate.model.ffns[i], candidate.popularity, question.routing,
+                                   question.seed, {d.expert}, kernels::find_backend("tbb"), run);
       };
       routing[i] = {tables(1), tables(1024)};
     }

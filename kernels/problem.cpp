@@ -91,6 +91,19 @@ void validate(const RoutingProblem& problem) {
                   ", but must be between -16 and 16.");
     }
   }
+  if (!problem.log_popularity.empty()) {
+    const auto all = static_cast<std::size_t>(problem.layers) * experts;
+    const std::size_t given = problem.log_popularity.size();
+    require(given == static_cast<std::size_t>(experts) || given == all,
+            "The given popularity has " + to_string(given) +
+                " values, but must have one per expert (" + to_string(experts) +
+                ") or one per layer and expert (" + to_string(all) + ").");
+    for (const std::int32_t x : problem.log_popularity) {
+      require(x >= -(64 << kLogitFraction) && x <= (64 << kLogitFraction),
+              "The logarithm of a given popularity is " + to_string(from_fixed(x, kLogitFraction)) +
+                  ", but must be between -64 and 64.");
+    }
+  }
   for (const int size : problem.batch_sizes) {
     require(size >= 1 && size <= problem.tokens, "A batch size is " + to_string(size) +
                                                      ", but must be 1 to the " +

@@ -21,6 +21,11 @@ struct RoutingProblem {
   /// `experts` values (the same at every layer) or `layers * experts` values.
   std::vector<std::int32_t> bias;
 
+  /// Logarithms of given popularities, added to the logits of every context: fixed point with 20
+  /// fraction bits, |value| <= 64. Empty, `experts` values or `layers * experts` values. Alone,
+  /// with all sigmas zero, they are the popularity (`log_popularity` in generator/load_models.h).
+  std::vector<std::int32_t> log_popularity;
+
   std::uint64_t seed = 0;    ///< everything random hangs on it, the popularity included
   std::uint32_t stream = 0;  ///< other tokens over the same popularity: trial, replica, step
   int layers = 1;

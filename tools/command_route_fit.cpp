@@ -2,7 +2,7 @@
 
 #include "kernels/core/gate_spec.h"
 #include "kernels/fit/generator_fit.h"
-#include "kernels/trace/trace_reader.h"
+#include "kernels/trace/record.h"
 #include "sim/base/error.h"
 #include "sim/base/text.h"
 #include "sim/report/number_format.h"
@@ -72,12 +72,29 @@ std::string json_of(const kernels::RoutingTrace& trace, const FitResult& fit,
   return json.dump(2) + "\n";
 }
 
+/// One half of every domain's sequences is fitted, the other compared.
+void require_two_halves(const kernels::RoutingTrace& trace, const std::string& path) {
+  std::vector<int> sequences(trace.domains.size());
+  for (const kernels::TraceSequence& sequence : trace.sequences) {
+    ++sequences[static_cast<std::size_t>(sequence.domain)];
+  }
+  for (std::size_t d = 0; d < sequences.size(); ++d) {
+    if (sequences[d] >= 2) continue;
+    throw std::invalid_argument(path + ": domain " + trace.domains[d] +
+                                " has one sequence only; every second one is fitted and the "
+                                "others are compared, so it takes two or more.");
+  }
+}
+
 int run(const Arguments& arguments, Console& console) {
   try {
     const int experts = static_cast<int>(arguments.integer("--experts", 1, kernels::kMaxExperts));
     const int top_k = static_cast<int>(arguments.integer("--top-k", 1, kernels::kMaxTopK));
-    const kernels::RoutingTrace trace =
-        kernels::read_trace(kernels::find_trace_files(arguments.text("FOLDER")), experts, top_k);
+    const std::string path = arguments.text("TRACE");
+    const kernels::RoutingRecord record = kernels::read_record(path, experts, top_k);
+    const kernels::RoutingTrace& trace =
+        kernels::require_trace(record, path, "be fitted token by token");
+    require_two_halves(trace, path);
     kernels::FitOptions options;
     options.topics = static_cast<int>(arguments.integer("--topics", 1, 512));
     options.seed =
@@ -101,10 +118,13 @@ Command route_fit_command() {
   help.name = "route fit";
   help.summary = "Fit the routing generator to the expert choices of a real router.";
   help.details = {
-      "FOLDER has files <domain>_layer<number>.txt or .txt.gz; a line is one sequence, its expert "
-      "ids separated by tabs, top-k per token in order of position. Half of every domain's "
-      "sequences is fitted, and the other half compared with what the fitted generator draws."};
-  help.positionals = {{"FOLDER", "Folder of the trace."}};
+      "TRACE is a folder of files <domain>_layer<number>.txt or .txt.gz, or one of them: a line is "
+      "one sequence, its expert ids separated by tabs, top-k per token in order of position. Or a "
+      "file of SGLang's expert distribution recorder in mode per_token (.pt), or routed experts of "
+      "vLLM or SGLang requests (.npy, .npz, .pt, API responses as JSON or JSON lines).",
+      "Half of every domain's sequences is fitted, and the other half compared with what the fitted "
+      "generator draws."};
+  help.positionals = {{"TRACE", "Folder or file of the trace."}};
   help.options = {
       {"--experts", "", "N", "Routed experts per layer.", "64"},
       {"--top-k", "", "K", "Experts per token.", "6"},

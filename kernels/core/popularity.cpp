@@ -35,6 +35,12 @@ Popularity::Popularity(const RoutingProblem& problem)
   std::int32_t* out = offsets_.data();
   for (int layer = 0; layer < problem.layers; ++layer) {
     global.assign(experts_, 0);
+    if (const auto& given = problem.log_popularity; !given.empty()) {
+      const std::size_t base =
+          given.size() > static_cast<std::size_t>(experts_) ? std::size_t(layer) * experts_ : 0;
+      for (int e = 0; e < experts_; ++e)
+        global[e] = std::int64_t{given[base + e]} << kSigmaFraction;
+    }
     add_normals(problem, Purpose::global_popularity, spec.sigma_global, 0, layer, global.data());
     for (int d = 0; d < spec.domains; ++d) {
       domain = global;

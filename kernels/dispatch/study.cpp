@@ -85,7 +85,8 @@ DispatchStats study_dispatch(const Selections& selections, std::span<const Place
           "NICs of " + to_string(options.ranks_per_nic) + " ranks do not divide the " +
               to_string(placements[0].grid.ranks) + " ranks evenly.");
 
-  const int steps = selections.tokens / options.batch_size;
+  require(options.most_steps >= 1, "A study needs at least one step.");
+  const int steps = std::min(options.most_steps, selections.tokens / options.batch_size);
   const std::size_t samples = static_cast<std::size_t>(layers) * steps;
   DispatchStats stats;
   stats.ranks = placements[0].grid.ranks;

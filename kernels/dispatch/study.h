@@ -26,9 +26,10 @@ struct StudyOptions {
   int batch_size = 0;  ///< tokens of a step over all source ranks; the rest of a layer is left out
   ReplicaChoice choice = ReplicaChoice::rank_and_token;
   TransferMode mode = TransferMode::normal;
-  int tile = 128;         ///< rows of a GEMM tile
-  int ranks_per_nic = 1;  ///< ranks that share a network port
-  int zero_experts = 0;   ///< ids [experts, experts + zero_experts) are not dispatched
+  int tile = 128;            ///< rows of a GEMM tile
+  int ranks_per_nic = 1;     ///< ranks that share a network port
+  int zero_experts = 0;      ///< ids [experts, experts + zero_experts) are not dispatched
+  int most_steps = 1 << 24;  ///< per layer; the rest of the window is left out
 };
 
 /// One sample per (layer, step), a step being `batch_size` consecutive tokens. Rows; multiply by

@@ -243,6 +243,7 @@ std::vector<FitRow> compare_with_trace(const RoutingTrace& trace, const Generato
   const TraceStatistics drawn = simulated_statistics(trace, spec, options, replicates, seed);
   std::vector<FitRow> rows;
   const auto add = [&](std::string what, double a, double b, double limit) {
+    if (!std::isfinite(a) || !std::isfinite(b) || a == 0) return;
     rows.push_back({std::move(what), a, b, b / a - 1, limit});
   };
   const auto add_batches = [&](const std::string& kind, const std::vector<BatchSkew>& a,

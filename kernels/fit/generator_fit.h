@@ -62,7 +62,8 @@ struct FitRow {
 
 /// Compares a trace, best one that was not fitted, with what the generator draws: expert max/mean,
 /// CV, distinct experts and rank max/mean of mixed batches of 8 to 2048 tokens, single-domain and
-/// prefill batches for information, and the overlaps.
+/// prefill batches for information, and the overlaps. What the trace cannot tell has no row: pairs
+/// of domains where there is one, lags where sequences are too short.
 std::vector<FitRow> compare_with_trace(const RoutingTrace& trace, const GeneratorSpec& spec,
                                        int replicates = 8, std::uint64_t seed = 1001);
 

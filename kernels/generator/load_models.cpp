@@ -1,6 +1,7 @@
 #include "kernels/generator/load_models.h"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -28,7 +29,109 @@ std::int64_t log_of_q31(std::uint64_t value) {
   return log_q20(std::max<std::uint64_t>(value, 1)) - log_q20(std::uint64_t{1} << 31);
 }
 
+/// The experts of a layer in random order.
+std::vector<int> random_order(int experts, int layer, std::uint64_t seed) {
+  std::vector<std::pair<std::uint32_t, int>> keys;
+  for (int e = 0; e < experts; ++e) {
+    const Words4 words = philox4x32(static_cast<std::uint32_t>(e), draw_block(kZipfOrder, 0),
+                                    static_cast<std::uint32_t>(layer), 0, seed);
+    keys.push_back({words.w[0], e});
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<int> order;
+  for (const auto& [key, expert] : keys) order.push_back(expert);
+  return order;
+}
+
+std::string short_number(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  return {text, end};
+}
+
 }  // namespace
+
+LoadModel parse_load_model(std::string_view text) {
+  LoadModel model;
+  if (text == "uniform") return model;
+  const std::size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  bool ok = colon != std::string_view::npos && (name == "zipf" || name == "power_law");
+  if (ok) {
+    const std::string_view number = text.substr(colon + 1);
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), model.exponent);
+    ok = error == std::errc() && end == number.data() + number.size() && model.exponent >= 0 &&
+         model.exponent <= 8;
+  }
+  if (!ok) {
+    throw std::invalid_argument(
+        "The load model must be uniform, zipf:S or power_law:ALPHA with a number from 0 to 8.");
+  }
+  model.kind = name == "zipf" ? LoadModel::Kind::zipf : LoadModel::Kind::power_law;
+  return model;
+}
+
+std::string to_text(const LoadModel& model) {
+  switch (model.kind) {
+    case LoadModel::Kind::uniform:
+      return "uniform";
+    case LoadModel::Kind::zipf:
+      return "Zipf " + short_number(model.exponent);
+    case LoadModel::Kind::power_law:
+      return "power law " + short_number(model.exponent) + " (AIConfigurator)";
+    case LoadModel::Kind::counts:
+      break;
+  }
+  return "recorded counts";
+}
+
+std::vector<std::uint32_t> weights_of(const LoadModel& model, int experts, int top_k, int layers,
+                                      int tokens, std::uint64_t seed) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  require(top_k >= 1 && top_k <= experts, "top_k must be 1 to the number of experts.");
+  require(layers >= 1, "The number of layers must be 1 or more.");
+  const auto size = static_cast<std::size_t>(experts);
+  const auto all = static_cast<std::size_t>(layers) * size;
+  std::vector<std::uint32_t> weights;
+  switch (model.kind) {
+    case LoadModel::Kind::uniform:
+      weights.assign(all, 1u << 20);
+      break;
+    case LoadModel::Kind::zipf: {
+      const std::vector<std::uint32_t> ranked = zipf_weights(experts, model.exponent);
+      weights.resize(all);
+      for (int layer = 0; layer < layers; ++layer) {
+        const std::vector<int> order = random_order(experts, layer, seed);
+        for (std::size_t rank = 0; rank < size; ++rank) {
+          weights[static_cast<std::size_t>(layer) * size + static_cast<std::size_t>(order[rank])] =
+              ranked[rank];
+        }
+      }
+      break;
+    }
+    case LoadModel::Kind::power_law:
+      for (int layer = 0; layer < layers; ++layer) {
+        const auto row = replay_weights(power_law_counts(experts, top_k, tokens, model.exponent,
+                                                         seed, static_cast<std::uint32_t>(layer)),
+                                        experts, top_k);
+        weights.insert(weights.end(), row.begin(), row.end());
+      }
+      break;
+    case LoadModel::Kind::counts: {
+      const auto rows = replay_weights(model.counts, experts, top_k);
+      const std::size_t count = rows.size() / size;
+      for (std::size_t layer = 0; layer < static_cast<std::size_t>(layers); ++layer) {
+        const auto row =
+            rows.begin() + static_cast<std::ptrdiff_t>(
+                               layer * count / static_cast<std::size_t>(layers) * size);
+        weights.insert(weights.end(), row, row + experts);
+      }
+      break;
+    }
+  }
+  return weights;
+}
 
 std::vector<std::uint32_t> zipf_weights(int experts, double s) {
   require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
@@ -133,6 +236,24 @@ std::vector<std::uint32_t> replay_weights(std::span<const std::int64_t> counts, 
     }
   }
   return weights;
+}
+
+std::vector<std::int32_t> log_popularity(std::span<const std::uint32_t> weights, int experts) {
+  require(experts >= 1 && experts <= kMaxExperts, "The number of experts must be 1 to 1024.");
+  const auto size = static_cast<std::size_t>(experts);
+  require(!weights.empty() && weights.size() % size == 0,
+          "The weights are not a whole number of layers.");
+  constexpr std::int32_t floor = -(32 << kLogitFraction);
+  std::vector<std::int32_t> out;
+  for (std::size_t base = 0; base < weights.size(); base += size) {
+    const auto layer = weights.subspan(base, size);
+    const std::uint32_t largest = *std::max_element(layer.begin(), layer.end());
+    require(largest > 0, "A layer of the popularity has only zeros.");
+    for (const std::uint32_t w : layer) {
+      out.push_back(w == 0 ? floor : std::max(floor, log_q20(w) - log_q20(largest)));
+    }
+  }
+  return out;
 }
 
 }  // namespace tollgate::kernels

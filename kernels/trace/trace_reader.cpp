@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "kernels/core/gate_spec.h"
+#include "kernels/trace/integer_array.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -54,7 +55,7 @@ int parse_sequence(std::string_view line, const std::string& where, int experts,
     }
     after_tab = tab;
     std::int64_t id = 0;
-    if (!to_number(field, id)) fail(where + "\"" + std::string(field) + "\" is not an expert id.");
+    if (!to_number(field, id)) fail(where + "\"" + shown(field) + "\" is not an expert id.");
     if (id < 0 || id >= experts) {
       fail(where + "expert " + std::to_string(id) + " does not exist; ids are 0 to " +
            std::to_string(experts - 1) + ".");
@@ -77,20 +78,6 @@ int parse_sequence(std::string_view line, const std::string& where, int experts,
   return static_cast<int>(count / static_cast<std::size_t>(top_k));
 }
 
-/// Takes <domain>_layer<number>.txt[.gz] apart.
-bool split_name(std::string_view name, TraceFile& file) {
-  if (name.ends_with(".gz")) name.remove_suffix(3);
-  if (!name.ends_with(".txt")) return false;
-  name.remove_suffix(4);
-  const std::size_t at = name.rfind("_layer");
-  if (at == std::string_view::npos || at == 0 || name.size() > at + 10) return false;
-  std::int64_t number = 0;
-  if (!to_number(name.substr(at + 6), number) || number < 0) return false;
-  file.domain = std::string(name.substr(0, at));
-  file.layer = static_cast<int>(number);
-  return true;
-}
-
 std::vector<std::string_view> split_commas(std::string_view line) {
   std::vector<std::string_view> fields;
   for (;;) {
@@ -104,7 +91,30 @@ std::vector<std::string_view> split_commas(std::string_view line) {
   }
 }
 
+constexpr std::int64_t kMaxCount = std::int64_t{1} << 40;
+constexpr std::size_t kMaxText = std::size_t{1} << 34;
+
 }  // namespace
+
+bool split_trace_name(std::string_view name, TraceFile& file) {
+  if (name.ends_with(".gz")) name.remove_suffix(3);
+  if (!name.ends_with(".txt")) return false;
+  name.remove_suffix(4);
+  const std::size_t at = name.rfind("_layer");
+  if (at == std::string_view::npos || at == 0 || name.size() > at + 10) return false;
+  std::int64_t number = 0;
+  if (!to_number(name.substr(at + 6), number) || number < 0) return false;
+  file.domain = std::string(name.substr(0, at));
+  file.layer = static_cast<int>(number);
+  return true;
+}
+
+void check_trace_shape(int experts, int top_k) {
+  if (experts < 1 || experts > kMaxExperts || top_k < 1 || top_k > std::min(kMaxTopK, experts)) {
+    fail("A trace with " + std::to_string(experts) +
+         " experts and top_k = " + std::to_string(top_k) + " is beyond the engine's limits.");
+  }
+}
 
 std::string read_text(const std::string& path) {
   if (!std::filesystem::is_regular_file(path)) fail(path + " is not a file that can be read.");
@@ -121,6 +131,7 @@ std::string read_text(const std::string& path) {
     }
     if (got == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
+    if (text.size() > kMaxText) fail(path + " is larger than 16 GiB.");
   }
 }
 
@@ -129,7 +140,7 @@ std::vector<TraceFile> find_trace_files(const std::string& folder) {
   std::vector<TraceFile> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     TraceFile file{"", 0, entry.path().string()};
-    if (split_name(entry.path().filename().string(), file)) files.push_back(std::move(file));
+    if (split_trace_name(entry.path().filename().string(), file)) files.push_back(std::move(file));
   }
   if (error) fail("The folder " + folder + " cannot be read: " + error.message() + ".");
   if (files.empty()) {
@@ -143,10 +154,7 @@ std::vector<TraceFile> find_trace_files(const std::string& folder) {
 
 TraceLayer parse_trace_layer(std::string_view text, const std::string& name, int experts,
                              int top_k) {
-  if (experts < 1 || experts > kMaxExperts || top_k < 1 || top_k > std::min(kMaxTopK, experts)) {
-    fail("A trace with " + std::to_string(experts) +
-         " experts and top_k = " + std::to_string(top_k) + " is beyond the engine's limits.");
-  }
+  check_trace_shape(experts, top_k);
   TraceLayer layer;
   for (int line = 1; !text.empty(); ++line) {
     layer.lengths.push_back(
@@ -209,7 +217,7 @@ RoutingTrace read_trace(const std::vector<TraceFile>& files, int experts, int to
   return trace;
 }
 
-ExpertCounts parse_expert_counts(std::string_view text, const std::string& name) {
+ExpertCounts parse_expert_counts(std::string_view text, const std::string& name, int experts) {
   static constexpr const char* kColumns[3] = {"layer_id", "expert_id", "activation_count"};
   if (text.empty()) fail(name + " is empty.");
   const auto header = split_commas(take_line(text));
@@ -236,7 +244,7 @@ ExpertCounts parse_expert_counts(std::string_view text, const std::string& name)
         fail(place(name, line) + "the line is short: " + kColumns[c] + " is missing.");
       }
       if (!to_number(fields[column[c]], value[c]) || value[c] < 0) {
-        fail(place(name, line) + kColumns[c] + " is \"" + std::string(fields[column[c]]) +
+        fail(place(name, line) + kColumns[c] + " is \"" + shown(fields[column[c]]) +
              "\"; it must be a whole number, 0 or more.");
       }
     }
@@ -244,7 +252,12 @@ ExpertCounts parse_expert_counts(std::string_view text, const std::string& name)
       fail(place(name, line) + "expert " + std::to_string(value[1]) + " is beyond the limit of " +
            std::to_string(kMaxExperts) + " experts.");
     }
+    if (experts > 0 && value[1] >= experts) {
+      fail(place(name, line) + "expert " + std::to_string(value[1]) +
+           " does not exist; ids are 0 to " + std::to_string(experts - 1) + ".");
+    }
     if (value[0] > INT32_MAX) fail(place(name, line) + "layer_id is too large.");
+    if (value[2] >= kMaxCount) fail(place(name, line) + "activation_count is beyond 2^40.");
     if (!rows[value[0]].insert({value[1], value[2]}).second) {
       fail(place(name, line) + "layer " + std::to_string(value[0]) + ", expert " +
            std::to_string(value[1]) + " was given before.");
@@ -253,20 +266,23 @@ ExpertCounts parse_expert_counts(std::string_view text, const std::string& name)
   }
   if (rows.empty()) fail(name + " has a header and no rows.");
   ExpertCounts counts;
-  counts.experts = static_cast<int>(last_expert) + 1;
-  for (const auto& [layer, experts] : rows) {
+  counts.experts = experts > 0 ? experts : static_cast<int>(last_expert) + 1;
+  for (const auto& [layer, row] : rows) {
     counts.layer_ids.push_back(static_cast<int>(layer));
     const std::size_t base = counts.counts.size();
     counts.counts.resize(base + static_cast<std::size_t>(counts.experts));
-    for (const auto& [expert, count] : experts) {
+    std::int64_t sum = 0;
+    for (const auto& [expert, count] : row) {
       counts.counts[base + static_cast<std::size_t>(expert)] = count;
+      sum += count;
     }
+    if (sum == 0) fail(name + ": layer " + std::to_string(layer) + " has no activations.");
   }
   return counts;
 }
 
-ExpertCounts read_expert_counts(const std::string& path) {
-  return parse_expert_counts(read_text(path), path);
+ExpertCounts read_expert_counts(const std::string& path, int experts) {
+  return parse_expert_counts(read_text(path), path, experts);
 }
 
 }  // namespace tollgate::kernels

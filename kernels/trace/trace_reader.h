@@ -1,5 +1,5 @@
 #pragma once
-/// Reads traces of real routers and tables of expert popularity.
+/// Reads per-token trace files and tables of expert popularity; other formats: record.h.
 
 #include <cstdint>
 #include <string>
@@ -39,6 +39,12 @@ struct TraceLayer {
 TraceLayer parse_trace_layer(std::string_view text, const std::string& name, int experts,
                              int top_k);
 
+/// Takes the domain and the layer out of <domain>_layer<number>.txt[.gz]; false for other names.
+bool split_trace_name(std::string_view name, TraceFile& file);
+
+/// Throws std::invalid_argument if the engine has no such number of experts and choices.
+void check_trace_shape(int experts, int top_k);
+
 /// How often experts were chosen.
 struct ExpertCounts {
   std::vector<int> layer_ids;        ///< increasing; as in the file
@@ -47,12 +53,18 @@ struct ExpertCounts {
 };
 
 /// Reads CSV with a header line that has the columns layer_id, expert_id and activation_count, in
-/// any order and among others; plain or gzip-compressed. Throws std::invalid_argument naming file
-/// and line: no such column, a missing field, not a whole number, a pair given twice, no rows.
-ExpertCounts read_expert_counts(const std::string& path);
-ExpertCounts parse_expert_counts(std::string_view text, const std::string& name);
+/// any order and among others; plain or gzip-compressed. These are columns of AIConfigurator's
+/// expert-popularity tables (ai-dynamo/aiconfigurator, pull request 89), saved as CSV.
+///
+/// `experts` above 0 is the number of experts that every layer has, also when the last ones are
+/// not in the table. Throws std::invalid_argument naming file and line: no such column, a missing
+/// field, not a whole number of 0 or more, an expert that does not exist, a pair given twice; and a
+/// layer without activations, no rows.
+ExpertCounts read_expert_counts(const std::string& path, int experts = 0);
+ExpertCounts parse_expert_counts(std::string_view text, const std::string& name, int experts = 0);
 
-/// The whole content of a file, decompressed if it is gzip. Throws std::invalid_argument.
+/// The whole content of a file, decompressed if it is gzip; at most 16 GiB. Throws
+/// std::invalid_argument.
 std::string read_text(const std::string& path);
 
 }  // namespace tollgate::kernels

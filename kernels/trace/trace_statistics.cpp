@@ -277,6 +277,15 @@ void check(const RoutingTrace& trace, const TraceStatisticsOptions& options) {
     if (!ok) throw std::invalid_argument(sentence);
   };
   require(trace.tokens() > 0 && trace.layers > 0, "The trace has no tokens.");
+  for (std::size_t d = 0; d < trace.domains.size(); ++d) {
+    const bool there = std::any_of(
+        trace.sequences.begin(), trace.sequences.end(), [&](const TraceSequence& sequence) {
+          return sequence.domain == static_cast<int>(d) && sequence.tokens > 0;
+        });
+    if (!there) {
+      throw std::invalid_argument("The domain " + trace.domains[d] + " has no tokens in the trace.");
+    }
+  }
   require(options.samples > 0 && options.samples < 1 << 24, "samples must be 1 to 2^24 - 1.");
   require(options.skip_tokens >= 0, "skip_tokens must not be negative.");
   for (const int size : options.batch_sizes) require(size > 0, "A batch size is not positive.");

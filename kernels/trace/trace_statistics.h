@@ -59,8 +59,8 @@ struct TraceStatistics {
   double cross_layer_marginal = 0;
 };
 
-/// Deterministic for any thread count. Throws std::invalid_argument for an empty trace or senseless
-/// options.
+/// Deterministic for any thread count. Throws std::invalid_argument for an empty trace, a domain
+/// without tokens or senseless options.
 TraceStatistics trace_statistics(const RoutingTrace& trace,
                                  const TraceStatisticsOptions& options = {});
 

@@ -143,18 +143,55 @@ std::string step(const CandidateResult& c, const char* phase, const char* what, 
   return what + (" " + glued(seconds_text(total))) + ": " + join(parts);
 }
 
+/// ", puts 25.1 MB on the busiest network card (P95 26.3 MB)".
+std::string links(const PhaseRouting& p) {
+  std::string text;
+  const auto add = [&](const LinkBytes& b, const char* what) {
+    if (b.max <= 0) return;
+    text += (text.empty() ? "; a layer puts " : " and ") + glued(bytes_text(b.mean)) +
+            " on the busiest " + what + " (P95 " + glued(bytes_text(b.p95)) + ")";
+  };
+  add(p.scale_up, "scale-up link");
+  add(p.network, "network card");
+  return text;
+}
+
+std::string busiest(const PhaseRouting& p) {
+  return fixed(p.busiest_mean, 2) + " x the mean load (P50 " + fixed(p.busiest_p50, 2) + ", P95 " +
+         fixed(p.busiest_p95, 2) + ", most " + fixed(p.busiest_max, 2) + ")";
+}
+
 std::string routing(const RoutingResult& r) {
   std::string text =
       printable(r.ffn) + ": a step routes " + count_text(r.tokens) + " tokens to " +
       std::to_string(r.top_k) + " of " + std::to_string(r.experts) + " experts and touches " +
       significant(r.distinct_experts, r.distinct_experts >= 100 ? 4 : 3) + " of them";
-  if (r.ranks > 1) {
-    text += "; the busiest of " + std::to_string(r.ranks) + " ranks has " +
-            fixed(r.busiest_rank_ratio, 2) + " x the mean load (P95 " +
-            fixed(r.busiest_rank_p95, 2) + " x), a token goes to " +
-            significant(r.distinct_ranks_per_token, 3) + " ranks";
+  if (r.ranks <= 1) return text;
+  text += "; the busiest of " + std::to_string(r.ranks) + " ranks has ";
+  if (r.decode.tokens > 0) {
+    text += busiest(r.decode) + " and reads " + significant(r.decode.weights_read, 3) + " experts";
+  } else {
+    text += fixed(r.busiest_rank_ratio, 2) + " x the mean load (P95 " +
+            fixed(r.busiest_rank_p95, 2) + " x)";
+  }
+  text += ", a token goes to " + significant(r.distinct_ranks_per_token, 3) + " ranks";
+  text += links(r.decode);
+  if (r.prefill.tokens > 0) {
+    text += ". Prompts: " + count_text(r.prefill.tokens) + " tokens, busiest rank " +
+            busiest(r.prefill) + links(r.prefill);
   }
   return text;
+}
+
+/// "step without prompts 60.1 ms on average, P50 60.0 ms, P95 61.2 ms; ...".
+std::string steps(const CandidateResult& c) {
+  const auto phase = [](const StepSeconds& s, const char* what) {
+    return what + (" " + glued(seconds_text(s.mean))) + " on average, P50 " +
+           glued(seconds_text(s.p50)) + ", P95 " + glued(seconds_text(s.p95));
+  };
+  if (c.decode_step.mean <= 0 || c.decode_step.p95 <= c.decode_step.p50) return "";
+  return phase(c.decode_step, "step without prompts") + "; " +
+         phase(c.prefill_step, "prompt part of a step");
 }
 
 /// "[1-4, 7]": the numbers of the sentences.
@@ -201,8 +238,7 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
     line("", memory_amounts(c));
   }
   if (has_operating_point(c)) {
-    std::string batch = batch_text(c.batch.value) +
-                        " sequences in flight per replica, room for " +
+    std::string batch = batch_text(c.batch.value) + " sequences in flight per replica, room for " +
                         batch_text(c.largest_batch.value);
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
@@ -227,6 +263,7 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
       line(first ? "routing" : "", routing(r));
       first = false;
     }
+    line("", steps(c));
   }
   line("rests on", references(c, context.sentences), Style::faint);
   return out;

@@ -91,6 +91,33 @@ Json operators_json(const CandidateResult& c) {
   return list;
 }
 
+Json link_json(const LinkBytes& b) {
+  if (b.max <= 0) return nullptr;
+  return {{"mean", number(b.mean)},
+          {"p50", number(b.p50)},
+          {"p95", number(b.p95)},
+          {"max", number(b.max)},
+          {"unit", "B"}};
+}
+
+Json phase_json(const PhaseRouting& p) {
+  if (p.tokens <= 0) return nullptr;
+  return {{"tokens", number(p.tokens)},
+          {"busiest_rank_mean", number(p.busiest_mean)},
+          {"busiest_rank_p50", number(p.busiest_p50)},
+          {"busiest_rank_p95", number(p.busiest_p95)},
+          {"busiest_rank_max", number(p.busiest_max)},
+          {"weights_read_on_a_rank", number(p.weights_read)},
+          {"ranks_per_token", number(p.ranks_per_token)},
+          {"nodes_per_token", number(p.nodes_per_token)},
+          {"busiest_scale_up_link", link_json(p.scale_up)},
+          {"busiest_network_card", link_json(p.network)}};
+}
+
+Json step_json(const StepSeconds& s) {
+  return {{"mean", number(s.mean)}, {"p50", number(s.p50)}, {"p95", number(s.p95)}, {"unit", "s"}};
+}
+
 Json routing_json(const CandidateResult& c) {
   Json list = Json::array();
   for (const RoutingResult& r : c.routing) {
@@ -102,7 +129,9 @@ Json routing_json(const CandidateResult& c) {
                     {"busiest_rank_ratio", number(r.busiest_rank_ratio)},
                     {"busiest_rank_p95", number(r.busiest_rank_p95)},
                     {"distinct_experts", number(r.distinct_experts)},
-                    {"distinct_ranks_per_token", number(r.distinct_ranks_per_token)}});
+                    {"distinct_ranks_per_token", number(r.distinct_ranks_per_token)},
+                    {"decode", phase_json(r.decode)},
+                    {"prefill", phase_json(r.prefill)}});
   }
   return list;
 }
@@ -156,6 +185,9 @@ Json candidate_json(const CandidateResult& c) {
            : Json(nullptr);
   json["operators"] = operators_json(c);
   json["routing"] = routing_json(c);
+  json["steps"] = runs && !c.routing.empty() ? Json{{"decode", step_json(c.decode_step)},
+                                                    {"prefill", step_json(c.prefill_step)}}
+                                             : Json(nullptr);
   json["gpu_hours_per_million_output_tokens"] =
       at_point(c.gpu_hours_per_million_output_tokens, "GPU h");
   json["usd_per_million_output_tokens"] = at_point(c.usd_per_million_output_tokens, "USD");

@@ -163,6 +163,22 @@ RequestClass Library::traffic(const std::string& name, const Place& asked) {
   return request_class_schema().read(*load(Shelf::traffic, name, asked), "");
 }
 
+const FamilyPopularity& Library::popularity(const std::string& family) {
+  if (!popularity_) {
+    popularity_ = popularity_schema().read(*load_file(root_ / "routing" / "families.yaml"), "");
+  }
+  const FamilyPopularity* other = nullptr;
+  for (const FamilyPopularity& entry : popularity_->families) {
+    if (entry.family == family) return entry;
+    if (entry.family == "other") other = &entry;
+  }
+  return *other;
+}
+
+void Library::note(const std::filesystem::path& path, const std::string& digest) {
+  files_read_[path.string()] = digest;
+}
+
 std::vector<PriceBook> Library::prices() {
   std::vector<PriceBook> books;
   for (const std::string& name : names(Shelf::prices)) {

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/spec/model_schema.h"
+#include "sim/spec/popularity_spec.h"
 #include "sim/spec/workload_spec.h"
 
 namespace tollgate {
@@ -34,8 +36,14 @@ class Library {
   RequestClass traffic(const std::string& name, const Place& asked);
   std::vector<PriceBook> prices();
 
+  /// Popularity of a model family, of routing/families.yaml; the entry `other` for unknown ones.
+  const FamilyPopularity& popularity(const std::string& family);
+
   /// Gives operator classes that `hardware` leaves out the constants of hardware/_defaults.yaml.
   void complete(HardwareSpec& hardware);
+
+  /// Counts a file of the scenario's own among those read.
+  void note(const std::filesystem::path& path, const std::string& digest);
 
   /// Digest of every file read so far, by its path inside the root (others: by their path).
   const std::map<std::string, std::string>& files_read() const { return files_read_; }
@@ -47,6 +55,7 @@ class Library {
 
   std::filesystem::path root_;
   std::map<std::string, std::string> files_read_;
+  std::optional<PopularityTable> popularity_;
 };
 
 /// A file of models/ as the program sees it, without `schema_version`, for reading by a Schema.

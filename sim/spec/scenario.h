@@ -7,6 +7,7 @@
 
 #include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
+#include "sim/spec/popularity_spec.h"
 #include "sim/spec/price_spec.h"
 #include "sim/spec/workload_spec.h"
 
@@ -43,12 +44,20 @@ DeploymentSpec with_engine_defaults(DeploymentSpec deployment, const EngineSpec&
 
 /// How tokens spread over experts; sent to the routing engine.
 struct RoutingSpec {
-  enum class Popularity { family, uniform, lognormal };
+  enum class Popularity { family, uniform, lognormal, zipf, power_law, trace };
+  /// logits: noise on every expert, through the model's gate; alias: experts drawn one after the
+  /// other, sticky from token to token, without gate and groups.
+  enum class Form { logits, alias };
   Popularity popularity = Popularity::family;
-  double sigma = 0;   ///< lognormal: total ln-popularity spread
-  int domains = 4;    ///< kinds of traffic mixed; 1 = all requests alike, the most skewed
-  int layers = 8;     ///< independent popularity draws
-  int tokens = 8192;  ///< tokens drawn per layer, for decode and for prompts
+  Form form = Form::logits;
+  double sigma = 0;     ///< lognormal: total ln-popularity spread
+  double exponent = 1;  ///< zipf, power_law
+  std::string trace;    ///< folder of expert choices or CSV of counts, as a path from here
+  std::optional<double> sigma_global, sigma_domain, sigma_topic;  ///< instead of the family's
+  std::optional<double> stickiness, layer_jitter;                 ///< instead of the family's
+  std::optional<int> domains, topics;  ///< instead of the family's; 1 domain is the most skewed
+  int layers = 8;                      ///< independent popularity draws
+  int tokens = 8192;                   ///< tokens drawn per layer, for decode and for prompts
   std::string backend = "auto";
   Places places;
 };
@@ -66,10 +75,11 @@ struct CandidateSpec {
   LlmSpec model;
   HardwareSpec hardware;
   EngineSpec engine;
-  DeploymentSpec deployment;  ///< with the engine's defaults where the scenario gives none
-  RoutingSpec routing;        ///< the scenario's, with the candidate's own keys on top
-  PricingSpec pricing;        ///< the scenario's, with the candidate's own keys on top
-  GpuPrice price;             ///< the one that applies, already looked up
+  DeploymentSpec deployment;    ///< with the engine's defaults where the scenario gives none
+  RoutingSpec routing;          ///< the scenario's, with the candidate's own keys on top
+  FamilyPopularity popularity;  ///< of the model's family, with the keys of `routing` on top
+  PricingSpec pricing;          ///< the scenario's, with the candidate's own keys on top
+  GpuPrice price;               ///< the one that applies, already looked up
   Places places;
 };
 

@@ -15,6 +15,7 @@ namespace {
 constexpr auto required = Need::required;
 constexpr auto optional = Need::optional;
 constexpr std::size_t scenario_file_limit = 1 << 20;
+constexpr std::size_t trace_limit = std::size_t{1} << 30;
 
 /// A scenario as written, with references not yet resolved.
 struct CandidateText {
@@ -185,6 +186,28 @@ std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) 
   return classes;
 }
 
+/// Makes the path of a trace one from here, and counts its files among the inputs.
+void find_trace(RoutingSpec& routing, Library& library) {
+  if (routing.popularity != RoutingSpec::Popularity::trace) return;
+  const Place asked = place_of(routing.places, "trace");
+  std::filesystem::path path = routing.trace;
+  if (path.is_relative()) path = std::filesystem::path(asked.file).parent_path() / path;
+  if (!std::filesystem::exists(path)) {
+    throw InputError(asked, "there is no file or folder " + quote(path.string(), 200) + ".");
+  }
+  routing.trace = path.string();
+  std::vector<std::filesystem::path> files;
+  if (std::filesystem::is_directory(path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  for (const auto& file : files) library.note(file, digest(read_text_file(file, trace_limit)));
+}
+
 /// The places where `expert` and friends contradict each other or the model.
 void check_deployment(const CandidateSpec& c) {
   const DeploymentSpec& d = c.deployment;
@@ -341,6 +364,73 @@ const Schema<DeploymentSpec>& deployment_schema() {
   return schema;
 }
 
+namespace {
+
+/// A routing key that a family has a value for.
+FieldInfo family_field(const char* name, const char* range, const char* doc,
+                       FieldInfo::Type type = FieldInfo::Type::number) {
+  FieldInfo info;
+  info.name = name;
+  info.type = type;
+  info.doc = doc;
+  info.range = range;
+  info.default_text = "the family's";
+  return info;
+}
+auto read_number(std::optional<double> RoutingSpec::*member, Range range) {
+  return [member, range](const YamlNode& n, const std::string& p, RoutingSpec& r) {
+    r.*member = scalar::number(n, p, range);
+  };
+}
+auto write_number(std::optional<double> RoutingSpec::*member) {
+  return [member](const RoutingSpec& r) -> YamlPtr {
+    return r.*member ? yaml_scalar(shortest(*(r.*member))) : nullptr;
+  };
+}
+auto read_count(std::optional<int> RoutingSpec::*member) {
+  return [member](const YamlNode& n, const std::string& p, RoutingSpec& r) {
+    r.*member = static_cast<int>(scalar::integer(n, p, Range{1, 64}));
+  };
+}
+auto write_count(std::optional<int> RoutingSpec::*member) {
+  return [member](const RoutingSpec& r) -> YamlPtr {
+    return r.*member ? yaml_scalar(std::to_string(*(r.*member))) : nullptr;
+  };
+}
+
+/// Keys that go with another key's value.
+void check_sources(const RoutingSpec& r, const std::string& path) {
+  using Popularity = RoutingSpec::Popularity;
+  const auto goes_with = [&](const char* key, bool holds, const char* what) {
+    if (r.places.count(key) && !holds) {
+      throw InputError(place_of(r.places, key), path + "." + key + " goes with " + what + ".");
+    }
+  };
+  const bool family = r.popularity == Popularity::family;
+  const bool exponent = r.popularity == Popularity::zipf || r.popularity == Popularity::power_law;
+  goes_with("sigma", r.popularity == Popularity::lognormal, "'popularity: lognormal'");
+  goes_with("exponent", exponent, "'popularity: zipf' or 'power_law'");
+  goes_with("trace", r.popularity == Popularity::trace, "'popularity: trace'");
+  for (const char* key : {"sigma_global", "sigma_domain", "sigma_topic", "topics"}) {
+    goes_with(key, family, "'popularity: family'");
+  }
+  for (const char* key : {"stickiness", "layer_jitter"}) {
+    goes_with(key, r.form == RoutingSpec::Form::alias, "'form: alias'");
+  }
+  const auto needs = [&](const char* kind, bool is, const char* key) {
+    if (is && !r.places.count(key)) {
+      throw InputError(place_of(r.places, "popularity"),
+                       path + " lacks '" + key + "', which " + kind + " needs.");
+    }
+  };
+  needs("lognormal", r.popularity == Popularity::lognormal, "sigma");
+  needs("zipf", r.popularity == Popularity::zipf, "exponent");
+  needs("power_law", r.popularity == Popularity::power_law, "exponent");
+  needs("trace", r.popularity == Popularity::trace, "trace");
+}
+
+}  // namespace
+
 const Schema<RoutingSpec>& routing_schema() {
   static const auto schema =
       Schema<RoutingSpec>("routing", "How tokens spread over experts.")
@@ -348,27 +438,59 @@ const Schema<RoutingSpec>& routing_schema() {
               "popularity", &RoutingSpec::popularity, optional,
               {{"family", RoutingSpec::Popularity::family},
                {"uniform", RoutingSpec::Popularity::uniform},
-               {"lognormal", RoutingSpec::Popularity::lognormal}},
-              "family: log-normal with the model family's spread; uniform: perfect "
-              "balance in expectation; lognormal: the `sigma` given.")
+               {"lognormal", RoutingSpec::Popularity::lognormal},
+               {"zipf", RoutingSpec::Popularity::zipf},
+               {"power_law", RoutingSpec::Popularity::power_law},
+               {"trace", RoutingSpec::Popularity::trace}},
+              "family: log-normal with the spread of the model's family (models/routing); uniform: "
+              "perfect balance in expectation; lognormal: the `sigma` given; zipf and power_law: "
+              "the `exponent` given; trace: what a real router chose, in `trace`.")
           .number("sigma", &RoutingSpec::sigma, optional, Range{0, 4},
                   "lognormal: standard deviation of the logarithm of expert popularity.")
-          .integer("domains", &RoutingSpec::domains, optional, Range{1, 64},
-                   "Kinds of traffic that are mixed (family popularity); 1 is the most skewed.")
+          .number("exponent", &RoutingSpec::exponent, optional, Range{0, 8},
+                  "zipf: popularity falls as rank to minus this; power_law: density of loads, as "
+                  "AIConfigurator draws them.")
+          .text("trace", &RoutingSpec::trace, optional,
+                "trace: what serving engines record of routing (choices are replayed, counts drawn "
+                "again); a file or folder, relative to the scenario.")
+          .choice<RoutingSpec::Form>(
+              "form", &RoutingSpec::form, optional,
+              {{"logits", RoutingSpec::Form::logits}, {"alias", RoutingSpec::Form::alias}},
+              "logits: noise on every expert, through the model's gate; alias: experts drawn one "
+              "after the other, sticky from token to token, without expert groups.")
+          .custom(family_field("sigma_global", "0 to 4", "family: spread that all traffic shares."),
+                  read_number(&RoutingSpec::sigma_global, Range{0, 4}),
+                  write_number(&RoutingSpec::sigma_global))
+          .custom(
+              family_field("sigma_domain", "0 to 4", "family: spread between kinds of traffic."),
+              read_number(&RoutingSpec::sigma_domain, Range{0, 4}),
+              write_number(&RoutingSpec::sigma_domain))
+          .custom(family_field("sigma_topic", "0 to 4", "family: spread between topics."),
+                  read_number(&RoutingSpec::sigma_topic, Range{0, 4}),
+                  write_number(&RoutingSpec::sigma_topic))
+          .custom(
+              family_field("stickiness", "0 to 0.9",
+                           "alias: share of proposals that repeat an expert of the token before."),
+              read_number(&RoutingSpec::stickiness, Range{0, 0.9}),
+              write_number(&RoutingSpec::stickiness))
+          .custom(family_field("layer_jitter", "0 to 1",
+                               "alias: standard deviation of the logarithm of sigma_domain over "
+                               "layers."),
+                  read_number(&RoutingSpec::layer_jitter, Range{0, 1}),
+                  write_number(&RoutingSpec::layer_jitter))
+          .custom(family_field("domains", "1 to 64",
+                               "family: kinds of traffic that are mixed; 1 is the most skewed.",
+                               FieldInfo::Type::integer),
+                  read_count(&RoutingSpec::domains), write_count(&RoutingSpec::domains))
+          .custom(family_field("topics", "1 to 64", "family: topics of each kind of traffic.",
+                               FieldInfo::Type::integer),
+                  read_count(&RoutingSpec::topics), write_count(&RoutingSpec::topics))
           .integer("layers", &RoutingSpec::layers, optional, Range{1, 256},
                    "Independent popularity draws.")
           .integer("tokens", &RoutingSpec::tokens, optional, Range{64, 1 << 20},
                    "Tokens routed per draw.")
           .check([](const RoutingSpec& r, const std::string& path) {
-            const bool lognormal = r.popularity == RoutingSpec::Popularity::lognormal;
-            if (!lognormal && r.places.count("sigma")) {
-              throw InputError(place_of(r.places, "sigma"),
-                               path + ".sigma goes with 'popularity: lognormal'.");
-            }
-            if (lognormal && !r.places.count("sigma")) {
-              throw InputError(place_of(r.places, "popularity"),
-                               path + " lacks 'sigma', which lognormal needs.");
-            }
+            check_sources(r, path);
             if (1LL * r.layers * r.tokens > (1 << 24)) {
               throw InputError(place_of(r.places, "tokens"),
                                path + ".layers x tokens is " +
@@ -468,6 +590,9 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
                                         : raw.routing;
     candidate.engine = text_of.engine ? engine_of(text_of.engine, path + ".engine") : engine;
     const DeploymentSpec asked_deployment = candidate.deployment;
+    candidate.popularity =
+        with_overrides(library.popularity(candidate.model.family), candidate.routing);
+    find_trace(candidate.routing, library);
     std::vector<YamlPtr> hardware{text_of.hardware};
     if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
     if (hardware.empty())

@@ -27,19 +27,32 @@ class Citations {
   std::map<std::string, std::vector<std::string>> by_source_;
 };
 
-std::string popularity_sentence(const RoutingSpec& routing, const std::string& family) {
+std::string popularity_sentence(const RoutingSpec& routing, const FamilyPopularity& popularity,
+                                const std::string& family) {
   switch (routing.popularity) {
     case RoutingSpec::Popularity::uniform:
       return "Experts are equally popular, as the scenario says.";
     case RoutingSpec::Popularity::lognormal:
       return "Expert popularity is log-normal with sigma " + shortest(routing.sigma) +
              ", as the scenario says.";
+    case RoutingSpec::Popularity::zipf:
+      return "Expert popularity is Zipf's law with exponent " + shortest(routing.exponent) +
+             ", as the scenario says.";
+    case RoutingSpec::Popularity::power_law:
+      return "Expert loads are drawn from a power law with exponent " + shortest(routing.exponent) +
+             ", as the scenario says.";
+    case RoutingSpec::Popularity::trace:
+      return "Experts are chosen as in the trace that the scenario names.";
     case RoutingSpec::Popularity::family:
       break;
   }
-  const std::string of = family.empty() ? "an unknown family" : "family '" + family + "'";
-  return "Expert popularity of " + of + " is " +
-         std::string(to_string(family_popularity(family).provenance)) + ".";
+  if (popularity.confidence == Provenance::exact) {
+    return "Spread of expert popularity is taken from the scenario.";
+  }
+  const std::string of =
+      popularity.family != family ? "an unknown family" : "family '" + family + "'";
+  return "Expert popularity of " + of + " is " + grade_of(popularity.confidence) + ": " +
+         popularity.source + ".";
 }
 
 bool widened(Precision stored, const PeakRates& peak) {
@@ -96,7 +109,9 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
     citations.cite("all-to-all", table.all_to_all);
   citations.cite("elementwise", table.elementwise);
 
-  if (mixture) out.push_back(popularity_sentence(candidate.routing, candidate.model.family));
+  if (mixture)
+    out.push_back(
+        popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));
   citations.append_to(out);
   if (mixture && candidate.deployment.planned_placement) {
     const int plan = candidate.deployment.plan_domains;

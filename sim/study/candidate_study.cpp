@@ -8,6 +8,7 @@
 #include "sim/base/text.h"
 #include "sim/pricing/unit_cost.h"
 #include "sim/study/assumptions.h"
+#include "sim/study/routing_facts.h"
 
 namespace tollgate {
 namespace {
@@ -245,6 +246,29 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
     const RoutingTable::Point p = table->at(std::max(1.0, tokens));
     r.routing.push_back({ffn.name, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio,
                          p.distinct, table->destination_ranks(), p.busiest_ratio_p95});
+    if (!routing[i].routed) continue;
+    r.routing.back().decode =
+        decode_routing(candidate_, ffn, precision_, d, routing[i], std::max(1.0, tokens));
+    r.routing.back().prefill =
+        prefill_routing(candidate_, ffn, precision_, d, routing[i],
+                        std::max(1.0, best->point.state.mixed_load.prefill_tokens));
+  }
+  if (!r.routing.empty()) {
+    const auto step = [&](const StepModel& m, double StepSeconds::*member) {
+      StepLoad prompt = best->point.state.mixed_load;
+      prompt.decode_sequences = 0;
+      r.decode_step.*member = m.seconds(best->point.state.decode_load);
+      r.prefill_step.*member = m.seconds(prompt);
+    };
+    const auto at = [&](RoutingTable::Step which, double StepSeconds::*member) {
+      const RoutingTables tables = of_step(routing, which);
+      step(StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
+                     candidate_.engine, tables, mix_.contexts),
+           member);
+    };
+    step(model, &StepSeconds::mean);
+    at(RoutingTable::Step::p50, &StepSeconds::p50);
+    at(RoutingTable::Step::p95, &StepSeconds::p95);
   }
   fill_cost(model, *best, log_sd, r);
   r.reason = reason_of(*best) + note;
@@ -270,7 +294,7 @@ void CandidateStudy::fill_times(const StepModel& model, const Trial& best, Candi
   Provenance provenance = worst(decode.provenance(), mixed.provenance());
   const bool experts_matter = mixed.of(OperatorClass::experts).seconds() >= 0.1 * mixed.seconds();
   if (experts_matter && candidate_.routing.popularity == RoutingSpec::Popularity::family) {
-    provenance = worst(provenance, family_popularity(candidate_.model.family).provenance);
+    provenance = worst(provenance, candidate_.popularity.confidence);
   }
   r.tpot = with_log_sd(state.tpot, log_sd, provenance);
   r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd),

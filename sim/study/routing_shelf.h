@@ -1,7 +1,7 @@
 #pragma once
 
 #include <map>
-#include <tuple>
+#include <string>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -17,26 +17,28 @@ class RoutingShelf {
   /// Notes what a candidate's deployments need.
   void want(const CandidateSpec& candidate, const std::vector<Deployment>& deployments);
 
-  /// Runs the engine. Prompts are routed as runs of `prompt_tokens` tokens of one request.
+  /// Runs the engine, kinds of layer in parallel. Prompts are routed as runs of `prompt_tokens`
+  /// tokens of one request. The result does not depend on the number of threads. Throws as
+  /// `RoutingSource`.
   void fill(std::uint64_t seed, double prompt_tokens, const kernels::RoutingBackend& backend);
 
   RoutingTables tables_of(const CandidateSpec& candidate) const;
 
  private:
-  /// Family and everything of a layer, of the popularity and of the plan that decides its routing.
-  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, bool,
-                         bool, RoutingSpec::Popularity, double, int, int, int, ExpertPlan>;
   struct Entry {
     FfnSpec ffn;
-    std::string family;
+    FamilyPopularity popularity;
     RoutingSpec routing;
     ExpertPlan plan;
     std::vector<int> ranks;
     FfnRouting tables;
-  };
-  static Key key_of(const CandidateSpec& candidate, const FfnSpec& ffn);
 
-  std::map<Key, Entry> entries_;
+    void fill(std::uint64_t seed, double prompt_tokens, const kernels::RoutingBackend& backend);
+  };
+  /// Everything of a layer, of the popularity and of the plan that decides its routing, in words.
+  static std::string key_of(const CandidateSpec& candidate, const FfnSpec& ffn);
+
+  std::map<std::string, Entry> entries_;
 };
 
 }  // namespace tollgate

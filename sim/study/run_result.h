@@ -34,6 +34,27 @@ struct OperatorShare {
   Provenance provenance = Provenance::assumed;
 };
 
+/// Bytes of dispatch and combine that one layer puts on the busiest port in a step.
+struct LinkBytes {
+  double mean = 0, p50 = 0, p95 = 0, max = 0;
+};
+
+/// Steps of one phase at one kind of expert layer, over layers and steps.
+struct PhaseRouting {
+  double tokens = 0;  ///< routed together in one step
+  double busiest_mean = 1, busiest_p50 = 1, busiest_p95 = 1,
+         busiest_max = 1;   ///< assignments on the busiest rank over the mean
+  double weights_read = 0;  ///< experts whose weights the rank with most of them reads
+  double ranks_per_token = 1, nodes_per_token = 1;
+  LinkBytes scale_up, network;  ///< both zero where tokens are not exchanged
+};
+
+/// Seconds of a step at the mean, the median and the 95th percentile of steps: they differ by how
+/// evenly a step's tokens spread over the experts.
+struct StepSeconds {
+  double mean = 0, p50 = 0, p95 = 0;
+};
+
 /// What the routing engine found for one mixture-of-experts layer kind at the operating point.
 struct RoutingResult {
   std::string ffn;
@@ -43,6 +64,7 @@ struct RoutingResult {
   double distinct_experts = 0;    ///< of one layer, touched in one decode step over all ranks
   double distinct_ranks_per_token = 0;
   double busiest_rank_p95 = 1;
+  PhaseRouting decode = {}, prefill = {};
 };
 
 struct CandidateResult {
@@ -71,6 +93,7 @@ struct CandidateResult {
   BoundResult prefill_bound, decode_bound;
   std::vector<OperatorShare> operators;
   std::vector<RoutingResult> routing;
+  StepSeconds decode_step, prefill_step;  ///< only with expert layers
 
   Estimate gpu_hours_per_million_output_tokens;
   Estimate usd_per_million_output_tokens;  ///< whole bill over output tokens

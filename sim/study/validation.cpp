@@ -33,7 +33,12 @@ class Tables {
  public:
   explicit Tables(const kernels::RoutingBackend& backend) : backend_(backend) {}
 
-  void want(const LlmSpec& model, int ranks) { wanted_[{model.name, ranks}].model = &model; }
+  void want(const LlmSpec& model, int ranks, Library& library) {
+    Entry& entry = wanted_[{model.name, ranks}];
+    if (entry.model) return;
+    entry.model = &model;
+    entry.popularity = library.popularity(model.family);
+  }
 
   void fill() {
     std::vector<std::pair<const Key, Entry>*> list;
@@ -45,7 +50,7 @@ class Tables {
       for (std::size_t f = 0; f < model.ffns.size(); ++f) {
         if (model.ffns[f].kind != FfnKind::moe) continue;
         const auto made = [&](int run) {
-          return make_routing_tables(model.ffns[f], model.family, {}, 1, {list[i]->first.second},
+          return make_routing_tables(model.ffns[f], entry.popularity, {}, 1, {list[i]->first.second},
                                      backend_, run);
         };
         entry.tables[f] = {made(1), made(1024)};
@@ -61,6 +66,7 @@ class Tables {
   using Key = std::pair<std::string, int>;
   struct Entry {
     const LlmSpec* model = nullptr;
+    FamilyPopularity popularity;
     RoutingTables tables;
   };
   const kernels::RoutingBackend& backend_;
@@ -248,8 +254,8 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       p.row = measured_row(table, i);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
-        tables.want(*s.model, s.ranks.expert);
-        if (p.row.mode == "disagg") tables.want(*s.model, s.prefill_ranks.expert);
+        tables.want(*s.model, s.ranks.expert, library);
+        if (p.row.mode == "disagg") tables.want(*s.model, s.prefill_ranks.expert, library);
       }
     } catch (const InputError& error) {
       p.row.id = table.text(i, "id");

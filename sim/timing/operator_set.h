@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "sim/placement/sharding.h"
@@ -41,6 +42,7 @@ struct LayerRouting {
 /// By FfnSpec index: the tables of every number of ranks; empty for dense layers.
 struct FfnRouting {
   std::vector<RoutingTable> decode, prefill;
+  std::shared_ptr<const RoutedLayer> routed = {};  ///< what they were made from
   LayerRouting at(int ranks) const;
 };
 using RoutingTables = std::vector<FfnRouting>;

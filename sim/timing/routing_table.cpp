@@ -1,83 +1,14 @@
 #include "sim/timing/routing_table.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
+#include <tbb/parallel_for.h>
 
-#include "kernels/dispatch/study.h"
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "kernels/dispatch/step_loads.h"
 
 namespace tollgate {
-namespace {
-
-/// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
-/// reports 8 of 12).
-int real_choices(const FfnSpec& ffn) {
-  const double share = static_cast<double>(ffn.experts) / (ffn.experts + ffn.zero_experts);
-  return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
-}
-
-}  // namespace
-
-kernels::GateSpec gate_of(const FfnSpec& ffn) {
-  kernels::GateSpec gate;
-  const RouterSpec& r = ffn.router;
-  gate.score = r.score == GateScore::softmax   ? kernels::ScoreFunction::softmax
-               : r.score == GateScore::sigmoid ? kernels::ScoreFunction::sigmoid
-                                               : kernels::ScoreFunction::sqrt_softplus;
-  gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
-                                                      : kernels::ScoreOrder::top_k_then_score;
-  // On softmax scores the engine knows no bias.
-  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score
-                                                      : kernels::BiasMode::none;
-  gate.groups = r.groups;
-  gate.groups_kept = r.groups_kept;
-  // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.
-  const bool two_best = r.bias && r.score != GateScore::softmax && ffn.experts / r.groups >= 2;
-  gate.group_reduce = two_best ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
-  gate.top_k = real_choices(ffn);
-  gate.renormalise = r.renormalise;
-  gate.scale = r.scale;
-  return gate;
-}
-
-kernels::PopularitySpec popularity_of(std::string_view family) {
-  const FamilyPopularity& known = family_popularity(family);
-  kernels::PopularitySpec popularity;
-  popularity.sigma_global = known.sigma_global;
-  popularity.sigma_domain = known.sigma_domain;
-  popularity.sigma_topic = known.sigma_topic;
-  popularity.domains = 4;
-  popularity.topics = 8;
-  return popularity;
-}
-
-const FamilyPopularity& family_popularity(std::string_view family) {
-  // Fitted: moments matched to published traces (Mixtral and OLMoE expert counts of allenai/OLMoE,
-  // per-token choices of deepseek-ai/ESFT). The others are scaled from those with reports on the
-  // model, or guessed.
-  static constexpr std::array<FamilyPopularity, 16> families{{
-      {"", .35, .90, .25, Provenance::assumed},
-      {"mixtral", .08, .12, .10, Provenance::fitted},
-      {"olmoe", .25, 1.0, .25, Provenance::fitted},
-      {"deepseek-v2", .38, .72, .22, Provenance::fitted},
-      {"deepseek-v3", .25, .50, .20, Provenance::extrapolated},
-      {"deepseek-v4", .25, .60, .25, Provenance::assumed},
-      {"glm", .25, .50, .20, Provenance::extrapolated},
-      {"minimax", .25, .50, .20, Provenance::extrapolated},
-      {"qwen3.5", .25, .50, .20, Provenance::extrapolated},
-      {"qwen3-moe", .35, .90, .25, Provenance::extrapolated},
-      {"gpt-oss", .35, .90, .25, Provenance::extrapolated},
-      {"kimi", .25, .60, .25, Provenance::assumed},
-      {"kimi-k3", .15, .40, .20, Provenance::assumed},
-      {"llama4", .35, .90, .25, Provenance::assumed},
-      {"step", .25, .60, .25, Provenance::assumed},
-      {"longcat", .25, .60, .25, Provenance::assumed},
-  }};
-  for (const FamilyPopularity& entry : families) {
-    if (entry.family == family) return entry;
-  }
-  return families[0];
-}
 
 RoutingTable::RoutingTable(std::vector<Point> points, double destination_ranks, int ranks,
                            double destination_nodes)
@@ -93,7 +24,11 @@ RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point&
           between(a.busiest_ratio_p95, b.busiest_ratio_p95),
           between(a.rank_distinct, b.rank_distinct),
           between(a.distinct, b.distinct),
-          between(a.padded_rows, b.padded_rows)};
+          between(a.padded_rows, b.padded_rows),
+          between(a.slots_read, b.slots_read),
+          between(a.link_ratio, b.link_ratio),
+          between(a.step_p50, b.step_p50),
+          between(a.step_p95, b.step_p95)};
 }
 
 RoutingTable::Point RoutingTable::at(double tokens) const {
@@ -114,100 +49,93 @@ RoutingTable::Point RoutingTable::at(double tokens) const {
   return p;
 }
 
+RoutingTable RoutingTable::of_step(Step step) const {
+  RoutingTable table = *this;
+  for (Point& p : table.points_) {
+    const double ratio = (step == Step::p50 ? p.step_p50 : p.step_p95) / p.busiest_ratio;
+    p.busiest_ratio *= ratio;
+    p.padded_rows *= ratio;
+    p.link_ratio = std::max(1.0, p.link_ratio * ratio);
+  }
+  return table;
+}
+
 namespace {
 
-/// The same statistics under a plan made from another window of the traffic.
-std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem,
-                                         const kernels::RoutingStats& stats, const ExpertPlan& plan,
-                                         const kernels::RoutingBackend& backend) {
-  kernels::RoutingProblem earlier = problem;
-  earlier.stream = problem.stream + 1;
-  if (plan.plan_domains > 0) earlier.popularity.domains = plan.plan_domains;
-  const auto window = [](const std::vector<std::uint16_t>& ids, const kernels::RoutingProblem& p) {
-    return kernels::Selections{ids, p.layers, p.tokens, p.gate.top_k};
-  };
-  const std::vector<std::uint16_t> planned_on = backend.select(earlier),
-                                   served = backend.select(problem);
-  const auto counts = kernels::count_experts(window(planned_on, earlier), problem.experts);
-  std::vector<RoutingTable> tables;
-  for (const int ranks : problem.rank_counts) {
-    kernels::EplbOptions options;
-    options.slots = kernels::slots_for(problem.experts, plan.redundant, ranks);
-    options.groups = problem.gate.groups;
-    options.grid = {ranks, ranks % plan.ranks_per_node == 0 ? plan.ranks_per_node : ranks};
-    const auto placements = kernels::eplb_placements(counts, problem.layers, options);
-    std::vector<RoutingTable::Point> points;
-    double destinations = 1, nodes = 1;
-    for (const int t : problem.batch_sizes) {
-      kernels::StudyOptions study;
-      study.batch_size = t;
-      study.tile = 64;
-      const kernels::DispatchStats step =
-          kernels::study_dispatch(window(served, problem), placements, study);
-      const double mean = step.rows.mean() / ranks;
-      points.push_back({static_cast<double>(t), step.mean_imbalance(),
-                        static_cast<double>(step.busiest_rows.p95()) / mean,
-                        step.active_slots.mean(), stats.batch(t).mean_distinct_experts(),
-                        step.padded_rows.mean()});
-      destinations = step.spread.ranks_per_token();
-      nodes = step.spread.nodes_per_token();
+/// Prompts come in large batches; below this their links are taken as loaded as their ranks.
+constexpr int fewest_prompt_tokens = 256;
+
+/// Steps of a layer looked at where every size is counted anew; with eight layers 1024 samples.
+constexpr int most_steps = 128;
+
+double over(double busiest, double all, int parts) { return all > 0 ? busiest * parts / all : 1; }
+
+RoutingTable table_of(const kernels::RoutedWindow& window,
+                      const std::vector<kernels::Placement>& placements, bool prompts) {
+  const kernels::RankGrid grid = placements.front().grid;
+  std::vector<int> sizes;
+  for (int t = 1; t <= window.tokens; t *= 2) sizes.push_back(t);
+  kernels::StepLoadOptions options;
+  options.most_steps = most_steps;
+  options.copies = true;
+  std::vector<RoutingTable::Point> points;
+  double destinations = 1, nodes = 1;
+  for (const kernels::StepLoads& loads :
+       kernels::count_step_loads(window.selections(), placements, sizes, options)) {
+    const int t = loads.batch_size;
+    RoutingTable::Point p;
+    p.tokens = t;
+    p.busiest_ratio = loads.imbalance();
+    p.busiest_ratio_p95 =
+        over(static_cast<double>(loads.busiest_rows.p95()), loads.rows.mean(), grid.ranks);
+    p.rank_distinct = loads.most_slots.mean();
+    p.distinct = loads.active_experts.mean();
+    p.padded_rows = loads.padded_rows.mean();
+    p.slots_read = loads.active_slots.mean();
+    const std::vector<double> steps = loads.step_imbalance();
+    p.step_p50 = kernels::percentile_of(steps, 50);
+    p.step_p95 = kernels::percentile_of(steps, 95);
+    p.link_ratio = p.busiest_ratio;
+    const double sent = static_cast<double>(t) * loads.layers * loads.steps;
+    destinations = static_cast<double>(loads.rank_copies.sum()) / sent;
+    nodes = static_cast<double>(loads.node_copies.sum()) / sent;
+    // Between nodes the network is the bottleneck, and relays share out what comes for a node.
+    if (prompts && t >= fewest_prompt_tokens) {
+      p.link_ratio = grid.nodes() > 1
+                         ? over(static_cast<double>(loads.busiest_node_copies.sum()),
+                                static_cast<double>(loads.node_copies.sum()), grid.nodes())
+                         : over(static_cast<double>(loads.busiest_rank_copies.sum()),
+                                static_cast<double>(loads.rank_copies.sum()), grid.ranks);
     }
-    tables.emplace_back(std::move(points), destinations, ranks, nodes);
+    points.push_back(p);
   }
-  return tables;
+  return {std::move(points), destinations, grid.ranks, nodes};
 }
 
 }  // namespace
 
-std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
+std::vector<RoutingTable> make_routing_tables(const kernels::RoutedWindow& window,
+                                              const ExpertPlacer& placer,
+                                              const std::vector<int>& ranks, bool prompts) {
+  std::vector<std::optional<RoutingTable>> made(ranks.size());
+  tbb::parallel_for(std::size_t{0}, ranks.size(), [&](std::size_t i) {
+    made[i] = table_of(window, placer.at(ranks[i]), prompts);
+  });
+  std::vector<RoutingTable> tables;
+  for (auto& table : made) tables.push_back(std::move(*table));
+  return tables;
+}
+
+std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn,
+                                              const FamilyPopularity& popularity,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
                                               const kernels::RoutingBackend& backend,
                                               int tokens_per_sequence, const ExpertPlan& plan) {
-  kernels::RoutingProblem problem;
-  problem.gate = gate_of(ffn);
-  problem.experts = ffn.experts;
-  if (spec.popularity == RoutingSpec::Popularity::family && !ffn.router.hash) {
-    problem.popularity = popularity_of(family);
-    problem.popularity.domains = spec.domains;
-  } else if (spec.popularity == RoutingSpec::Popularity::lognormal) {
-    problem.popularity.sigma_global = spec.sigma;
-  }
-  problem.popularity.tokens_per_sequence = tokens_per_sequence;
-  problem.seed = seed;
-  problem.layers = spec.layers;
-  problem.tokens = spec.tokens;
-  for (int t = 1; t <= spec.tokens; t *= 2) problem.batch_sizes.push_back(t);
-  problem.rank_counts = ranks;
-  if (plan.planned) return planned_tables(problem, backend.route(problem), plan, backend);
-
-  // Contiguous ranks make contiguous nodes, so nodes are counted as if they were ranks.
-  const auto nodes_of = [&](int r) {
-    return r % plan.ranks_per_node == 0 ? r / plan.ranks_per_node : 1;
-  };
-  for (const int r : ranks) {
-    if (std::find(problem.rank_counts.begin(), problem.rank_counts.end(), nodes_of(r)) ==
-        problem.rank_counts.end()) {
-      problem.rank_counts.push_back(nodes_of(r));
-    }
-  }
-  const kernels::RoutingStats stats = backend.route(problem);
-  std::vector<RoutingTable> tables;
-  for (const int rank_count : ranks) {
-    std::vector<RoutingTable::Point> points;
-    for (const int t : problem.batch_sizes) {
-      const kernels::BatchStats& batch = stats.batch(t);
-      const kernels::RankStats& rank = stats.ranks(t, rank_count);
-      points.push_back({static_cast<double>(t), rank.mean_imbalance(),
-                        rank.busiest_load_percentile(95) / rank.mean_rank_load,
-                        rank.mean_max_distinct(), batch.mean_distinct_experts(),
-                        rank.mean_padded_rows_64()});
-    }
-    tables.emplace_back(std::move(points), stats.traffic_to(rank_count).mean_destination_ranks(),
-                        rank_count,
-                        stats.traffic_to(nodes_of(rank_count)).mean_destination_ranks());
-  }
-  return tables;
+  const RoutingSource source(ffn, popularity, spec, seed, backend);
+  const WindowRequest served{spec.tokens, tokens_per_sequence};
+  const ExpertPlacer placer(plan, source, {spec.tokens, 1});
+  return make_routing_tables(source.window(served), placer, ranks, tokens_per_sequence > 1);
 }
 
 }  // namespace tollgate

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <compare>
-#include <string>
 #include <vector>
 
-#include "kernels/backend.h"
-#include "sim/spec/scenario.h"
+#include "kernels/dispatch/routed_window.h"
+#include "sim/timing/expert_plan.h"
 
 namespace tollgate {
 
@@ -15,11 +13,15 @@ class RoutingTable {
  public:
   struct Point {
     double tokens = 0;
-    double busiest_ratio = 1;  ///< assignments on the busiest rank over the mean
-    double busiest_ratio_p95 = 1;
-    double rank_distinct = 0;  ///< most distinct experts on any rank
-    double distinct = 0;       ///< distinct experts over all ranks
-    double padded_rows = 0;    ///< rows on the busiest rank with every expert padded to 64
+    double busiest_ratio = 1;      ///< assignments on the busiest rank over the mean; mean
+    double busiest_ratio_p95 = 1;  ///< the same, 95th percentile of layers and steps
+    double rank_distinct = 0;      ///< most weights read on any rank, replicas counted
+    double distinct = 0;           ///< distinct experts over all ranks
+    double padded_rows = 0;        ///< rows on the busiest rank with every expert padded to 64
+    double slots_read = 0;         ///< weights read over all ranks, replicas counted
+    double link_ratio = 1;         ///< rows that cross the busiest rank's link over the mean
+    double step_p50 = 1;  ///< busiest_ratio averaged over the layers of a step: median of steps
+    double step_p95 = 1;  ///< and 95th percentile
   };
 
   RoutingTable(std::vector<Point> points, double destination_ranks, int ranks,
@@ -34,6 +36,10 @@ class RoutingTable {
   double destination_nodes() const { return destination_nodes_; }
   int ranks() const { return ranks_; }
 
+  /// The table of a step at the median or the 95th percentile of steps instead of the mean one.
+  enum class Step { p50, p95 };
+  RoutingTable of_step(Step step) const;
+
  private:
   std::vector<Point> points_;
   double destination_ranks_;
@@ -41,45 +47,27 @@ class RoutingTable {
   double destination_nodes_;
 };
 
-/// Spread of expert popularity of a model family: log-normal with a global, a domain and a topic
-/// part (standard deviations of ln weight), and how well it is known.
-struct FamilyPopularity {
-  std::string_view family;
-  double sigma_global, sigma_domain, sigma_topic;
-  Provenance provenance;
-};
-
-/// The family's entry, or the one for unknown families. Values: docs/method.md, "Popularity".
-const FamilyPopularity& family_popularity(std::string_view family);
-
-/// What the routing engine takes: the gate of a layer, and the popularity of a family (4 domains of
-/// 8 topics). The bias balances load in training; what popularity is left after it is what is
-/// drawn, so a bias of zero is passed. Of choices that may fall on zero experts, those with work to
-/// do, on average.
-kernels::GateSpec gate_of(const FfnSpec& ffn);
-kernels::PopularitySpec popularity_of(std::string_view family);
-
 /// A point between two, `share` of the way from `a` to `b`.
 RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point& b, double share);
 
-/// How experts are placed: in blocks, or by a plan (EPLB) made from an earlier window of traffic.
-struct ExpertPlan {
-  bool planned = false;
-  int redundant = 0;
-  int plan_domains = 0;    ///< 0 = as served
-  int ranks_per_node = 8;  ///< ranks of a scale-up domain; plans keep expert groups inside one
-  auto operator<=>(const ExpertPlan&) const = default;
+/// One kind of expert layer, routed: decode batches take each token from another request, prompts
+/// take runs of tokens.
+struct RoutedLayer {
+  kernels::RoutedWindow decode, prefill;
+  ExpertPlacer placer;
 };
 
-/// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
-/// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from
-/// one request and share its domain and topic: 1 for decode, a prompt's length for prefill.
-/// Hash-routed layers are uniform by construction.
-std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
-                                              const RoutingSpec& spec, std::uint64_t seed,
-                                              const std::vector<int>& ranks,
-                                              const kernels::RoutingBackend& backend,
-                                              int tokens_per_sequence = 1,
-                                              const ExpertPlan& plan = {});
+/// One table per number of ranks, for batches of 1 to `window.tokens` tokens in powers of two.
+/// `prompts`: rows travel once per destination rank and node (normal mode); else once per choice
+/// (low latency). Numbers of ranks run in parallel; the result does not depend on it.
+std::vector<RoutingTable> make_routing_tables(const kernels::RoutedWindow& window,
+                                              const ExpertPlacer& placer,
+                                              const std::vector<int>& ranks, bool prompts);
+
+/// The same for a layer kind alone, from scratch: `tokens_per_sequence` above 1 are prompts.
+std::vector<RoutingTable> make_routing_tables(
+    const FfnSpec& ffn, const FamilyPopularity& popularity, const RoutingSpec& spec,
+    std::uint64_t seed, const std::vector<int>& ranks, const kernels::RoutingBackend& backend,
+    int tokens_per_sequence = 1, const ExpertPlan& plan = {});
 
 }  // namespace tollgate

@@ -20,7 +20,7 @@ struct FastSink {
     seconds += launch + std::max(compute, memory);
   }
   void link(double launch, double transfer, double, Provenance) { seconds += launch + transfer; }
-  void imbalance(double extra, double, Provenance) { seconds += extra; }
+  void imbalance(OperatorClass, double extra, double, Provenance) { seconds += extra; }
 };
 
 struct DetailSink {
@@ -44,8 +44,8 @@ struct DetailSink {
     account(OperatorClass::collective, launch + transfer, log_sd, p).interconnect +=
         launch + transfer;
   }
-  void imbalance(double extra, double log_sd, Provenance p) {
-    account(OperatorClass::experts, extra, log_sd, p).imbalance += extra;
+  void imbalance(OperatorClass c, double extra, double log_sd, Provenance p) {
+    account(c, extra, log_sd, p).imbalance += extra;
   }
 };
 
@@ -178,7 +178,7 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   const double padded = std::max(std::min(p.padded_rows, small_tiles), worst_rows);
   const double compute = std::max(mean_rows, padded / p.busiest_ratio) * layer.compute_per_row;
   const double memory =
-      p.distinct / layer.ranks * layer.weight_seconds + mean_rows * layer.memory_per_row;
+      p.slots_read / layer.ranks * layer.weight_seconds + mean_rows * layer.memory_per_row;
   const double worst_compute = padded * layer.compute_per_row;
   const double worst_memory =
       p.rank_distinct * layer.weight_seconds + worst_rows * layer.memory_per_row;
@@ -186,14 +186,15 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   sink.add(OperatorClass::experts, n * layer.launch, n * compute, n * memory, layer.log_sd,
            layer.provenance);
   sink.imbalance(
+      OperatorClass::experts,
       n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)),
       layer.log_sd, layer.provenance);
   if (layer.exchange) {
-    sink.link(n * layer.exchange_launch,
-              n * p.busiest_ratio *
-                  (layer.exchange_per_prompt * rows.prompt_rows +
-                   layer.exchange_per_decode * rows.decode_rows),
-              layer.exchange_log_sd, layer.exchange_provenance);
+    const double even = n * (layer.exchange_per_prompt * rows.prompt_rows +
+                             layer.exchange_per_decode * rows.decode_rows);
+    sink.link(n * layer.exchange_launch, even, layer.exchange_log_sd, layer.exchange_provenance);
+    sink.imbalance(OperatorClass::collective, (p.link_ratio - 1) * even, layer.exchange_log_sd,
+                   layer.exchange_provenance);
   }
 }
 

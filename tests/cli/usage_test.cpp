@@ -90,11 +90,42 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
        "tollgate show: there is no model, hardware, engine, traffic or price book named 'DeepSeek-V2Lite'. "
        "Did you mean "
        "'DeepSeek-V2-Lite'?"},
-      {{"route"}, "tollgate route: give --model NAME, or --experts N and --top-k K."},
-      {{"route", "--experts", "8", "--batch", "1,,2"},
-       "tollgate route: --batch must be a whole number from 1 to 16777216, but is ''."},
-      {{"route", "--model", "DeepSeek-V3", "--top-k", "2"},
-       "tollgate route: --model and --top-k exclude each other; the model has its own gate."},
+      {{"route"}, "tollgate route: give a MODEL, or --experts N and --top-k K."},
+      {{"route", "--experts", "8", "--tokens", "1,,2"},
+       "tollgate route: --tokens must be a whole number from 1 to 16777216, but is ''."},
+      {{"route", "--experts", "8", "--tokens", "2147483648"},
+       "tollgate route: --tokens must be a whole number from 1 to 16777216, but is '2147483648'."},
+      {{"route", "--experts", "8", "--tokens", "0"},
+       "tollgate route: --tokens must be a whole number from 1 to 16777216, but is '0'."},
+      {{"route", "DeepSeek-V3", "--top-k", "2"},
+       "tollgate route: MODEL and --top-k exclude each other; the model has its own gate."},
+      {{"route", "--experts", "8", "--top-k", "9"},
+       "tollgate route: --top-k is 9, but there are only 8 experts."},
+      {{"route", "--experts", "64", "--top-k", "8", "--groups", "16", "--groups-kept", "1"},
+       "tollgate route: The gate's top_k is 8, but its 1 kept groups hold only 4 experts."},
+      {{"route", "--experts", "64", "--top-k", "2", "--groups", "6", "--groups-kept", "1"},
+       "tollgate route: The gate's 6 groups do not divide the 64 experts evenly."},
+      {{"route", "DeepSeek-V3", "--ranks", "12"},
+       "tollgate route: --ranks is 12, which is not a whole number of nodes of 8 ranks; set "
+       "--ranks-per-node."},
+      {{"route", "DeepSeek-V3", "--ranks", "320"},
+       "tollgate route: --ranks is 320, but 256 experts and 0 redundant ones leave some without an "
+       "expert; add --redundant."},
+      {{"route", "DeepSeek-V3", "--tokens", "1000000", "--steps", "16"},
+       "tollgate route: --tokens x --steps x --layers is 128000000, more than the 67108864 that "
+       "are "
+       "routed per run (and 16777216 per layer); take fewer --steps or --layers."},
+      {{"route", "DeepSeek-V3", "--form", "alias"},
+       "tollgate route: the alias form draws without expert groups, but this router keeps 4 of 8; "
+       "use the logits form."},
+      {{"route", "DeepSeek-V3", "--stickiness", "0.2"},
+       "tollgate route: --stickiness goes with --form alias."},
+      {{"route", "DeepSeek-V3", "--prompt", "64"},
+       "tollgate route: --prompt goes with --phase prefill."},
+      {{"route", "DeepSeek-V3", "--popularity", "zipf"},
+       "tollgate route: --popularity zipf or power_law needs --exponent."},
+      {{"route", "DeepSeek-V3", "--popularity", "lognormal", "--sigma", "nan"},
+       "tollgate route: --sigma must be a number from 0 to 16, but is 'nan'."},
       {{"run", "\x1b[31m\n"}, "\\x1b[31m\\x0a: there is no such file."},
   };
   for (const Mistake& mistake : mistakes) {

@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <numeric>
 #include <random>
-#include <sstream>
 
 #include "kernels/dispatch/study.h"
+#include "kernels/trace/trace_reader.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -276,24 +276,18 @@ const char* const kDomains[] = {"intent", "law", "translation"};
 
 using Sequences = std::vector<std::vector<std::uint16_t>>;
 
-Sequences read_trace(const std::string& domain, int layer) {
+/// The sequences of one domain at one layer; none where the data is absent.
+Sequences read_sequences(const std::string& domain, int layer) {
   char name[64];
   std::snprintf(name, sizeof name, "%s_layer%02d.txt.gz", domain.c_str(), layer);
   const std::string path = std::string(TOLLGATE_SHARED) + "/data/routing/" + name;
   Sequences sequences;
-  std::FILE* pipe = popen(("gzip -dc '" + path + "' 2>/dev/null").c_str(), "r");
-  if (pipe == nullptr) return sequences;
-  std::string text;
-  char buffer[65536];
-  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) {
-    text.append(buffer, n);
-  }
-  pclose(pipe);
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    sequences.emplace_back();
-    for (int id = 0; fields >> id;) sequences.back().push_back(static_cast<std::uint16_t>(id));
+  if (!std::filesystem::exists(path)) return sequences;
+  const TraceLayer parsed = parse_trace_layer(read_text(path), path, kTraceExperts, 6);
+  auto from = parsed.ids.begin();
+  for (const int length : parsed.lengths) {
+    sequences.emplace_back(from, from + length * 6);
+    from += length * 6;
   }
   return sequences;
 }
@@ -310,7 +304,7 @@ const TraceCounts& trace_counts() {
     TraceCounts result;
     for (int d = 0; d < 3; ++d) {
       for (int layer = 1; layer <= kTraceLayers; ++layer) {
-        const Sequences sequences = read_trace(kDomains[d], layer);
+        const Sequences sequences = read_sequences(kDomains[d], layer);
         if (sequences.empty()) return result;
         for (int half = 0; half < 2; ++half) {
           std::vector<std::int64_t> parts(kTraceExperts, 0);
@@ -401,7 +395,7 @@ TEST(EplbOnMeasuredTraces, SmallBatchesKeepTheirNoise) {
   for (int layer = 1; layer <= kTraceLayers; ++layer) {
     std::vector<std::uint16_t> tokens[3];
     for (int d = 0; d < 3; ++d) {
-      const Sequences sequences = read_trace(kDomains[d], layer);
+      const Sequences sequences = read_sequences(kDomains[d], layer);
       for (std::size_t s = 1; s < sequences.size(); s += 2) {
         tokens[d].insert(tokens[d].end(), sequences[s].begin(), sequences[s].end());
       }

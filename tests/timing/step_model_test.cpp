@@ -12,6 +12,11 @@
 namespace tollgate {
 namespace {
 
+FamilyPopularity popularity(const LlmSpec& model) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  return library.popularity(model.family);
+}
+
 RoutingTables tables(const LlmSpec& model, int ranks) {
   RoutingTables out(model.ffns.size());
   RoutingSpec spec;
@@ -19,9 +24,9 @@ RoutingTables tables(const LlmSpec& model, int ranks) {
   spec.tokens = 2048;
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (model.ffns[i].kind != FfnKind::moe) continue;
-    out[i].decode = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks},
+    out[i].decode = make_routing_tables(model.ffns[i], popularity(model), spec, 1, {ranks},
                                         kernels::find_backend("tbb"));
-    out[i].prefill = make_routing_tables(model.ffns[i], model.family, spec, 1, {ranks},
+    out[i].prefill = make_routing_tables(model.ffns[i], popularity(model), spec, 1, {ranks},
                                          kernels::find_backend("tbb"), 512);
   }
   return out;
@@ -170,8 +175,8 @@ TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) 
   spec.tokens = 2048;
   for (std::size_t i = 0; i < even.routing.size(); ++i) {
     if (even.model.ffns[i].kind == FfnKind::moe) {
-      even.routing[i].decode = make_routing_tables(even.model.ffns[i], "deepseek-v3", spec, 1, {8},
-                                                   kernels::find_backend("tbb"));
+      even.routing[i].decode = make_routing_tables(even.model.ffns[i], popularity(even.model), spec,
+                                                   1, {8}, kernels::find_backend("tbb"));
     }
   }
   const StepLoad load = decode(1024, 2000);
@@ -207,10 +212,10 @@ TEST(routing_table, tables_do_not_depend_on_the_backend) {
   spec.tokens = 256;
   for (const FfnSpec& f : model.ffns) {
     if (f.kind != FfnKind::moe) continue;
-    const auto a =
-        make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("reference"));
+    const auto a = make_routing_tables(f, popularity(model), spec, 3, {8, 16},
+                                       kernels::find_backend("reference"));
     const auto b =
-        make_routing_tables(f, model.family, spec, 3, {8, 16}, kernels::find_backend("tbb"));
+        make_routing_tables(f, popularity(model), spec, 3, {8, 16}, kernels::find_backend("tbb"));
     for (std::size_t i = 0; i < a.size(); ++i) {
       for (const double tokens : {1.0, 37.0, 200.0}) {
         EXPECT_EQ(a[i].at(tokens).busiest_ratio, b[i].at(tokens).busiest_ratio);
