@@ -123,8 +123,8 @@ std::vector<std::uint32_t> weights_of(const LoadModel& model, int experts, int t
       const std::size_t count = rows.size() / size;
       for (std::size_t layer = 0; layer < static_cast<std::size_t>(layers); ++layer) {
         const auto row =
-            rows.begin() + static_cast<std::ptrdiff_t>(
-                               layer * count / static_cast<std::size_t>(layers) * size);
+            rows.begin() +
+            static_cast<std::ptrdiff_t>(layer * count / static_cast<std::size_t>(layers) * size);
         weights.insert(weights.end(), row, row + experts);
       }
       break;

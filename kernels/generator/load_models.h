@@ -17,8 +17,8 @@ struct LoadModel {
   std::vector<std::int64_t> counts;  ///< counts: [layer][expert], as in ExpertCounts::counts
 };
 
-/// "uniform", "zipf:S" or "power_law:ALPHA", the numbers 0 to 8. Throws std::invalid_argument with a
-/// sentence that names these forms.
+/// "uniform", "zipf:S" or "power_law:ALPHA", the numbers 0 to 8. Throws std::invalid_argument with
+/// a sentence that names these forms.
 LoadModel parse_load_model(std::string_view text);
 
 /// "uniform", "Zipf 1.1", "power law 1.01 (AIConfigurator)" or "recorded counts", for a report.

@@ -87,7 +87,8 @@ TEST(Replay, RunsFollowSequencesAndGoOnWithAnotherOfTheDomain) {
 TEST(Replay, KeepsToOneDomain) {
   const RoutingTrace trace = numbered_trace();
   for (const int run : {1, 50}) {
-    for (const int t : tokens_of(replay_window(trace, 500, run, 1, 0, domain_of(trace, "b")), 500)) {
+    for (const int t :
+         tokens_of(replay_window(trace, 500, run, 1, 0, domain_of(trace, "b")), 500)) {
       EXPECT_TRUE(t >= 30 && t < 90);
     }
   }
