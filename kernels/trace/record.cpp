@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 
 #include "kernels/trace/counts_builder.h"
@@ -113,7 +114,11 @@ RoutingRecord read_record(const std::string& path, int experts, int top_k) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) fail("There is no file or folder " + path + ".");
   if (!std::filesystem::is_directory(path, error)) {
-    return parse_record(read_text(path), path, experts, top_k);
+    try {
+      return parse_record(read_text(path), path, experts, top_k);
+    } catch (const std::bad_alloc&) {
+      fail(path + " is too large for the memory of this machine.");
+    }
   }
   RoutingRecord record;
   record.trace = read_trace(find_trace_files(path), experts, top_k);
