@@ -111,6 +111,7 @@ std::vector<std::uint32_t> weights_of(const LoadModel& model, int experts, int t
       break;
     }
     case LoadModel::Kind::power_law:
+      if (model.exponent == 0) return weights_of({}, experts, top_k, layers, tokens, seed);
       for (int layer = 0; layer < layers; ++layer) {
         const auto row = replay_weights(power_law_counts(experts, top_k, tokens, model.exponent,
                                                          seed, static_cast<std::uint32_t>(layer)),

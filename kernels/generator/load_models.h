@@ -30,7 +30,8 @@ std::string to_text(const LoadModel& model);
 ///   zipf       zipf_weights, the ranks given to experts in another random order at every layer, so
 ///              that the hottest are not all on the first rank.
 ///   power_law  replay_weights of power_law_counts, other ones at every layer. `tokens`, at least
-///              2, is the size of the batch, by which this model's skew grows.
+///              2, is the size of the batch, by which this model's skew grows. Exponent 0 is
+///              uniform, as AIConfigurator takes it.
 ///   counts     replay_weights of the counts; with another number of layers than `layers`, the
 ///              rows are spread over them evenly, layer l taking row l * rows / layers.
 ///
