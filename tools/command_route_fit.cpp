@@ -20,13 +20,11 @@ using Json = nlohmann::ordered_json;
 using kernels::FitResult;
 using kernels::FitRow;
 
-std::string text_of(const kernels::RoutingTrace& trace, const FitResult& fit,
+std::string text_of(const kernels::RoutingRecord& record, const FitResult& fit,
                     const std::vector<FitRow>& rows) {
   using Align = TextTable::Align;
-  std::string out = grouped(trace.tokens(), 0) + " tokens at " + std::to_string(trace.layers) +
-                    " layers, " + std::to_string(trace.sequences.size()) + " sequences of " +
-                    std::to_string(trace.domains.size()) +
-                    " domains; fitted on every second sequence, compared with the others\n\n";
+  std::string out =
+      record.description + "\nFitted on every second sequence, compared with the others.\n\n";
   out += "sigma_global " + fixed(fit.spec.sigma_global, 3) + ", sigma_domain " +
          fixed(fit.spec.sigma_domain, 3) + ", sigma_topic " + fixed(fit.spec.sigma_topic, 3) +
          ", stickiness " + fixed(fit.spec.stickiness, 3) + ", layer_jitter " +
@@ -46,10 +44,12 @@ std::string text_of(const kernels::RoutingTrace& trace, const FitResult& fit,
   return out;
 }
 
-std::string json_of(const kernels::RoutingTrace& trace, const FitResult& fit,
+std::string json_of(const kernels::RoutingRecord& record, const FitResult& fit,
                     const std::vector<FitRow>& rows) {
+  const kernels::RoutingTrace& trace = *record.trace;
   Json json{{"format_version", run_format_version},
             {"tool_version", tool_version},
+            {"record", record.description},
             {"experts", trace.experts},
             {"top_k", trace.top_k},
             {"layers", trace.layers},
@@ -103,7 +103,7 @@ int run(const Arguments& arguments, Console& console) {
     const std::vector<FitRow> rows =
         kernels::compare_with_trace(kernels::half_of(trace, 1), fit.spec, 8, options.seed + 1000);
     const bool json = arguments.text("--format") == "json";
-    deliver(json ? json_of(trace, fit, rows) : text_of(trace, fit, rows),
+    deliver(json ? json_of(record, fit, rows) : text_of(record, fit, rows),
             arguments.text("--output"), console);
     return exit_code::ok;
   } catch (const std::invalid_argument& error) {
@@ -122,7 +122,8 @@ Command route_fit_command() {
       "one sequence, its expert ids separated by tabs, top-k per token in order of position. Or a "
       "file of SGLang's expert distribution recorder in mode per_token (.pt), or routed experts of "
       "vLLM or SGLang requests (.npy, .npz, .pt, API responses as JSON or JSON lines).",
-      "Half of every domain's sequences is fitted, and the other half compared with what the fitted "
+      "Half of every domain's sequences is fitted, and the other half compared with what the "
+      "fitted "
       "generator draws."};
   help.positionals = {{"TRACE", "Folder or file of the trace."}};
   help.options = {

@@ -12,7 +12,7 @@ inline constexpr Purpose kTopicSwitch{19};  ///< block = window
 inline constexpr Purpose kPowerLaw{20};
 inline constexpr Purpose kTraceSample{21};
 inline constexpr Purpose kFitStart{22};
-inline constexpr Purpose kTraceReplay{23};     ///< block 0: domain and token; others: sequences
-inline constexpr Purpose kZipfOrder{24};       ///< item = expert
+inline constexpr Purpose kTraceReplay{23};  ///< block 0: domain and token; others: sequences
+inline constexpr Purpose kZipfOrder{24};    ///< item = expert
 
 }  // namespace tollgate::kernels

@@ -111,6 +111,7 @@ std::vector<std::uint32_t> weights_of(const LoadModel& model, int experts, int t
       break;
     }
     case LoadModel::Kind::power_law:
+      if (model.exponent == 0) return weights_of({}, experts, top_k, layers, tokens, seed);
       for (int layer = 0; layer < layers; ++layer) {
         const auto row = replay_weights(power_law_counts(experts, top_k, tokens, model.exponent,
                                                          seed, static_cast<std::uint32_t>(layer)),
@@ -123,8 +124,8 @@ std::vector<std::uint32_t> weights_of(const LoadModel& model, int experts, int t
       const std::size_t count = rows.size() / size;
       for (std::size_t layer = 0; layer < static_cast<std::size_t>(layers); ++layer) {
         const auto row =
-            rows.begin() + static_cast<std::ptrdiff_t>(
-                               layer * count / static_cast<std::size_t>(layers) * size);
+            rows.begin() +
+            static_cast<std::ptrdiff_t>(layer * count / static_cast<std::size_t>(layers) * size);
         weights.insert(weights.end(), row, row + experts);
       }
       break;

@@ -17,8 +17,8 @@ struct LoadModel {
   std::vector<std::int64_t> counts;  ///< counts: [layer][expert], as in ExpertCounts::counts
 };
 
-/// "uniform", "zipf:S" or "power_law:ALPHA", the numbers 0 to 8. Throws std::invalid_argument with a
-/// sentence that names these forms.
+/// "uniform", "zipf:S" or "power_law:ALPHA", the numbers 0 to 8. Throws std::invalid_argument with
+/// a sentence that names these forms.
 LoadModel parse_load_model(std::string_view text);
 
 /// "uniform", "Zipf 1.1", "power law 1.01 (AIConfigurator)" or "recorded counts", for a report.
@@ -30,7 +30,8 @@ std::string to_text(const LoadModel& model);
 ///   zipf       zipf_weights, the ranks given to experts in another random order at every layer, so
 ///              that the hottest are not all on the first rank.
 ///   power_law  replay_weights of power_law_counts, other ones at every layer. `tokens`, at least
-///              2, is the size of the batch, by which this model's skew grows.
+///              2, is the size of the batch, by which this model's skew grows. Exponent 0 is
+///              uniform, as AIConfigurator takes it.
 ///   counts     replay_weights of the counts; with another number of layers than `layers`, the
 ///              rows are spread over them evenly, layer l taking row l * rows / layers.
 ///

@@ -94,8 +94,8 @@ void check_counts(const ExpertCounts& counts, int top_k, const std::string& name
     if (*most * top_k > sum + sum / 64) {
       fail(name + ": layer " + std::to_string(counts.layer_ids[layer]) + ", expert " +
            std::to_string(most - first) + " has " + std::to_string(*most) + " of " +
-           std::to_string(sum) + " activations, more than one per token with top_k = " +
-           std::to_string(top_k) + ".");
+           std::to_string(sum) +
+           " activations, more than one per token with top_k = " + std::to_string(top_k) + ".");
     }
   }
 }

@@ -41,7 +41,8 @@ std::int64_t IntegerArray::position(std::int64_t i, std::int64_t j, std::int64_t
 }
 
 std::int64_t IntegerArray::at(std::int64_t position) const {
-  const char* from = bytes.data() + static_cast<std::size_t>(position) * static_cast<unsigned>(width);
+  const char* from =
+      bytes.data() + static_cast<std::size_t>(position) * static_cast<unsigned>(width);
   switch (width) {
     case 1:
       return is_signed ? load<std::int8_t>(from) : load<std::uint8_t>(from);

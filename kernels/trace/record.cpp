@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 
 #include "kernels/trace/counts_builder.h"
@@ -76,8 +77,9 @@ RoutingRecord dispatch(std::string_view bytes, const std::string& name, int expe
   if (bytes.starts_with("PK")) return from_zip(bytes, name, experts, top_k);
   if (bytes.starts_with("\x93NUMPY")) return read_routed_npy(bytes, name, experts, top_k);
   if (bytes.starts_with("\x80")) {
-    fail(name + " is a bare pickle, which is not read since loading one may run code; write it "
-                "with torch.save (1.6 or newer) or numpy.savez.");
+    fail(name +
+         " is a bare pickle, which is not read since loading one may run code; write it "
+         "with torch.save (1.6 or newer) or numpy.savez.");
   }
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
@@ -92,8 +94,9 @@ RoutingRecord dispatch(std::string_view bytes, const std::string& name, int expe
   if (bytes[first] >= '0' && bytes[first] <= '9') return from_one_file(bytes, name, experts, top_k);
   // An id with a sign is a trace too, with a mistake in it that has a line.
   if (bytes[first] == '-') return from_one_file(bytes, name, experts, top_k);
-  fail(name + " is none of the records that can be read: per-token trace files, CSV with layer_id, "
-              "expert_id and activation_count, SGLang's .pt and .json, vLLM's .npy, .npz and .json.");
+  fail(name +
+       " is none of the records that can be read: per-token trace files, CSV with layer_id, "
+       "expert_id and activation_count, SGLang's .pt and .json, vLLM's .npy, .npz and .json.");
 }
 
 }  // namespace
@@ -111,7 +114,11 @@ RoutingRecord read_record(const std::string& path, int experts, int top_k) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) fail("There is no file or folder " + path + ".");
   if (!std::filesystem::is_directory(path, error)) {
-    return parse_record(read_text(path), path, experts, top_k);
+    try {
+      return parse_record(read_text(path), path, experts, top_k);
+    } catch (const std::bad_alloc&) {
+      fail(path + " is too large for the memory of this machine.");
+    }
   }
   RoutingRecord record;
   record.trace = read_trace(find_trace_files(path), experts, top_k);

@@ -31,7 +31,9 @@ RoutingRecord read_routed_torch(const TorchFile& file, int experts, int top_k);
 ///           there is one, comes before R.
 ///   SGLang  {"meta_info": {"prompt_tokens", "completion_tokens", "routed_experts": R}}, R the
 ///           int32 values in base64 without a shape (sgl-project/sglang pull request 12162,
-///           extract_routed_experts_from_meta_info); the shape follows from the tokens.
+///           extract_routed_experts_from_meta_info); the shape follows from the tokens. Recorded
+///           after the map to physical experts, so ids beyond `experts` are refused where there are
+///           redundant experts.
 ///   counts  {"logical_count": [[...]]}, SGLang's --init-expert-location.
 RoutingRecord read_routed_json(std::string_view text, const std::string& name, int experts,
                                int top_k);

@@ -106,7 +106,8 @@ class ResponseReader {
   void add_document(const Json& document, const std::string& where) {
     if (!document.is_array()) return add_response(document, where);
     for (std::size_t i = 0; i < document.size(); ++i) {
-      add_response(document[i], (where.empty() ? "" : where + ", ") + "request " + std::to_string(i));
+      add_response(document[i],
+                   (where.empty() ? "" : where + ", ") + "request " + std::to_string(i));
     }
   }
 
@@ -120,8 +121,9 @@ class ResponseReader {
       return result;
     }
     if (requests_ == 0) {
-      fail(name_ + " has no routed_experts; was the server started with "
-                   "--enable-return-routed-experts?");
+      fail(name_ +
+           " has no routed_experts; was the server started with "
+           "--enable-return-routed-experts?");
     }
     result.trace = trace_.finish();
     result.description = std::string(sglang_ ? "SGLang" : "vLLM") + " responses to " +
@@ -148,8 +150,9 @@ class ResponseReader {
         add_vllm(prompt == response.end() ? Json() : *prompt, choice, where, place);
       }
     } else {
-      fail(place + " has no choices, meta_info or logical_count, so it is no response of vLLM or "
-                   "SGLang and no counts.");
+      fail(place +
+           " has no choices, meta_info or logical_count, so it is no response of vLLM or "
+           "SGLang and no counts.");
     }
   }
 
@@ -175,8 +178,8 @@ class ResponseReader {
     const auto routed = meta.find("routed_experts");
     if (routed == meta.end() || routed->is_null()) return;
     const std::string bytes = from_base64(*routed, place + ", routed_experts");
-    const std::int64_t tokens = tokens_of(meta, "prompt_tokens", place) +
-                                tokens_of(meta, "completion_tokens", place) - 1;
+    const std::int64_t tokens =
+        tokens_of(meta, "prompt_tokens", place) + tokens_of(meta, "completion_tokens", place) - 1;
     const auto values = static_cast<std::int64_t>(bytes.size() / 4);
     if (tokens < 1 || bytes.size() % 4 != 0 || values == 0 || values % (tokens * top_k_) != 0) {
       fail(place + ", routed_experts: " + std::to_string(bytes.size()) +
@@ -212,8 +215,8 @@ Json parse(std::string_view text, const std::string& name, int first_line) {
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(
-                                        std::min<std::size_t>(error.byte, text.size()));
+    const auto end =
+        text.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(error.byte, text.size()));
     const auto line = first_line + std::count(text.begin(), end, '\n');
     fail(name + ", line " + std::to_string(line) + ": this is not JSON" +
          (error.byte >= text.size() ? ", it ends too early." : "."));

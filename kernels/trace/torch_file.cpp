@@ -95,7 +95,8 @@ class PickleReader {
   void push_long(std::size_t size) {
     if (size > 8) fail(" has a number beyond 64 bits.");
     std::uint64_t bits = number(size);
-    if (size > 0 && size < 8 && (bits >> (8 * size - 1)) != 0) bits |= ~std::uint64_t{0} << 8 * size;
+    if (size > 0 && size < 8 && (bits >> (8 * size - 1)) != 0)
+      bits |= ~std::uint64_t{0} << 8 * size;
     push(Kind::integer, static_cast<std::int64_t>(bits));
   }
 
@@ -323,8 +324,8 @@ IntegerArray TorchFile::tensor(const TorchValue& value, const std::string& what)
                                 "; it must be one of whole numbers.");
   }
   array.offset = (*this)[value.items[1]].integer;
-  for (const auto& [from, to] : {std::pair{value.items[2], &array.shape},
-                                 std::pair{value.items[3], &array.strides}}) {
+  for (const auto& [from, to] :
+       {std::pair{value.items[2], &array.shape}, std::pair{value.items[3], &array.strides}}) {
     for (const int item : (*this)[from].items) {
       if ((*this)[item].kind != Kind::integer) {
         throw std::invalid_argument(where + " has a shape that is not made of whole numbers.");

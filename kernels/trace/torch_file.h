@@ -14,8 +14,19 @@ namespace tollgate::kernels {
 
 /// A value of the file; its parts are indices into the same file, and may form a cycle.
 struct TorchValue {
-  enum class Kind : std::uint8_t { none, integer, real, text, list, tuple, dict, global, storage,
-                                   tensor, mark };
+  enum class Kind : std::uint8_t {
+    none,
+    integer,
+    real,
+    text,
+    list,
+    tuple,
+    dict,
+    global,
+    storage,
+    tensor,
+    mark
+  };
   Kind kind = Kind::none;
   std::int64_t integer = 0;  ///< also 0 or 1 for booleans
   std::string_view text;     ///< text; "module\nname" of a global

@@ -30,11 +30,10 @@ void TraceBuilder::add(const IntegerArray& choices, std::span<const int> lengths
     fail("the choices have " + std::to_string(choices.axes()) +
          " axes; they must be tokens, layers and choices per token.");
   }
-  const std::int64_t tokens = choices.shape[0], layers = choices.shape[1],
-                     slots = choices.shape[2];
+  const std::int64_t tokens = choices.shape[0], layers = choices.shape[1], slots = choices.shape[2];
   if (slots < top_k_) {
-    fail("a token has " + std::to_string(slots) + " choices, not top_k = " +
-         std::to_string(top_k_) + ".");
+    fail("a token has " + std::to_string(slots) +
+         " choices, not top_k = " + std::to_string(top_k_) + ".");
   }
   if (layers < 1 || layers > kMaxLayers) fail("there are " + std::to_string(layers) + " layers.");
   if (layers_ >= 0 && layers != layers_) {
@@ -59,8 +58,8 @@ void TraceBuilder::add(const IntegerArray& choices, std::span<const int> lengths
         };
         if (s >= top_k_) {
           if (id >= 0) {
-            fail(token() + " has more than " + std::to_string(top_k_) + " choices; is top_k really " +
-                 std::to_string(top_k_) + "?");
+            fail(token() + " has more than " + std::to_string(top_k_) +
+                 " choices; is top_k really " + std::to_string(top_k_) + "?");
           }
           continue;
         }
@@ -97,9 +96,8 @@ bool TraceBuilder::is_empty(int token, int layer) const {
 }
 
 void TraceBuilder::refuse(int token, int layer) const {
-  const auto source =
-      std::prev(std::upper_bound(sources_.begin(), sources_.end(), token,
-                                 [](int t, const Source& s) { return t < s.first; }));
+  const auto source = std::prev(std::upper_bound(
+      sources_.begin(), sources_.end(), token, [](int t, const Source& s) { return t < s.first; }));
   const std::uint16_t* ids = row(token, layer);
   std::string reason = "has fewer choices than top_k = " + std::to_string(top_k_);
   for (int s = 0; s < top_k_; ++s) {
@@ -135,8 +133,8 @@ RoutingTrace TraceBuilder::finish() {
   for (const int length : lengths_) {
     const int first = static_cast<int>(kept.size());
     for (const int end = token + length; token < end; ++token) {
-      const auto chosen = std::find_if(layers.begin(), layers.end(),
-                                       [&](int l) { return !is_empty(token, l); });
+      const auto chosen =
+          std::find_if(layers.begin(), layers.end(), [&](int l) { return !is_empty(token, l); });
       if (chosen != layers.end()) kept.push_back(token);
     }
     const int tokens = static_cast<int>(kept.size()) - first;
@@ -157,10 +155,13 @@ RoutingTrace TraceBuilder::finish() {
 }
 
 std::string left_out(int dense_layers, int padding_tokens) {
+  const auto counted = [](int n, const std::string& unit) {
+    return std::to_string(n) + " " + unit + (n == 1 ? "" : "s");
+  };
   std::string parts;
-  if (dense_layers > 0) parts = std::to_string(dense_layers) + " layers without choices";
+  if (dense_layers > 0) parts = counted(dense_layers, "layer") + " without choices";
   if (padding_tokens > 0) {
-    parts += (parts.empty() ? "" : " and ") + std::to_string(padding_tokens) + " tokens of padding";
+    parts += (parts.empty() ? "" : " and ") + counted(padding_tokens, "token") + " of padding";
   }
   return parts.empty() ? "" : "; " + parts + " left out";
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <set>
@@ -92,7 +93,8 @@ std::vector<std::string_view> split_commas(std::string_view line) {
 }
 
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 40;
-constexpr std::size_t kMaxText = std::size_t{1} << 34;
+// Keeps the number of tokens within an int, whatever top_k.
+constexpr std::size_t kMaxText = (std::size_t{1} << 32) - 1024;
 
 }  // namespace
 
@@ -131,7 +133,7 @@ std::string read_text(const std::string& path) {
     }
     if (got == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kMaxText) fail(path + " is larger than 16 GiB.");
+    if (text.size() > kMaxText) fail(path + " is larger than 4 GiB.");
   }
 }
 
@@ -198,6 +200,9 @@ RoutingTrace read_trace(const std::vector<TraceFile>& files, int experts, int to
       const TraceLayer layer = parse_trace_layer(read_text(path), path, experts, top_k);
       for (std::size_t i = 0; i < layer.lengths.size(); ++i, ++sequence) {
         if (first_layer) {
+          if (layer.lengths[i] > std::numeric_limits<int>::max() - trace.tokens()) {
+            fail("There are more than 2^31 tokens at a layer.");
+          }
           trace.sequences.push_back({static_cast<int>(d), trace.tokens(), layer.lengths[i]});
         } else if (sequence >= trace.sequences.size() ||
                    trace.sequences[sequence].domain != static_cast<int>(d) ||

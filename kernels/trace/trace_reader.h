@@ -63,7 +63,7 @@ struct ExpertCounts {
 ExpertCounts read_expert_counts(const std::string& path, int experts = 0);
 ExpertCounts parse_expert_counts(std::string_view text, const std::string& name, int experts = 0);
 
-/// The whole content of a file, decompressed if it is gzip; at most 16 GiB. Throws
+/// The whole content of a file, decompressed if it is gzip; at most 4 GiB. Throws
 /// std::invalid_argument.
 std::string read_text(const std::string& path);
 

@@ -283,7 +283,8 @@ void check(const RoutingTrace& trace, const TraceStatisticsOptions& options) {
           return sequence.domain == static_cast<int>(d) && sequence.tokens > 0;
         });
     if (!there) {
-      throw std::invalid_argument("The domain " + trace.domains[d] + " has no tokens in the trace.");
+      throw std::invalid_argument("The domain " + trace.domains[d] +
+                                  " has no tokens in the trace.");
     }
   }
   require(options.samples > 0 && options.samples < 1 << 24, "samples must be 1 to 2^24 - 1.");

@@ -26,8 +26,9 @@ inline std::string packed(const std::vector<std::int64_t>& values, int size) {
 /// `type` as numpy names it, for example "<u2"; `shape` without its brackets, "3, 2".
 inline std::string npy(const std::string& type, const std::string& shape, const std::string& data,
                        bool fortran = false) {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': " + (fortran ? "True" : "False") +
-                       ", 'shape': (" + shape + "), }";
+  std::string header = "{'descr': '" + type +
+                       "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': (" +
+                       shape + "), }";
   while ((header.size() + 11) % 64 != 0) header += ' ';
   header += '\n';
   return std::string("\x93NUMPY\x01\x00", 8) + little(header.size(), 2) + header + data;
@@ -57,8 +58,8 @@ inline std::string zip(const Members& members, bool compress = false, bool zip64
     const std::uint64_t sum =
         crc32(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(data.data()),
               static_cast<uInt>(data.size()));
-    const std::string start = little(20, 2) + little(0, 2) + little(compress ? 8 : 0, 2) +
-                              little(0, 4) + little(sum, 4);
+    const std::string start =
+        little(20, 2) + little(0, 2) + little(compress ? 8 : 0, 2) + little(0, 4) + little(sum, 4);
     const std::uint64_t at = file.size();
     file += little(0x04034b50, 4) + start + little(body.size(), 4) + little(data.size(), 4) +
             little(name.size(), 2) + little(3, 2) + name + "pad" + body;
@@ -78,8 +79,8 @@ inline std::string zip(const Members& members, bool compress = false, bool zip64
   if (zip64) {
     const std::uint64_t record = file.size();
     file += little(0x06064b50, 4) + little(44, 8) + little(45, 2) + little(45, 2) + little(0, 4) +
-            little(0, 4) + little(members.size(), 8) + little(members.size(), 8) +
-            little(size, 8) + little(at, 8);
+            little(0, 4) + little(members.size(), 8) + little(members.size(), 8) + little(size, 8) +
+            little(at, 8);
     file += little(0x07064b50, 4) + little(0, 4) + little(record, 8) + little(1, 4);
   }
   return file + little(0x06054b50, 4) + little(0, 4) + little(zip64 ? 0xffff : members.size(), 2) +
@@ -132,7 +133,9 @@ class TorchWriter {
     return "ctorch._utils\n_rebuild_tensor_v2\n((" + text_of("storage") + "ctorch\n" + type +
            "Storage\n" + text_of(key) + text_of("cuda:0") +
            integer_of(static_cast<std::int64_t>(values.size())) + "tQ" + integer_of(offset) +
-           tuple_of(shape) + tuple_of(strides) + "\x89" "ccollections\nOrderedDict\n)RtR";
+           tuple_of(shape) + tuple_of(strides) +
+           "\x89"
+           "ccollections\nOrderedDict\n)RtR";
   }
 
   std::string save(const std::string& pickle) const {

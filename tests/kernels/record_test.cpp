@@ -50,8 +50,14 @@ void expect_choices(const RoutingRecord& record) {
 }
 
 TEST(Record, ReadsNpyOfEveryIntegerType) {
-  for (const auto& [type, size] : {std::pair{"|u1", 1}, {"|i1", 1}, {"<u2", 2}, {"<i2", 2},
-                                   {"<u4", 4}, {"<i4", 4}, {"<u8", 8}, {"<i8", 8}}) {
+  for (const auto& [type, size] : {std::pair{"|u1", 1},
+                                   {"|i1", 1},
+                                   {"<u2", 2},
+                                   {"<i2", 2},
+                                   {"<u4", 4},
+                                   {"<i4", 4},
+                                   {"<u8", 8},
+                                   {"<i8", 8}}) {
     const RoutingRecord record = parse(npy(type, "2, 2, 2", packed(kChoices, size)));
     expect_choices(record);
     EXPECT_EQ(record.format, RecordFormat::vllm_routed_experts);
@@ -72,8 +78,8 @@ TEST(Record, LeavesOutDenseLayersAndPadding) {
   const RoutingRecord record = parse(npy("|u1", "3, 3, 2", packed(padded, 1)));
   expect_choices(record);
   EXPECT_EQ(record.description,
-            "array of choices of 1 request: 2 tokens at 2 layers, 1 sequence; 1 layers without "
-            "choices and 1 tokens of padding left out");
+            "array of choices of 1 request: 2 tokens at 2 layers, 1 sequence; 1 layer without "
+            "choices and 1 token of padding left out");
 }
 
 TEST(Record, ReadsNpzStoredAndDeflatedAndZip64) {
@@ -129,7 +135,7 @@ TEST(Record, ReadsCountsOfTheSglangRecorder) {
   EXPECT_THAT(record.counts->layer_ids, ElementsAre(1, 2));
   EXPECT_THAT(record.counts->counts, ElementsAre(2, 3, 4, 5, 4, 3, 2, 11));
   EXPECT_EQ(record.description,
-            "SGLang expert distribution recorder, counts: 34 activations at 2 layers; 1 layers "
+            "SGLang expert distribution recorder, counts: 34 activations at 2 layers; 1 layer "
             "without choices left out");
   EXPECT_THAT(refusal(file, 5, 1), HasSubstr("counts of 4 experts, not of 5"));
   EXPECT_THAT(refusal(file, 4, 2), HasSubstr("layer 2, expert 3 has 11 of 20 activations"));
@@ -140,14 +146,13 @@ TEST(Record, ReadsCountsOfTheSglangRecorder) {
 TEST(Record, ReadsCountsPerPassThroughThePhysicalMap) {
   TorchWriter torch;
   // Five slots of four experts: expert 1 has two.
-  const std::string pass = dict_of(
-      {{"forward_pass_id", integer_of(70000)},
-       {"global_physical_count", torch.tensor({2, 5}, {1, 2, 3, 4, 5, 5, 4, 3, 2, 1})}});
+  const std::string pass =
+      dict_of({{"forward_pass_id", integer_of(70000)},
+               {"global_physical_count", torch.tensor({2, 5}, {1, 2, 3, 4, 5, 5, 4, 3, 2, 1})}});
   const std::string map = torch.tensor({2, 5}, {0, 1, 2, 3, 1, 3, 2, 1, 0, 1}, "Long", 8);
-  const RoutingRecord record =
-      parse(torch.save(dict_of({{"records", list_of({pass, pass})},
-                                {"last_physical_to_logical_map", map}})),
-            4, 1);
+  const RoutingRecord record = parse(torch.save(dict_of({{"records", list_of({pass, pass})},
+                                                         {"last_physical_to_logical_map", map}})),
+                                     4, 1);
   EXPECT_THAT(record.counts->counts, ElementsAre(2, 14, 6, 8, 4, 8, 8, 10));
 }
 
@@ -162,22 +167,22 @@ TEST(Record, ReadsTokensOfTheSglangRecorder) {
     }
     return values;
   };
-  const std::string prefill = dict_of(
-      {{"extend_seq_lens", list_of({integer_of(2), integer_of(1)})},
-       {"topk_ids_of_layer", torch.tensor({3, 3, 8}, eight({-1, -1, -1, -1, -1, -1,  //
-                                                            1, 2, 5, 6, -1, -1,      //
-                                                            3, 4, 7, 8, -1, -1}))}});
-  const std::string decode = dict_of(
-      {{"extend_seq_lens", "N"},
-       {"topk_ids_of_layer",
-        torch.tensor({3, 2, 8}, eight({-1, -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7}))}});
+  const std::string prefill =
+      dict_of({{"extend_seq_lens", list_of({integer_of(2), integer_of(1)})},
+               {"topk_ids_of_layer", torch.tensor({3, 3, 8}, eight({-1, -1, -1, -1, -1, -1,  //
+                                                                    1, 2, 5, 6, -1, -1,      //
+                                                                    3, 4, 7, 8, -1, -1}))}});
+  const std::string decode =
+      dict_of({{"extend_seq_lens", "N"},
+               {"topk_ids_of_layer",
+                torch.tensor({3, 2, 8}, eight({-1, -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7}))}});
   std::vector<std::int64_t> slots;
   for (int layer = 0; layer < 3; ++layer) {
     for (int p = 0; p < 9; ++p) slots.push_back(p % 8);  // slot 8 is another copy of expert 0
   }
-  const RoutingRecord record = parse(
-      torch.save(dict_of({{"records", list_of({prefill, decode})},
-                          {"last_physical_to_logical_map", torch.tensor({3, 9}, slots)}})));
+  const RoutingRecord record =
+      parse(torch.save(dict_of({{"records", list_of({prefill, decode})},
+                                {"last_physical_to_logical_map", torch.tensor({3, 9}, slots)}})));
   ASSERT_TRUE(record.trace.has_value());
   const RoutingTrace& trace = *record.trace;
   EXPECT_THAT(trace.ids, ElementsAre(1, 2, 5, 6, 0, 1, 2, 3, 3, 4, 7, 0, 4, 5, 6, 7));
@@ -186,7 +191,7 @@ TEST(Record, ReadsTokensOfTheSglangRecorder) {
   EXPECT_EQ(trace.sequences[2].first, 3);
   EXPECT_THAT(record.description, AllOf(StartsWith("SGLang expert distribution recorder, tokens "
                                                    "of 2 forward passes: 4 tokens at 2 layers"),
-                                        HasSubstr("1 tokens of padding left out")));
+                                        HasSubstr("1 token of padding left out")));
 }
 
 TEST(Record, ReadsTensorsOfChoices) {
@@ -242,8 +247,7 @@ TEST(Record, RefusesWithOneSentence) {
             "file: token 1 at layer 0 has expert 5 twice; is top_k really 2?");
   EXPECT_EQ(refusal(array({1, 2, 3, -1}, "1, 2, 2")),
             "file: token 0 at layer 1 has fewer choices than top_k = 2.");
-  EXPECT_EQ(refusal(array({1, 2, 3, 4}, "1, 4, 1")),
-            "file: a token has 1 choices, not top_k = 2.");
+  EXPECT_EQ(refusal(array({1, 2, 3, 4}, "1, 4, 1")), "file: a token has 1 choices, not top_k = 2.");
   EXPECT_EQ(refusal(array({1, 2, 3, 4, 5, 6}, "1, 2, 3")),
             "file: token 0 at layer 0 has more than 2 choices; is top_k really 2?");
   EXPECT_EQ(refusal(array({0, 0, 0, 0}, "2, 1, 2")), "file has no choices of experts.");
@@ -271,8 +275,7 @@ TEST(Record, RefusesTextWithTheLine) {
   EXPECT_EQ(refusal(head + "0,1,nan\n"),
             "file, line 3: activation_count is \"nan\"; it must be a whole number, 0 or more.");
   EXPECT_THAT(refusal(head + "0,1,-3\n"), HasSubstr("line 3: activation_count is \"-3\""));
-  EXPECT_EQ(refusal(head + "0,9,3\n"),
-            "file, line 3: expert 9 does not exist; ids are 0 to 7.");
+  EXPECT_EQ(refusal(head + "0,9,3\n"), "file, line 3: expert 9 does not exist; ids are 0 to 7.");
   EXPECT_THAT(refusal(head + "0,0,3\n"), HasSubstr("line 3: layer 0, expert 0 was given before"));
   EXPECT_THAT(refusal(head + ",1,3\n"), HasSubstr("line 3: layer_id is \"\""));
   EXPECT_EQ(refusal(head + "1,1,0\n", 8, 1), "file: layer 1 has no activations.");
@@ -286,7 +289,8 @@ TEST(Record, RefusesTextWithTheLine) {
   EXPECT_EQ(refusal("{}\n{\"choices\": 1"),
             "file, line 1 has no choices, meta_info or logical_count, so it is no response of vLLM "
             "or SGLang and no counts.");
-  EXPECT_THAT(refusal("{\"choices\": []}\n{\"choices\": 1"), HasSubstr("file, line 2: this is not"));
+  EXPECT_THAT(refusal("{\"choices\": []}\n{\"choices\": 1"),
+              HasSubstr("file, line 2: this is not"));
   EXPECT_THAT(refusal("{\"choices\": [{}]}"), HasSubstr("--enable-return-routed-experts"));
   EXPECT_THAT(refusal("{\"choices\": [{\"routed_experts\": \"***\"}]}"), HasSubstr("not base64"));
   EXPECT_THAT(refusal("{\"choices\": [{\"routed_experts\": [[[1, 2]], [[3]]]}]}"),
@@ -310,7 +314,9 @@ TEST(Record, NeverRunsAPickle) {
   EXPECT_THAT(save("h\x05"), HasSubstr("its pickle makes no sense"));
   EXPECT_THAT(save("X\xff\xff\xff\x7f"), HasSubstr("cut short within its pickle"));
   EXPECT_THAT(save("}"), HasSubstr("has neither logical_count nor records"));
-  EXPECT_THAT(save("]q\x01h\x01" "a"), HasSubstr("request 0 has neither"));  // a list in itself
+  EXPECT_THAT(save("]q\x01h\x01"
+                   "a"),
+              HasSubstr("request 0 has neither"));  // a list in itself
   EXPECT_THAT(refusal(zip({{"x/data.pkl", "\x80\x05N."}})), HasSubstr("pickle protocol 5"));
 }
 
@@ -364,7 +370,8 @@ TEST(Base64, DecodesAndRefuses) {
     EXPECT_EQ(bytes, text);
   }
   EXPECT_EQ(base64("foob"), "Zm9vYg==");  // RFC 4648, section 10
-  for (const char* text : {"Zg", "Z===", "Zg=a", "Zm9v\n"}) EXPECT_FALSE(decode_base64(text, bytes));
+  for (const char* text : {"Zg", "Z===", "Zg=a", "Zm9v\n"})
+    EXPECT_FALSE(decode_base64(text, bytes));
 }
 
 TEST(Record, CountsOfATraceAreItsHistogram) {

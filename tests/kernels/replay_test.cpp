@@ -87,7 +87,8 @@ TEST(Replay, RunsFollowSequencesAndGoOnWithAnotherOfTheDomain) {
 TEST(Replay, KeepsToOneDomain) {
   const RoutingTrace trace = numbered_trace();
   for (const int run : {1, 50}) {
-    for (const int t : tokens_of(replay_window(trace, 500, run, 1, 0, domain_of(trace, "b")), 500)) {
+    for (const int t :
+         tokens_of(replay_window(trace, 500, run, 1, 0, domain_of(trace, "b")), 500)) {
       EXPECT_TRUE(t >= 30 && t < 90);
     }
   }
@@ -186,6 +187,7 @@ TEST(LoadModel, ZipfPermutesEveryLayer) {
 TEST(LoadModel, UniformAndCountsHaveTheirRows) {
   const auto even = weights_of({LoadModel::Kind::uniform, 0, {}}, 4, 2, 3, 1, 0);
   EXPECT_EQ(even, std::vector<std::uint32_t>(12, even[0]));
+  EXPECT_EQ(weights_of({LoadModel::Kind::power_law, 0, {}}, 4, 2, 3, 1, 0), even);
   LoadModel counts{LoadModel::Kind::counts, 0, {1, 2, 3, 4, 4, 3, 2, 1}};
   const auto two = weights_of(counts, 4, 1, 2, 1, 0), four = weights_of(counts, 4, 1, 4, 1, 0);
   EXPECT_EQ(two, replay_weights(counts.counts, 4, 1));
