@@ -79,9 +79,18 @@ std::string json_of(const std::string& hardware, const std::string& from,
             {"holdout", options.holdout},
             {"rows", tables.rows},
             {"coverage", pooled_coverage(result.curves)},
+            {"operators", Json::array()},
             {"curves", Json::array()},
             {"left_out", Json::array()}};
   if (!from.empty()) json["from"] = from;
+  for (const OperatorError& e : result.operators) {
+    json["operators"].push_back({{"operator", e.op},
+                                 {"curves", e.curves},
+                                 {"held_out", e.held_out},
+                                 {"median_ape", e.median_ape},
+                                 {"p90_ape", e.p90_ape},
+                                 {"coverage", e.coverage}});
+  }
   for (const FittedCurve& c : result.curves) {
     Json parameters = Json::object(), range = Json::object();
     for (std::size_t i = 0; i < c.parameters.size(); ++i) {
@@ -128,13 +137,20 @@ std::string today() {
   return text.data();
 }
 
-DeviceCurves stored(Library& library, const std::string& name) {
-  const YamlPtr tree = library.operator_curves(name);
-  if (!tree) {
-    throw InputError("tollgate calibrate: --from " + quote(name) +
-                     " has no fitted curves in models/hardware/operators.");
+/// The stand-in of --from: a rule, or a device.
+StandIn stand_in(CurveSet& curves, Library& library, const std::string& from) {
+  for (const TransferRule rule :
+       {TransferRule::backend, TransferRule::precision, TransferRule::device}) {
+    if (from == to_string(rule)) {
+      return [&curves, rule](const OperatorKey& key) { return curves.by_rule(key, rule); };
+    }
   }
-  return device_curves_schema().read(*tree, "");
+  if (!library.operator_curves(from)) {
+    throw InputError("tollgate calibrate: --from " + quote(from) +
+                     " is neither backend, precision nor device, and models/hardware/operators "
+                     "has no curves of that name.");
+  }
+  return [&curves, from](const OperatorKey& key) { return curves.from_device(key, from); };
 }
 
 int run(const Arguments& arguments, Console& console) {
@@ -156,9 +172,10 @@ int run(const Arguments& arguments, Console& console) {
   if (!from.empty() && arguments.has("--output")) {
     throw InputError("tollgate calibrate: --from only compares; it goes without --output.");
   }
-  const Calibration result = from.empty()
-                                 ? calibrate(hardware, tables, options)
-                                 : predict_from(hardware, stored(library, from), tables, options);
+  CurveSet curves(library, hardware);
+  const Calibration result =
+      from.empty() ? calibrate(hardware, tables, options)
+                   : check_transfer(hardware, tables, options, stand_in(curves, library, from));
   if (arguments.has("--output")) {
     DeviceCurves out;
     out.name = hardware.name;
@@ -168,7 +185,7 @@ int run(const Arguments& arguments, Console& console) {
   const std::string heading =
       grouped(static_cast<double>(tables.rows), 0) + " rows of " + hardware.name +
       (from.empty() ? "; " + fixed(100 * options.holdout, 0) + " % of the shapes held out"
-                    : ", predicted with the curves of " + from);
+                    : ", held-out shapes predicted with other curves: " + from);
   const bool json = arguments.text("--format") == "json";
   deliver(json ? json_of(hardware.name, from, options, tables, result)
                : text_of(heading, tables, result),
@@ -194,9 +211,10 @@ Command calibrate_command() {
   help.options = {
       {"--hardware", "", "NAME", "Device of models/hardware that was measured, or a file."},
       {"--holdout", "", "FRACTION", "Share of the shapes kept out of the fit.", "0.2"},
-      {"--from", "", "NAME",
-       "Fit nothing: predict this device with the stored curves of another one, and show the "
-       "errors."},
+      {"--from", "", "RULE",
+       "Fit nothing: predict the held-out shapes with stored curves that stand in where a "
+       "measurement is missing, and show the errors. backend and precision: of another one on this "
+       "device; device: of the nearest device; NAME: of that device."},
       {"--source", "", "TEXT", "Where the measurements come from, kept with the curves."},
       {"--date", "", "DATE", "ISO date kept with the curves."},
       {"--output", "-o", "FILE",

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <exception>
 #include <map>
+#include <mutex>
 #include <optional>
 
 #include "sim/base/text.h"
@@ -132,7 +133,48 @@ FitError cross_validated(const OperatorCurve& curve, const CurveContext& context
 struct Outcome {
   std::optional<FittedCurve> curve;
   std::string reason;
+  std::vector<double> errors = {};  ///< |predicted / measured - 1| of the held-out shapes
 };
+
+std::vector<double> errors_of(const OperatorCurve& curve, const CurveContext& context,
+                              const std::vector<double>& parameters, const Samples& samples) {
+  std::vector<double> out;
+  for (const OperatorSample* s : samples) {
+    const double t = curve.seconds(s->shape.data(), context, parameters.data());
+    out.push_back(std::fabs(t / s->seconds - 1));
+  }
+  return out;
+}
+
+double order_statistic(std::vector<double>& values, double q) {
+  if (values.empty()) return 0;
+  const double at = std::floor(q * static_cast<double>(values.size() - 1) + 0.5);
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(at);
+  std::nth_element(values.begin(), nth, values.end());
+  return *nth;
+}
+
+std::vector<OperatorError> by_operator(const std::vector<Outcome>& outcomes) {
+  std::map<std::string, std::pair<OperatorError, std::vector<double>>> all;
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.curve) continue;
+    auto& [error, values] = all[outcome.curve->op];
+    ++error.curves;
+    error.held_out += outcome.curve->held_out;
+    error.coverage += outcome.curve->held_out * outcome.curve->coverage;
+    values.insert(values.end(), outcome.errors.begin(), outcome.errors.end());
+  }
+  std::vector<OperatorError> out;
+  for (auto& [op, entry] : all) {
+    auto& [error, values] = entry;
+    error.op = op;
+    error.median_ape = order_statistic(values, 0.5);
+    error.p90_ape = order_statistic(values, 0.9);
+    if (error.held_out > 0) error.coverage /= error.held_out;
+    out.push_back(error);
+  }
+  return out;
+}
 
 FittedCurve described(const TableGroup& group, const CalibrationOptions& options) {
   FittedCurve out;
@@ -193,7 +235,7 @@ Outcome fit_group(const HardwareSpec& hardware, const TableGroup& group,
   out.median_ape = rounded(all.median_ape);
   out.p90_ape = rounded(all.p90_ape);
   if (!for_score.empty()) out.coverage = rounded(error(for_score, &band).coverage);
-  return {out, ""};
+  return {out, "", errors_of(*curve, context, out.parameters, parts.held_out)};
 }
 
 /// Marks, for each operator, backend and precision, the kernel with most rows.
@@ -223,6 +265,7 @@ Calibration for_each_group(const HardwareSpec& hardware, const OperatorTables& t
   for (const auto& error : errors) {
     if (error) std::rethrow_exception(error);
   }
+  result.operators = by_operator(outcomes);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (outcomes[i].curve) {
       result.curves.push_back(std::move(*outcomes[i].curve));
@@ -249,26 +292,30 @@ Calibration calibrate(const HardwareSpec& hardware, const OperatorTables& tables
   });
 }
 
-Calibration predict_from(const HardwareSpec& hardware, const DeviceCurves& other,
-                         const OperatorTables& tables, const CalibrationOptions& options) {
+Calibration check_transfer(const HardwareSpec& hardware, const OperatorTables& tables,
+                           const CalibrationOptions& options, const StandIn& stand_in) {
+  std::mutex one_at_a_time;  // A stand-in may read another device's file.
   return for_each_group(hardware, tables, [&](const TableGroup& group) -> Outcome {
-    const auto found = std::find_if(other.curves.begin(), other.curves.end(),
-                                    [&](const FittedCurve& c) { return c.key() == group.key; });
-    if (found == other.curves.end()) return {{}, other.name + " has no such curve"};
+    std::unique_lock lock(one_at_a_time);
+    const auto found = stand_in(group.key);
+    lock.unlock();
+    if (!found) return {{}, "nothing stands in for it"};
     const Split parts = split(group, options.holdout);
     if (parts.held_out.empty()) return {{}, "no shape is held out"};
     FittedCurve out = described(group, options);
     out.parameters = found->parameters;
     FitError band;
-    band.low = out.low = found->low;
-    band.high = out.high = found->high;
-    const FitError error = error_of(found->curve(), context_of(hardware, group.key),
-                                    found->parameters, parts.held_out, &band);
+    band.low = found->low;
+    band.high = found->high;
+    const FitError error =
+        error_of(*found->curve, found->context, found->parameters, parts.held_out, &band);
     out.held_out = error.rows;
     out.median_ape = error.median_ape;
     out.p90_ape = error.p90_ape;
+    out.low = error.low;
+    out.high = error.high;
     out.coverage = error.coverage;
-    return {out, ""};
+    return {out, "", errors_of(*found->curve, found->context, found->parameters, parts.held_out)};
   });
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "sim/operators/coefficients.h"
+#include "sim/operators/curve_set.h"
 #include "sim/operators/table_reader.h"
 
 namespace tollgate {
@@ -22,8 +24,17 @@ struct LeftOut {
   std::string reason;
 };
 
+/// Held-out errors of all curves of an operator together, each shape with the same weight.
+struct OperatorError {
+  std::string op;
+  int curves = 0;
+  double held_out = 0;
+  double median_ape = 0, p90_ape = 0, coverage = 0;
+};
+
 struct Calibration {
   std::vector<FittedCurve> curves;  ///< ordered by key
+  std::vector<OperatorError> operators;
   std::vector<LeftOut> left_out;
 };
 
@@ -47,10 +58,13 @@ inline constexpr std::size_t calibration_cap = 6000;
 Calibration calibrate(const HardwareSpec& hardware, const OperatorTables& tables,
                       const CalibrationOptions& options);
 
-/// How well curves fitted on another device predict this one's held-out shapes, with the fractions
-/// of the one and the datasheet of the other. In the place of `held_out`, `median_ape`, `p90_ape`
-/// and `coverage` (of the other's band) stand those of the prediction.
-Calibration predict_from(const HardwareSpec& hardware, const DeviceCurves& other,
-                         const OperatorTables& tables, const CalibrationOptions& options);
+/// What stands in for a key that would not be measured here; none if nothing does.
+using StandIn = std::function<std::optional<CurveChoice>(const OperatorKey&)>;
+
+/// How well stand-ins predict the held-out shapes of these tables: `held_out`, `median_ape`,
+/// `p90_ape` and `coverage` (of the stand-in's widened band) are those of the prediction, `low` and
+/// `high` the P10 and P90 of measured / predicted.
+Calibration check_transfer(const HardwareSpec& hardware, const OperatorTables& tables,
+                           const CalibrationOptions& options, const StandIn& stand_in);
 
 }  // namespace tollgate
