@@ -12,14 +12,15 @@ namespace tollgate {
 /// Inside one scale-up domain, with V the bytes that leave a rank, B the link's bandwidth, n ranks
 /// and d = log2(n / 2):
 ///
-///   t = launch + per_rank n + min(V / (B early gain_early^d), switch + V / (B late gain_late^d))
+///   t = launch + per_rank n + min(V / (B early gain_early^d), switch gain_switch^d + V / (B late
+///   gain_late^d))
 ///
 /// V = (n - 1) / n bytes, twice that for an all_reduce (ring; Patarasuk and Yuan, 2009). The first
 /// term of the min is the protocol of small messages (NCCL's LL, one-shot all-reduce: for it
 /// gain_early is 1/2, since n - 1 whole copies leave a rank), the second that of large ones, whose
 /// bandwidth rises with ranks where the switch adds up (NVLS) and falls where links are shared;
-/// beyond 8 ranks it is held. The floor grows linearly with ranks: NCCL on H200 takes 6.1, 9.5, 16
-/// us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us.
+/// beyond 8 ranks `gain_late` is held. The floor grows linearly with ranks: NCCL on H200
+/// takes 6.1, 9.5, 16 us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us.
 ///
 /// Across domains of m ranks, D domains: the collective inside a domain, and between them
 /// V' / (0.9 B') + log2(D) x the network's latency, V' = 2 (D - 1) / D bytes / m for an all_reduce,

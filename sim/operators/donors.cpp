@@ -11,7 +11,7 @@ struct Donors {
   std::array<std::string_view, 3> nearest;
 };
 
-// Same die first, then same architecture, then the architecture before or after.
+// Same die and machine first, then same architecture, then the architecture before or after.
 constexpr std::array<Donors, 26> table{{
     {"H100-SXM", {"H200-SXM", "A100-SXM", "B200-SXM"}},
     {"H200-SXM", {"H100-SXM", "B200-SXM", "A100-SXM"}},
@@ -23,10 +23,10 @@ constexpr std::array<Donors, 26> table{{
     {"A100-SXM", {"H100-SXM", "H200-SXM", "B200-SXM"}},
     {"A100-PCIe", {"A100-SXM", "H100-SXM", "H200-SXM"}},
     {"A800-SXM", {"A100-SXM", "H100-SXM", "H200-SXM"}},
-    {"B200-SXM", {"GB200-NVL72", "B300-SXM", "GB300-NVL72"}},
-    {"GB200-NVL72", {"B200-SXM", "GB300-NVL72", "B300-SXM"}},
-    {"B300-SXM", {"GB300-NVL72", "B200-SXM", "GB200-NVL72"}},
-    {"GB300-NVL72", {"B300-SXM", "GB200-NVL72", "B200-SXM"}},
+    {"B200-SXM", {"B300-SXM", "GB200-NVL72", "GB300-NVL72"}},
+    {"GB200-NVL72", {"GB300-NVL72", "B200-SXM", "B300-SXM"}},
+    {"B300-SXM", {"B200-SXM", "GB300-NVL72", "GB200-NVL72"}},
+    {"GB300-NVL72", {"GB200-NVL72", "B300-SXM", "B200-SXM"}},
     {"L40S", {"RTX-PRO-6000", "A100-SXM", "H100-SXM"}},
     {"L4", {"L40S", "RTX-PRO-6000", "A100-SXM"}},
     {"RTX-4090", {"L40S", "RTX-PRO-6000", "A100-SXM"}},
