@@ -105,7 +105,7 @@ TEST(Calibration, TheSplitDependsOnTheShapeAlone) {
 TEST(Calibration, ThreadsDoNotMatter) {
   OperatorTables tables;
   for (int i = 0; i < 4; ++i) {
-    tables.groups.push_back(group_of(300, 0.1, hardware(), static_cast<std::uint64_t>(i) + 1));
+    tables.groups.push_back(group_of(1200, 0.1, hardware(), static_cast<std::uint64_t>(i) + 1));
     tables.groups.back().key.kernel = std::to_string(i);
   }
   const auto text = [&](std::size_t threads) {
