@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -40,15 +41,15 @@ class Problem {
     }
     return p;
   }
-  VectorXd start(double shift) const {
+  /// The curve's start, each parameter shifted up or down by `shift` as `signs` say.
+  VectorXd start(double shift, unsigned signs) const {
     VectorXd u(parameters());
     for (Eigen::Index i = 0; i < u.size(); ++i) {
       const CurveParameter& c = curve_.parameters()[static_cast<std::size_t>(i)];
       double s = logarithmic(c) ? std::log(c.start / c.low) / std::log(c.high / c.low)
                                 : (c.start - c.low) / (c.high - c.low);
       s = std::clamp(s, 0.02, 0.98);
-      // Alternate signs, so that starts differ in direction and not only in size.
-      u[i] = std::log(s / (1 - s)) + (i % 2 == 0 ? shift : -shift);
+      u[i] = std::log(s / (1 - s)) + ((signs >> (i % 32)) & 1 ? shift : -shift);
     }
     return u;
   }
@@ -76,6 +77,26 @@ class Problem {
   const CurveContext& context_;
   std::span<const OperatorSample* const> samples_;
 };
+
+struct Start {
+  double shift;
+  unsigned signs;
+};
+constexpr std::array<Start, 12> starts{{
+    {0, 0},
+    {1, 0x55555555},
+    {1, 0xaaaaaaaa},
+    {1.5, 0x33333333},
+    {1.5, 0xcccccccc},
+    {1.5, 0x0f0f0f0f},
+    {1.5, 0xf0f0f0f0},
+    {2, 0x99999999},
+    {2, 0x66666666},
+    {2, 0x5a5a5a5a},
+    {2, 0xa5a5a5a5},
+    {2, 0xffffffff},
+}};
+constexpr std::size_t many_starts_below = 300;
 
 struct Descent {
   VectorXd u;
@@ -138,8 +159,11 @@ CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
   }
   const Problem problem(curve, context, samples);
   Descent best{VectorXd(), INFINITY, 0};
-  for (const double shift : {0.0, 1.0, -1.0}) {
-    Descent found = descend(problem, problem.start(shift));
+  // Small tables are cheap, and those of curves with branches need more starts.
+  const std::span<const Start> chosen =
+      std::span(starts).first(samples.size() <= many_starts_below ? starts.size() : 3);
+  for (const auto& [shift, signs] : chosen) {
+    Descent found = descend(problem, problem.start(shift, signs));
     if (found.loss < best.loss) best = std::move(found);
   }
   CurveFit fit;
