@@ -39,8 +39,8 @@ inline double tiled_seconds(double work, double tiles, double heaviest, double p
                   lone * heaviest);
 }
 
-/// Seconds of two parts that overlap but for 0.4 of what hypot adds to the longer. The share matters
-/// little: fitted per kernel it spreads over 0 (perfect overlap) to 2.4 (none).
+/// Seconds of two parts that overlap but for 0.4 of what hypot adds to the longer. The share
+/// matters little: fitted per kernel it spreads over 0 (perfect overlap) to 2.4 (none).
 inline double overlapped(double a, double b) {
   const double longer = std::max(a, b);
   return longer + 0.4 * (std::sqrt(a * a + b * b) - longer);

@@ -33,13 +33,14 @@ class DecodeAttentionCurve final : public OperatorCurve {
     const double items = s.batch * (s.heads + pack * (s.kv_heads - s.heads));
     const double rows = s.batch * std::max(s.heads, matrix_rows * pack * s.kv_heads);
     const double peak = peak_of(*context.format, device);
-    const double fixed = items * item / device.processors +
-                         4 * s.dim * positions * rows / (peak * compute);
+    const double fixed =
+        items * item / device.processors + 4 * s.dim * positions * rows / (peak * compute);
     const double moved = bytes(s, context);
     const double missed = miss_share(moved, device.l2, 0.72, 1.2);
     const double reading = moved / device.bandwidth * (missed / memory + (1 - missed) * l2);
     const double parts = std::max(1.0, 1 + split * (device.processors / items - 1));
-    return std::max(launch + std::max(overlapped(fixed, reading), serial * positions / parts), bound(x, context));
+    return std::max(launch + std::max(overlapped(fixed, reading), serial * positions / parts),
+                    bound(x, context));
   }
 
  private:
@@ -61,7 +62,7 @@ class DecodeAttentionCurve final : public OperatorCurve {
   static constexpr std::array<CurveParameter, 8> parameters_{{
       {"launch", "s", 1e-5, 1e-6, 3e-4, "Time of an empty call."},
       {"memory", "1", 0.8, 0.05, 1, "Share of the memory bandwidth."},
-      {"item", "s", 3e-6, 1e-8, 1e-4, "Processor time of a sequence and key-value head."},
+      {"item", "s", 3e-6, 1e-8, 1e-3, "Processor time of a sequence and key-value head."},
       {"compute", "1", 0.3, 0.001, 1, "Share of the peak in the products."},
       {"l2", "1", 0.6, 0.05, 1, "Time of a byte from the last-level cache over one from memory."},
       {"pack", "1", 0.8, 0, 1, "1 if a group of query heads reads its keys together."},

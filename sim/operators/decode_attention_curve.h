@@ -19,10 +19,10 @@ namespace tollgate {
 ///
 /// with rows of at least 16 per packed item (the matrix unit's tile), parts = 1 + split
 /// (processors / items - 1) where items leave processors idle, and overlap(a, b) = max + 0.4
-/// (hypot(a, b) - max) (attention_work.h): all linear in the total of cached tokens. Reads miss the last-level cache
-/// from 0.72 of it on, entirely from 1.2. Tables repeat one call, so a cache smaller than that is
-/// warm; in a step other layers pass in between: set Device::l2 to 0 for that. The bound counts
-/// bytes beyond the last-level cache only.
+/// (hypot(a, b) - max) (attention_work.h): all linear in the total of cached tokens. Reads miss the
+/// last-level cache from 0.72 of it on, entirely from 1.2. Tables repeat one call, so a cache
+/// smaller than that is warm; in a step other layers pass in between: set Device::l2 to 0 for that.
+/// The bound counts bytes beyond the last-level cache only.
 const OperatorCurve& decode_attention_curve();
 
 /// Sequences of uneven length take t_mean + alpha (t_longest - t_mean), where t_longest is the time

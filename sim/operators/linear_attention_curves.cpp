@@ -35,7 +35,7 @@ class ShortConvolutionCurve final : public OperatorCurve {
       {"launch", "s", 4e-6, 5e-7, 1e-3, "Time of an empty call."},
       {"memory", "1", 0.6, 0.01, 1, "Share of the memory bandwidth."},
       {"l2", "1", 0.6, 0.05, 20, "Time of a cached byte over one from memory at full bandwidth."},
-      {"item", "s", 1e-7, 1e-10, 1e-5, "Processor time of a sequence and 128 channels."},
+      {"item", "s", 1e-7, 1e-10, 1e-4, "Processor time of a sequence and 128 channels."},
       {"serial", "s", 1e-10, 1e-12, 1e-6, "Time per token of one sequence alone."},
   }};
 };
@@ -55,8 +55,7 @@ class LinearAttentionCurve final : public OperatorCurve {
     const double launch = p[0], memory = p[1], l2 = p[2], chunk = p[3], token = p[4], chain = p[5];
     const double seq = x[1], chunks = std::ceil(seq / 64);
     const double state = x[3] * x[5] / (128 * 128);
-    const double math =
-        x[0] * x[4] * state * (chunk * chunks + token * seq) / c.device.processors;
+    const double math = x[0] * x[4] * state * (chunk * chunks + token * seq) / c.device.processors;
     const double moved = bytes(x);
     // The state is read and written in place, so only half of its traffic takes room.
     const double room = moved - x[0] * x[4] * x[3] * x[5] * x[6];

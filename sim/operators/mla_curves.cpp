@@ -29,7 +29,8 @@ struct Prefill {
     const double tiles = batch * heads * std::ceil(seq / attention_tile);
     const double pair = 2 * (key + value) * processors / (peak * compute);
     const double rows = std::min(seq, attention_tile);
-    const double work = tiles * tile + pair * batch * heads * (visible_pairs(seq, past) + pad * seq);
+    const double work =
+        tiles * tile + pair * batch * heads * (visible_pairs(seq, past) + pad * seq);
     const double heaviest = tile + pair * rows * (seq + past + pad);
     const double moved = bytes(cache_bytes);
     const double missed = miss_share(moved, device.l2, 0.6, 1.2);
@@ -49,9 +50,9 @@ struct Decode {
   double seconds(const Device& device, double peak, double cache_bytes, double memory, double item,
                  double compute, double rows, double l2, double serial, double split) const {
     const double items = batch * std::max(1.0, heads / 64);
-    const double fixed =
-        items * item / device.processors +
-        2 * (cached + latent) * batch * context * std::max(heads, rows) / (peak * compute);
+    const double fixed = items * item / device.processors + 2 * (cached + latent) * batch *
+                                                                context * std::max(heads, rows) /
+                                                                (peak * compute);
     const double moved = bytes(cache_bytes);
     const double missed = miss_share(moved, device.l2, 0.72, 1.2);
     const double reading = moved / device.bandwidth * (missed / memory + (1 - missed) * l2);
@@ -62,8 +63,8 @@ struct Decode {
 
 /// Elements of the projections; the absorbed ones are as large as the expanding one.
 double projections(double heads) {
-  return hidden * (query_rank + cached) + query_rank * heads * key + latent * heads * (nope + value) +
-         heads * value * hidden;
+  return hidden * (query_rank + cached) + query_rank * heads * key +
+         latent * heads * (nope + value) + heads * value * hidden;
 }
 double projection_seconds(double tokens, double heads, const CurveContext& context, double gemm,
                           double memory) {
@@ -81,25 +82,25 @@ double projection_bound(double tokens, double heads, const CurveContext& context
 constexpr CurveParameter launch{"launch", "s", 1.5e-5, 1e-6, 1e-3, "Time of an empty call."};
 constexpr CurveParameter compute{"compute", "1", 0.5, 0.01, 1, "Share of the peak inside a tile."};
 constexpr CurveParameter memory{"memory", "1", 0.7, 0.05, 1, "Share of the memory bandwidth."};
-constexpr CurveParameter tile{"tile", "s", 1e-6, 1e-8, 3e-5,
-                              "Time a tile takes beside its products."};
-constexpr CurveParameter pad{"pad", "1", 64, 8, 400,
-                             "Keys per query computed beyond the mask's edge."};
-constexpr CurveParameter tail{"tail", "1", 0.3, 0.001, 2,
-                              "Heaviest tiles that the end waits for."};
+constexpr CurveParameter tile{"tile", "s",  1e-6,
+                              1e-8,   3e-5, "Time a tile takes beside its products."};
+constexpr CurveParameter pad{"pad", "1", 64,
+                             8,     400, "Keys per query computed beyond the mask's edge."};
+constexpr CurveParameter tail{"tail", "1", 0.3, 0.001, 2, "Heaviest tiles that the end waits for."};
 constexpr CurveParameter lone{
     "lone", "1", 0.7, 0.1, 2, "Time of a tile alone on a processor over that among others."};
-constexpr CurveParameter item{"item", "s", 3e-6, 1e-8, 1e-4,
-                              "Processor time of a sequence and 64 heads."};
+constexpr CurveParameter item{"item", "s",  3e-6,
+                              1e-8,   1e-4, "Processor time of a sequence and 64 heads."};
 constexpr CurveParameter rows{"rows", "1", 16, 1, 128, "Heads computed at least."};
-constexpr CurveParameter l2{"l2", "1", 0.6, 0.05, 1,
-                            "Time of a byte from the last-level cache over one from memory."};
-constexpr CurveParameter serial{"serial", "s", 1.5e-8, 1e-11, 1e-6,
-                                "Time per position of one processor alone."};
-constexpr CurveParameter split{"split", "1", 0.5, 0, 1, "1 if one sequence can use every processor."};
+constexpr CurveParameter l2{
+    "l2", "1", 0.6, 0.05, 1, "Time of a byte from the last-level cache over one from memory."};
+constexpr CurveParameter serial{"serial", "s",  1.5e-8,
+                                1e-11,    1e-6, "Time per position of one processor alone."};
+constexpr CurveParameter split{"split", "1", 0.5,
+                               0,       1,   "1 if one sequence can use every processor."};
 constexpr CurveParameter gemm{"gemm", "1", 0.5, 0.02, 1, "Share of the projections' peak."};
-constexpr CurveParameter weights_memory{"weights_memory", "1", 0.5, 0.05, 1,
-                                        "Share of the bandwidth in reading projections."};
+constexpr CurveParameter weights_memory{
+    "weights_memory", "1", 0.5, 0.05, 1, "Share of the bandwidth in reading projections."};
 
 class MlaPrefillCurve final : public OperatorCurve {
  public:
@@ -114,9 +115,8 @@ class MlaPrefillCurve final : public OperatorCurve {
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const Prefill a{x[0], x[1], x[2], x[3]};
-    const double t =
-        p[0] + a.seconds(c.device, peak_of(*c.format, c.device), c.format->weight_bytes, p[1], p[2],
-                         p[3], p[4], p[5], p[6]);
+    const double t = p[0] + a.seconds(c.device, peak_of(*c.format, c.device),
+                                      c.format->weight_bytes, p[1], p[2], p[3], p[4], p[5], p[6]);
     return std::max(t, bound(x, c));
   }
 
@@ -133,8 +133,9 @@ class MlaDecodeCurve final : public OperatorCurve {
   std::span<const CurveParameter> parameters() const override { return parameters_; }
   double bound(const double* x, const CurveContext& c) const override {
     const Decode a{x[0], x[1], x[2]};
-    return std::max(a.flops() / peak_of(*c.format, c.device),
-                    beyond_cache(a.bytes(c.format->weight_bytes), c.device.l2) / c.device.bandwidth);
+    return std::max(
+        a.flops() / peak_of(*c.format, c.device),
+        beyond_cache(a.bytes(c.format->weight_bytes), c.device.l2) / c.device.bandwidth);
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const Decode a{x[0], x[1], x[2]};
@@ -161,8 +162,9 @@ class MlaPrefillModuleCurve final : public OperatorCurve {
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const Prefill a{x[0], x[1], x[2], x[3]};
-    const double t = p[0] + projection_seconds(a.batch * a.seq, a.heads, c, p[7], p[8]) +
-                     a.seconds(c.device, product_peak(x, c), x[4], p[1], p[2], p[3], p[4], p[5], p[6]);
+    const double t =
+        p[0] + projection_seconds(a.batch * a.seq, a.heads, c, p[7], p[8]) +
+        a.seconds(c.device, product_peak(x, c), x[4], p[1], p[2], p[3], p[4], p[5], p[6]);
     return std::max(t, bound(x, c));
   }
 
@@ -170,8 +172,8 @@ class MlaPrefillModuleCurve final : public OperatorCurve {
   static double product_peak(const double* x, const CurveContext& c) {
     return x[5] < 2 && c.device.fp8 > 0 ? c.device.fp8 : c.device.bf16;
   }
-  static constexpr std::array<std::string_view, 6> columns_{"batch", "seq",         "past",
-                                                            "heads", "cache_bytes", "product_bytes"};
+  static constexpr std::array<std::string_view, 6> columns_{
+      "batch", "seq", "past", "heads", "cache_bytes", "product_bytes"};
   static constexpr std::array<CurveParameter, 9> parameters_{
       launch, compute, memory, tile, pad, tail, lone, gemm, weights_memory};
 };

@@ -17,8 +17,9 @@ namespace tollgate {
 ///   tiles    = batch (heads ceil(seq / 128), or kv_heads ceil(seq group / 128) as far as `pack`ed)
 ///   work     = tiles x tile + c (batch heads)(pairs + pad x seq)
 ///   heaviest = tile + c (last tile's pairs)
-///   math     = max(work / processors + tail x heaviest min(1, tiles / processors), lone x heaviest)
-///   t = launch + max(math, bytes from memory or last-level cache) + kv x cache bytes / bandwidth
+///   math     = max(work / processors + tail x heaviest min(1, tiles / processors), lone x
+///   heaviest) t = launch + max(math, bytes from memory or last-level cache) + kv x cache bytes /
+///   bandwidth
 ///
 /// `pairs` are those the mask leaves, and 1 - `skip` of those a window hides. `bytes` are queries,
 /// outputs, keys and values once; they miss the cache from 0.6 of it on, entirely from 1.2. Tables

@@ -8,7 +8,7 @@ namespace tollgate {
 namespace {
 
 constexpr double index_dim = 128, score_bytes = 4;
-constexpr double latent = 512, rotary = 64, selected = 2048;               // DeepSeek-V3.2, GLM-5
+constexpr double latent = 512, rotary = 64, selected = 2048;                 // DeepSeek-V3.2, GLM-5
 constexpr double pooled_dim = 512, pooled_window = 128, output_rank = 1024;  // DeepSeek-V4
 constexpr double pooled_index_heads = 64, heads_per_group = 8;
 /// Queries of a prompt that share a gathered position: neighbours pick nearly the same ones, and
@@ -16,16 +16,16 @@ constexpr double pooled_index_heads = 64, heads_per_group = 8;
 constexpr double sharing = 16;
 
 struct Work {
-  double tokens;        ///< new ones, of all sequences
-  double seq;           ///< of one sequence
-  double projections;   ///< elements of weights
-  double pairs;         ///< of a query and an attended position
-  double pair_flops;    ///< per head
-  double entry_bytes;   ///< of an attended position
+  double tokens;       ///< new ones, of all sequences
+  double seq;          ///< of one sequence
+  double projections;  ///< elements of weights
+  double pairs;        ///< of a query and an attended position
+  double pair_flops;   ///< per head
+  double entry_bytes;  ///< of an attended position
   double heads;
-  double index_pairs;   ///< of a query and an indexed position, 0 where nothing is selected
+  double index_pairs;  ///< of a query and an indexed position, 0 where nothing is selected
   double index_heads;
-  double cache_bytes;   ///< per element
+  double cache_bytes;  ///< per element
 };
 
 constexpr std::array<CurveParameter, 9> parameters_of_both{{
@@ -59,13 +59,13 @@ double seconds_of(const Work& w, const CurveContext& c, const double* p) {
   const double launch = p[0], gemm = p[1], weights_memory = p[2], compute = p[3], memory = p[4];
   const double rows = p[5], select = p[6], index = p[7], passes = p[8];
   const Device& device = c.device;
-  const double projection = overlapped(
-      2 * w.tokens * w.projections / (gemm * peak_of(*c.format, device)),
-      w.projections * c.format->weight_bytes / (weights_memory * device.bandwidth));
+  const double projection =
+      overlapped(2 * w.tokens * w.projections / (gemm * peak_of(*c.format, device)),
+                 w.projections * c.format->weight_bytes / (weights_memory * device.bandwidth));
   const double gathered = w.pairs * w.entry_bytes / std::min(w.seq, sharing);
-  const double attention =
-      std::max(w.pairs * std::max(w.heads, rows) * w.pair_flops / (compute * product_peak(w, device)),
-               gathered / (memory * device.bandwidth));
+  const double attention = std::max(
+      w.pairs * std::max(w.heads, rows) * w.pair_flops / (compute * product_peak(w, device)),
+      gathered / (memory * device.bandwidth));
   double selection = 0;
   if (w.index_pairs > 0) {
     selection = select +
@@ -94,9 +94,8 @@ class SparseAttentionModuleCurve final : public OperatorCurve {
     Work w{};
     w.tokens = batch * seq;
     w.seq = seq;
-    w.projections = hidden * (query_rank + latent + rotary) +
-                    query_rank * heads * (nope + rotary) + latent * heads * (nope + value) +
-                    heads * value * hidden;
+    w.projections = hidden * (query_rank + latent + rotary) + query_rank * heads * (nope + rotary) +
+                    latent * heads * (nope + value) + heads * value * hidden;
     if (index_heads > 0) {
       w.projections += query_rank * index_heads * index_dim + hidden * (index_dim + index_heads);
     }

@@ -5,8 +5,8 @@
 namespace tollgate {
 
 /// Whole attention layers, projections included, that look at few of the cached positions. Prefill
-/// and decode kernels go by their own names; `seq` is 1 in decode. The format of the context is that
-/// of the projections; cache_bytes per element 2 (bf16) or 1 (fp8).
+/// and decode kernels go by their own names; `seq` is 1 in decode. The format of the context is
+/// that of the projections; cache_bytes per element 2 (bf16) or 1 (fp8).
 ///
 ///   t = launch + overlap(projection flops / (gemm x peak), weights / (weights_memory x bandwidth))
 ///     + max(attention flops / (compute x peak), attended bytes / (memory x bandwidth))
