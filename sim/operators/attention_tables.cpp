@@ -106,9 +106,11 @@ void read_mla_generation_module(const TableRow& row, std::vector<OperatorSample>
 bool convolves(const TableRow& row) {
   return row.text("kernel").find("conv1d") != std::string_view::npos;
 }
-void add_convolution(const TableRow& row, double channels, std::vector<OperatorSample>& out) {
+void add_convolution(const TableRow& row, double channels, std::string_view rule,
+                     std::vector<OperatorSample>& out) {
   const std::string phase = row.text("phase") == "verify" ? ".verify" : "";
-  out.push_back(sample_of(row, "short_convolution", "bf16", std::string(row.text("kernel")) + phase,
+  out.push_back(sample_of(row, "short_convolution", "bf16",
+                          std::string(row.text("kernel")) + phase + std::string(rule),
                           {row.number("batch"), row.number("seq"), channels}));
 }
 
@@ -116,19 +118,20 @@ void add_convolution(const TableRow& row, double channels, std::vector<OperatorS
 void read_linear(const TableRow& row, std::vector<OperatorSample>& out) {
   const double k_heads = row.number("k_heads"), k_dim = row.number("k_dim");
   const double v_heads = row.number("v_heads"), v_dim = row.number("v_dim");
-  if (convolves(row)) return add_convolution(row, 2 * k_heads * k_dim + v_heads * v_dim, out);
+  if (convolves(row)) return add_convolution(row, 2 * k_heads * k_dim + v_heads * v_dim, "", out);
   out.push_back(
       sample_of(row, "linear_attention", "bf16", std::string(row.text("kernel")),
                 {row.number("batch"), row.number("seq"), k_heads, k_dim, v_heads, v_dim, 4}));
 }
 
-/// Mamba-2: x of all heads, B and C of all groups pass the convolution.
+/// Mamba-2: x of all heads, B and C of all groups pass the convolution, which TensorRT-LLM times
+/// apart from that of the other rules.
 void read_mamba(const TableRow& row, std::vector<OperatorSample>& out) {
   if (!convolves(row)) return;
   add_convolution(row,
                   row.number("heads") * row.number("head_dim") +
                       2 * row.number("groups") * row.number("d_state"),
-                  out);
+                  ".mamba", out);
 }
 
 struct SparseModel {

@@ -21,7 +21,8 @@ class ShortConvolutionCurve final : public OperatorCurve {
     const double launch = p[0], memory = p[1], l2 = p[2], item = p[3], serial = p[4];
     const double moved = bytes(x);
     const double missed = miss_share(moved, c.device.l2, 0.6, 1.2);
-    const double reading = moved / c.device.bandwidth * (missed / memory + (1 - missed) * l2);
+    const double reading =
+        moved / c.device.bandwidth * (missed * std::max(1 / memory, l2) + (1 - missed) * l2);
     const double items = x[0] * x[2] / 128 * item / c.device.processors;
     const double t = launch + std::max(overlapped(reading, items), serial * x[1]);
     return std::max(t, bound(x, c));
@@ -60,7 +61,8 @@ class LinearAttentionCurve final : public OperatorCurve {
     // The state is read and written in place, so only half of its traffic takes room.
     const double room = moved - x[0] * x[4] * x[3] * x[5] * x[6];
     const double missed = miss_share(room, c.device.l2, 0.6, 1.2);
-    const double reading = moved / c.device.bandwidth * (missed / memory + (1 - missed) * l2);
+    const double reading =
+        moved / c.device.bandwidth * (missed * std::max(1 / memory, l2) + (1 - missed) * l2);
     const double t = launch + std::max(overlapped(math, reading), chain * chunks);
     return std::max(t, bound(x, c));
   }
