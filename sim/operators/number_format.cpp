@@ -8,10 +8,11 @@ namespace {
 
 // Scales: fp8_block one float per 128x128 of weights and per 128 of activations; nvfp4 an fp8
 // scale per 16 elements; mxfp4 one byte per 32; int4 (AWQ, GPTQ) 2 bytes of scale per 128.
-constexpr std::array<NumberFormat, 8> formats{{
+constexpr std::array<NumberFormat, 9> formats{{
     {"bf16", 2, 2, false},
     {"fp8", 1, 1, true},
     {"fp8_block", 1, 1 + 4.0 / 128, true},
+    {"fp8_bf16", 1, 2, false},
     {"nvfp4", 0.5625, 0.5625, true},
     {"mxfp4", 0.53125, 2, false},
     {"mxfp4_fp8", 0.53125, 1, true},

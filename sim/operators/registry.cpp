@@ -1,3 +1,4 @@
+#include "sim/operators/attention_tables.h"
 #include "sim/operators/collective_curves.h"
 #include "sim/operators/curve.h"
 #include "sim/operators/table.h"
@@ -21,8 +22,8 @@ std::vector<TableFormat> joined(std::initializer_list<std::vector<TableFormat>> 
 }  // namespace
 
 std::span<const OperatorCurve* const> operator_curves() {
-  static const auto curves =
-      joined({collective_curves(), expert_exchange_curves(), elementwise_curves()});
+  static const auto curves = joined(
+      {attention_curves(), collective_curves(), expert_exchange_curves(), elementwise_curves()});
   return curves;
 }
 
@@ -34,7 +35,7 @@ const OperatorCurve* find_curve(std::string_view op) {
 }
 
 std::span<const TableFormat> operator_tables() {
-  static const auto tables = joined({{own_table()}, collective_tables()});
+  static const auto tables = joined({{own_table()}, attention_tables(), collective_tables()});
   return tables;
 }
 
