@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -13,6 +14,9 @@ using Eigen::VectorXd;
 
 /// Residuals beyond this count less and less: a Cauchy loss c^2/2 ln(1 + (r/c)^2), c in ln units.
 constexpr double cauchy_scale = 0.15;
+
+constexpr int screened_starts = 128;
+constexpr std::size_t screening_rows = 300;
 
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
@@ -40,15 +44,21 @@ class Problem {
     }
     return p;
   }
-  VectorXd start(double shift) const {
+  /// Start 0 is the curve's own; the others lie around it on a low-discrepancy sequence (Kronecker,
+  /// steps of frac(sqrt(prime))), up to `reach` away in each logit.
+  VectorXd start(int number) const {
+    constexpr double reach = 2.5;
     VectorXd u(parameters());
     for (Eigen::Index i = 0; i < u.size(); ++i) {
       const CurveParameter& c = curve_.parameters()[static_cast<std::size_t>(i)];
       double s = logarithmic(c) ? std::log(c.start / c.low) / std::log(c.high / c.low)
                                 : (c.start - c.low) / (c.high - c.low);
       s = std::clamp(s, 0.02, 0.98);
-      // Alternate signs, so that starts differ in direction and not only in size.
-      u[i] = std::log(s / (1 - s)) + (i % 2 == 0 ? shift : -shift);
+      u[i] = std::log(s / (1 - s));
+      if (number == 0) continue;
+      double at = number * root_of_prime(i);
+      at -= std::floor(at);
+      u[i] = std::clamp(u[i] + reach * (2 * at - 1), -5.0, 5.0);
     }
     return u;
   }
@@ -70,6 +80,11 @@ class Problem {
   }
 
  private:
+  static double root_of_prime(Eigen::Index i) {
+    static constexpr std::array<double, 16> primes{2,  3,  5,  7,  11, 13, 17, 19,
+                                                   23, 29, 31, 37, 41, 43, 47, 53};
+    return std::sqrt(primes[static_cast<std::size_t>(i) % primes.size()]);
+  }
   static bool logarithmic(const CurveParameter& c) { return c.low > 0 && c.high > 10 * c.low; }
 
   const OperatorCurve& curve_;
@@ -137,9 +152,33 @@ CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
                                 " rows to fit.");
   }
   const Problem problem(curve, context, samples);
+  // Curves with a least over tiles have many local minima: screen starts on some rows, descend from
+  // the best few on those, and from the best of these on all.
+  std::vector<const OperatorSample*> some(samples.begin(), samples.end());
+  if (some.size() > screening_rows) {
+    for (std::size_t i = 0; i < screening_rows; ++i) {
+      some[i] = samples[i * samples.size() / screening_rows];
+    }
+    some.resize(screening_rows);
+  }
+  const Problem screen(curve, context, some);
+  std::vector<Descent> starts;
+  for (int i = 0; i < screened_starts; ++i) {
+    VectorXd u = screen.start(i);
+    const double loss = i == 0 ? -1 : Problem::loss(screen.residuals(u));
+    starts.push_back({std::move(u), loss, 0});
+  }
+  const auto keep_best = [&](std::size_t count) {
+    std::stable_sort(starts.begin(), starts.end(),
+                     [](const Descent& a, const Descent& b) { return a.loss < b.loss; });
+    starts.resize(std::min(count, starts.size()));
+  };
+  keep_best(8);
+  for (Descent& d : starts) d = descend(screen, std::move(d.u));
+  keep_best(3);
   Descent best{VectorXd(), INFINITY, 0};
-  for (const double shift : {0.0, 1.0, -1.0}) {
-    Descent found = descend(problem, problem.start(shift));
+  for (Descent& d : starts) {
+    Descent found = descend(problem, std::move(d.u));
     if (found.loss < best.loss) best = std::move(found);
   }
   CurveFit fit;
