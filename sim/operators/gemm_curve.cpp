@@ -2,20 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+
+#include "sim/operators/tiles.h"
 
 namespace tollgate {
 namespace {
 
-/// ceil() is a library call without SSE4.1; shapes are small enough for integers.
-double round_up(double x) {
-  const auto whole = static_cast<double>(static_cast<std::int64_t>(x));
-  return whole + (whole < x ? 1 : 0);
-}
-
-double processors(const Device& d) { return d.processors > 0 ? d.processors : 128; }
-
-constexpr double cache_speed = 4;       // last-level cache over memory bandwidth
 constexpr double power_limited = 1e-3;  // seconds of one product until the clock gives way
 
 struct Gemm final : OperatorCurve {
@@ -56,22 +48,15 @@ struct Gemm final : OperatorCurve {
   std::span<const std::string_view> columns() const override { return columns_of; }
   std::span<const CurveParameter> parameters() const override { return parameters_of; }
 
-  struct Bytes {
-    double all, memory;
-  };
-  static Bytes bytes_of(const double* x, const CurveContext& c, double resident) {
+  static Traffic bytes_of(const double* x, const CurveContext& c, double resident) {
     const double weights = c.format->weight_bytes * x[1] * x[2];
     const double activations = x[0] * (c.format->activation_bytes * x[2] + 2 * x[1]);
-    const double all = weights + activations;
-    const double cache = resident * c.device.l2;
-    // Least recently used: all hits until the cycle fills the cache, none at twice that.
-    if (x[3] <= 0 || cache <= 0) return {all, all};
-    return {all, all * std::clamp((x[3] * weights + activations) / cache - 1, 0.0, 1.0)};
+    return traffic_of(weights, activations, x[3], resident, c.device);
   }
 
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const double m = x[0], n = x[1], k = x[2];
-    const double bandwidth = c.device.bandwidth, share = processors(c.device);
+    const double bandwidth = c.device.bandwidth, share = processors_of(c.device);
     const double per_processor = 1 / share;
     const double flop = share / (peak_of(*c.format, c.device) * p[compute]);
     const double byte = share / (bandwidth * p[load]);
@@ -101,11 +86,8 @@ struct Gemm final : OperatorCurve {
     tile(128, 128);
     products += p[sustained] * std::max(0.0, products - power_limited);
 
-    const Bytes bytes = bytes_of(x, c, p[resident]);
-    const double traffic = bytes.memory / (bandwidth * p[memory]) +
-                           (bytes.all - bytes.memory) / (bandwidth * cache_speed);
-    double t =
-        p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic);
+    const double traffic = seconds_of(bytes_of(x, c, p[resident]), bandwidth, p[memory]);
+    double t = p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic);
     if (c.format->quantises) t += m * std::max(p[row], 3 * k / (bandwidth * p[quantise]));
     return t;
   }
@@ -140,7 +122,7 @@ struct BatchedGemm final : OperatorCurve {
     const double tiles = x[0] * padded * (1.0 / 64) * round_up(x[2] * (1.0 / 128));
     const double products =
         2 * x[0] * padded * x[2] * x[3] / (peak_of(*c.format, c.device) * p[compute]) +
-        p[wave] * std::max(1.0, tiles / processors(c.device));
+        p[wave] * std::max(1.0, tiles / processors_of(c.device));
     const double traffic = bytes_of(x, c) / (c.device.bandwidth * p[memory]);
     return p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic);
   }

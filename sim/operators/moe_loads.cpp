@@ -130,8 +130,8 @@ RankLoad published_load(int experts, int top_k, int ranks, int tokens,
     std::from_chars(number.data(), number.data() + number.size(), exponent);
   }
   if (!(exponent > 0) || exponent == 1) {
-    throw std::invalid_argument("Unknown distribution of tokens over experts: " +
-                                std::string(distribution) + ".");
+    throw std::invalid_argument(
+        "Unknown distribution of tokens over experts: " + std::string(distribution) + ".");
   }
   for (int draw = 0; draw < draws; ++draw) {
     const Counts counts =
