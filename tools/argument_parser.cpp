@@ -64,8 +64,11 @@ Arguments parse_arguments(const CommandHelp& help, const std::vector<std::string
 
   Arguments arguments(help.name);
   for (std::size_t i = 0; i < std::max(help.positionals.size(), free_words.size()); ++i) {
-    if (i >= help.positionals.size()) refuse_extra(help, free_words[i]);
-    const PositionalHelp& positional = help.positionals[i];
+    const bool beyond = i >= help.positionals.size();
+    if (beyond && (help.positionals.empty() || !help.positionals.back().repeatable)) {
+      refuse_extra(help, free_words[i]);
+    }
+    const PositionalHelp& positional = beyond ? help.positionals.back() : help.positionals[i];
     if (i < free_words.size()) {
       check_choice(help, positional.name, free_words[i], positional.choices);
       arguments.add(positional.name, free_words[i]);

@@ -51,6 +51,7 @@ struct PositionalHelp {
   std::string text;
   bool required = true;
   std::vector<std::string> choices = {};
+  bool repeatable = false;  ///< the last one only: takes all that follow
 };
 
 struct Example {
@@ -84,6 +85,7 @@ Command show_command();
 Command import_command();
 Command route_command();
 Command route_fit_command();
+Command calibrate_command();
 Command schema_command();
 Command help_command();
 

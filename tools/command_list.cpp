@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/base/text.h"
+#include "sim/operators/curve.h"
 #include "sim/report/number_format.h"
 #include "sim/report/text_table.h"
 #include "sim/spec/architecture.h"
@@ -178,13 +179,35 @@ Listing list_traffic(Library& library) {
   return list;
 }
 
+Listing list_operators() {
+  Listing list;
+  list.table.column("operator", Align::left);
+  list.table.column("columns", Align::left, "of a table of measurements");
+  list.table.column("parameters", Align::left, "of the curve");
+  for (const OperatorCurve* curve : operator_curves()) {
+    std::vector<std::string> columns, names;
+    Json parameters = Json::array();
+    for (const std::string_view c : curve->columns()) columns.emplace_back(c);
+    for (const CurveParameter& p : curve->parameters()) {
+      names.emplace_back(p.name);
+      parameters.push_back(
+          {{"name", p.name}, {"unit", p.unit}, {"low", p.low}, {"high", p.high}, {"what", p.what}});
+    }
+    list.table.row({std::string(curve->op()), join(columns), join(names)});
+    list.json.push_back(
+        {{"name", curve->op()}, {"columns", columns}, {"parameters", std::move(parameters)}});
+  }
+  return list;
+}
+
 int run(const Arguments& arguments, Console& console) {
   Library library(Library::find_root());
   const std::string kind = arguments.text("KIND");
   const Listing list = kind == "models"     ? list_models(library)
                        : kind == "hardware" ? list_hardware(library)
                        : kind == "prices"   ? list_prices(library)
-                                            : list_traffic(library);
+                       : kind == "traffic"  ? list_traffic(library)
+                                            : list_operators();
   std::string out;
   if (arguments.text("--format") == "json") {
     out = Json{{kind, list.json}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -206,11 +229,12 @@ int run(const Arguments& arguments, Console& console) {
 Command list_command() {
   CommandHelp help;
   help.name = "list";
-  help.summary = "List the models, accelerators, prices or traffic it knows.";
+  help.summary = "List the models, accelerators, prices, traffic or operators it knows.";
   help.details = {
       "The entries are the files of models/; `show` prints one with its sources. Dates stand "
-      "beside prices."};
-  help.positionals = {{"KIND", "What to list.", true, {"models", "hardware", "prices", "traffic"}}};
+      "beside prices. Operators are those of `calibrate`, with the columns of their tables."};
+  help.positionals = {
+      {"KIND", "What to list.", true, {"models", "hardware", "prices", "traffic", "operators"}}};
   help.options = {format_option({"text", "json"}), output_option()};
   help.examples = {
       {"tollgate list models", "Architectures with parameters, cache per token and context."},

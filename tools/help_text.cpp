@@ -33,6 +33,7 @@ std::string synopsis(const CommandHelp& help) {
   text += help.name;
   for (const PositionalHelp& positional : help.positionals) {
     text += positional.required ? " " + positional.name : " [" + positional.name + "]";
+    if (positional.repeatable) text += "...";
   }
   return help.options.empty() ? text : text + " [options]";
 }

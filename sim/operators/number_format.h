@@ -18,6 +18,9 @@ struct NumberFormat {
 /// "w4a16_mxfp4"); null if unknown.
 const NumberFormat* find_number_format(std::string_view name);
 
+/// Precision of operators that only move bytes (all_gather, all_to_all, elementwise): no format.
+inline constexpr std::string_view bytes_precision = "bytes";
+
 /// FLOP/s of the unit a format runs on: its own, or the wider one it is unpacked to.
 double peak_of(const NumberFormat& format, const Device& device);
 

@@ -1,13 +1,28 @@
-#include <array>
-
+#include "sim/operators/collective_curves.h"
 #include "sim/operators/curve.h"
 #include "sim/operators/table.h"
 
 namespace tollgate {
+namespace {
 
-// One accessor per family, each in its own file.
+std::vector<const OperatorCurve*> joined(
+    std::initializer_list<std::span<const OperatorCurve* const>> groups) {
+  std::vector<const OperatorCurve*> all;
+  for (const auto group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+std::vector<TableFormat> joined(std::initializer_list<std::vector<TableFormat>> groups) {
+  std::vector<TableFormat> all;
+  for (const auto& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+}  // namespace
+
 std::span<const OperatorCurve* const> operator_curves() {
-  static const std::array<const OperatorCurve*, 0> curves{};
+  static const auto curves =
+      joined({collective_curves(), expert_exchange_curves(), elementwise_curves()});
   return curves;
 }
 
@@ -19,7 +34,7 @@ const OperatorCurve* find_curve(std::string_view op) {
 }
 
 std::span<const TableFormat> operator_tables() {
-  static const std::array<TableFormat, 0> tables{};
+  static const auto tables = joined({{own_table()}, collective_tables()});
   return tables;
 }
 

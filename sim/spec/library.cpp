@@ -149,6 +149,11 @@ HardwareSpec Library::hardware(const std::string& name, const Place& asked) {
   return hardware;
 }
 
+YamlPtr Library::operator_curves(const std::string& name) {
+  const auto path = root_ / folder(Shelf::hardware) / "operators" / (name + ".yaml");
+  return std::filesystem::exists(path) ? load_file(path) : nullptr;
+}
+
 void Library::complete(HardwareSpec& hardware) {
   const auto defaults = root_ / folder(Shelf::hardware) / "_defaults.yaml";
   fill_efficiency(hardware.efficiency, efficiency_schema().read(*load_file(defaults), ""));

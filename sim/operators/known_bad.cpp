@@ -1,0 +1,41 @@
+#include "sim/operators/known_bad.h"
+
+#include <array>
+
+namespace tollgate {
+namespace {
+
+// All in aiconfigurator 095f58a5.
+constexpr std::array<KnownBad, 6> bad_tables{{
+    {"all_reduce", "", "", "", "SGLang_CustomAllReduce_eager",
+     "launched without a CUDA graph: 20 to 70 us of host time"},
+    {"all_reduce", "", "", "", "vLLM_custom_eager",
+     "launched without a CUDA graph: 20 to 70 us of host time"},
+    {"all_reduce", "L40S", "nccl", "", "",
+     "peer-to-peer broken on that host: 5 GB/s on 4 ranks, 1 GB/s on 8, of a 32 GB/s link"},
+    {"reduce_scatter", "L40S", "nccl", "", "",
+     "peer-to-peer broken on that host: 5 GB/s on 4 ranks, 1 GB/s on 8, of a 32 GB/s link"},
+    {"all_gather", "L40S", "nccl", "", "",
+     "peer-to-peer broken on that host: 5 GB/s on 4 ranks, 1 GB/s on 8, of a 32 GB/s link"},
+    {"all_to_all", "L40S", "nccl", "", "",
+     "peer-to-peer broken on that host: 5 GB/s on 4 ranks, 1 GB/s on 8, of a 32 GB/s link"},
+}};
+
+bool matches(std::string_view pattern, std::string_view text) {
+  return pattern.empty() || pattern == text;
+}
+
+}  // namespace
+
+std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key) {
+  for (const KnownBad& bad : bad_tables) {
+    if (matches(bad.op, key.op) && matches(bad.hardware, hardware) &&
+        matches(bad.backend, key.backend) && matches(bad.precision, key.precision) &&
+        matches(bad.kernel, key.kernel)) {
+      return bad.reason;
+    }
+  }
+  return {};
+}
+
+}  // namespace tollgate
