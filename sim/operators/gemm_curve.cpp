@@ -47,6 +47,7 @@ struct Gemm final : OperatorCurve {
   std::string_view op() const override { return "gemm"; }
   std::span<const std::string_view> columns() const override { return columns_of; }
   std::span<const CurveParameter> parameters() const override { return parameters_of; }
+  std::size_t sizes() const override { return 3; }
 
   static Traffic bytes_of(const double* x, const CurveContext& c, double resident) {
     const double weights = c.format->weight_bytes * x[1] * x[2];

@@ -12,18 +12,16 @@ namespace tollgate {
 /// fit, and the fit must know.
 ///
 ///     t = launch + max(a, b) + overlap min(a, b) + m max(row, 3 k / (quantise BW))
-///     a = min over tiles and splits of  waves (k / splits max(k_step, flops, loads) + epilogue) +
-///     split cost b = DRAM bytes / (memory BW) + cached bytes / (4 BW) waves = w + wave (ceil(w) -
-///     w),  w = max(1, ceil(m / tile m) ceil(n / tile n) splits / processors)
+///     a = min over tiles and splits of waves (k step / splits + epilogue) + split log4(splits)
+///     b = DRAM bytes / (memory BW) + cached bytes / (4 BW)
+///     step = max(k_step, FLOPs of the tile, loads of the tile), per element of k
+///     waves = w + wave (ceil(w) - w), w = max(1, tiles x splits / processors)
 ///
-/// Tiles 64x64, 64x128, 128x128 and 1, 4 or 16 splits of k: what CUTLASS and cuBLAS offer (Thakkar
-/// et al., CUTLASS; Osama et al., Stream-K, PPoPP 2023). One processor multiplies a tile at its
-/// share of the peak, loads its slices at `load` times its share of the memory bandwidth (the
-/// last-level cache serves reuse) and never advances k faster than `k_step`. Past 1 ms the clock
-/// gives way
-/// (`sustained`): measured dense products slow down under power limits.
-/// Cached bytes are read at four times the memory bandwidth at most: the ratio on H100, whose L2
-/// gives some 12 TB/s, assumed elsewhere.
+/// Tiles 64x64, 64x128, 128x128 and 1, 4 or 16 splits of k, as CUTLASS and cuBLAS have them (Osama
+/// et al., Stream-K, PPoPP 2023). One processor multiplies a tile at its share of the peak, loads
+/// its slices at `load` times its share of the memory bandwidth (the last-level cache serves reuse)
+/// and never advances k faster than `k_step`. What lasts beyond 1 ms is slower by `sustained`: the
+/// clock gives way to the power limit.
 const OperatorCurve& gemm_curve();
 
 /// The pair of absorbed batched products around MLA decode: y[b] = x[b] W[b] for `heads` b.

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "sim/operators/gemm_tables.h"
+
 namespace tollgate {
 namespace {
 
@@ -28,11 +30,14 @@ bool matches(std::string_view pattern, std::string_view text) {
 }  // namespace
 
 std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key) {
-  for (const KnownBad& bad : bad_tables) {
-    if (matches(bad.op, key.op) && matches(bad.hardware, hardware) &&
-        matches(bad.backend, key.backend) && matches(bad.precision, key.precision) &&
-        matches(bad.kernel, key.kernel)) {
-      return bad.reason;
+  for (const std::span<const KnownBad> group :
+       {std::span<const KnownBad>(bad_tables), product_known_bad()}) {
+    for (const KnownBad& bad : group) {
+      if (matches(bad.op, key.op) && matches(bad.hardware, hardware) &&
+          matches(bad.backend, key.backend) && matches(bad.precision, key.precision) &&
+          matches(bad.kernel, key.kernel)) {
+        return bad.reason;
+      }
     }
   }
   return {};

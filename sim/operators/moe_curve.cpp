@@ -60,6 +60,7 @@ struct Moe final : OperatorCurve {
   std::string_view op() const override { return "moe"; }
   std::span<const std::string_view> columns() const override { return columns_of; }
   std::span<const CurveParameter> parameters() const override { return parameters_of; }
+  std::size_t sizes() const override { return copies; }
 
   static Traffic bytes_of(const double* x, const CurveContext& c, double share) {
     const double elements = (2 + x[gated]) * x[hidden] * x[inter];

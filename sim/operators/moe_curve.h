@@ -13,8 +13,9 @@ namespace tollgate {
 /// expert by expert, so that the whole distribution enters); experts on the rank; copies (as
 /// gemm_curve: 0 in serving).
 ///
-///     t = launch + max(a, b) + overlap min(a, b) + expert active + choices (2 hidden + 4 inter) /
-///     (scatter BW) a = min over tile heights 16, 64, 128 of the two grouped products, each
+///     t = launch + max(a, b) + overlap min(a, b) + expert active + token tokens
+///         + 6 hidden rows / (route BW) + choices (2 hidden + 4 inter) / (scatter BW)
+///     a = min over tile heights h of 16, 64, 128 of the two grouped products, each
 ///         ceil(rows_h / h x columns / 128 / processors) x k x max(k_step, flops, loads)
 ///     b = DRAM bytes / (memory BW) + cached bytes / (4 BW), weights of active experts and rows
 ///

@@ -154,10 +154,13 @@ const RankLoad& cached_published_load(int experts, int top_k, int ranks, int tok
   static std::mutex mutex;
   static std::map<Key, RankLoad> loads;
   Key key(experts, top_k, ranks, tokens, distribution);
-  const std::lock_guard lock(mutex);
-  const auto found = loads.find(key);
-  if (found != loads.end()) return found->second;
+  {
+    const std::lock_guard lock(mutex);
+    const auto found = loads.find(key);
+    if (found != loads.end()) return found->second;
+  }
   const RankLoad load = published_load(experts, top_k, ranks, tokens, distribution);
+  const std::lock_guard lock(mutex);
   return loads.emplace(std::move(key), load).first->second;
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 // Scales: fp8_block one float per 128x128 of weights and per 128 of activations; nvfp4 an fp8
 // scale per 16 elements; mxfp4 one byte per 32; int4 (AWQ, GPTQ) 2 bytes of scale per 128.
-constexpr std::array<NumberFormat, 8> formats{{
+constexpr std::array<NumberFormat, 9> formats{{
     {"bf16", 2, 2, false},
     {"fp8", 1, 1, true},
     {"fp8_block", 1, 1 + 4.0 / 128, true},
@@ -17,12 +17,13 @@ constexpr std::array<NumberFormat, 8> formats{{
     {"mxfp4_fp8", 0.53125, 1, true},
     {"int4", 0.515625, 2, false},
     {"int8", 1, 1, true},
+    {"w8a16", 1, 2, false},
 }};
 
 struct Spelling {
   std::string_view written, name;
 };
-constexpr std::array<Spelling, 11> spellings{{
+constexpr std::array<Spelling, 13> spellings{{
     {"bfloat16", "bf16"},
     {"float16", "bf16"},
     {"half", "bf16"},
@@ -33,6 +34,8 @@ constexpr std::array<Spelling, 11> spellings{{
     {"w4a8_mxfp4_fp8", "mxfp4_fp8"},
     {"int4_wo", "int4"},
     {"w4afp8", "int4"},
+    {"int8_wo", "w8a16"},
+    {"sq", "int8"},
     {"fp4", "nvfp4"},
 }};
 

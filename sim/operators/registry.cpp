@@ -1,5 +1,6 @@
 #include "sim/operators/collective_curves.h"
 #include "sim/operators/curve.h"
+#include "sim/operators/gemm_tables.h"
 #include "sim/operators/table.h"
 
 namespace tollgate {
@@ -21,8 +22,8 @@ std::vector<TableFormat> joined(std::initializer_list<std::vector<TableFormat>> 
 }  // namespace
 
 std::span<const OperatorCurve* const> operator_curves() {
-  static const auto curves =
-      joined({collective_curves(), expert_exchange_curves(), elementwise_curves()});
+  static const auto curves = joined(
+      {product_curves(), collective_curves(), expert_exchange_curves(), elementwise_curves()});
   return curves;
 }
 
@@ -34,7 +35,8 @@ const OperatorCurve* find_curve(std::string_view op) {
 }
 
 std::span<const TableFormat> operator_tables() {
-  static const auto tables = joined({{own_table()}, collective_tables()});
+  static const auto tables =
+      joined({{own_table()}, gemm_tables(), moe_tables(), collective_tables()});
   return tables;
 }
 
