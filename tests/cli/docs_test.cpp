@@ -40,7 +40,7 @@ TEST(GeneratedDocs, ShortHelp) { expect_current({"help"}, "tests/golden/help.txt
 TEST(GeneratedDocs, RunHelp) { expect_current({"run", "--help"}, "tests/golden/run_help.txt"); }
 
 TEST(Schema, EveryKindIsDraft7AndClosed) {
-  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic"}) {
+  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     const Json json = Json::parse(run({"schema", kind}).out);
     EXPECT_EQ(json["$schema"], "http://json-schema.org/draft-07/schema#");
     EXPECT_EQ(json["additionalProperties"], false);
