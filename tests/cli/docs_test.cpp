@@ -72,7 +72,7 @@ TEST(Schema, PythonsJsonschemaAcceptsEveryFileAndRefusesBadOnes) {
     GTEST_SKIP() << "python3-jsonschema or python3-yaml is not installed";
   }
   const Folder folder;
-  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic"}) {
+  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     folder.write(kind + ".json", run({"schema", kind}).out);
   }
   const std::string command = "/usr/bin/python3 -W ignore " +
