@@ -14,6 +14,9 @@ namespace {
 
 using Popularity = RoutingSpec::Popularity;
 
+/// Tokens times layers of one window: 1 GiB of chosen experts at top 8.
+constexpr long long most_rows = 1 << 26;
+
 /// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
 /// reports 8 of 12).
 int real_choices(const FfnSpec& ffn) {
@@ -192,6 +195,13 @@ RoutingSource::~RoutingSource() = default;
 RoutingSource::RoutingSource(RoutingSource&&) noexcept = default;
 
 kernels::RoutedWindow RoutingSource::window(const WindowRequest& request) const {
+  const long long rows = 1LL * state_->layers * request.tokens;
+  if (rows > most_rows) {
+    refuse(state_->spec, "trace",
+           std::to_string(state_->layers) + " layers of " + std::to_string(request.tokens) +
+               " tokens are " + std::to_string(rows) + ", more than the " +
+               std::to_string(most_rows) + " that are routed per run.");
+  }
   try {
     if (state_->replayed) return state_->replay(request);
     return state_->spec.form == RoutingSpec::Form::alias ? state_->draw_alias(request)
