@@ -1,4 +1,5 @@
 #include "sim/spec/model_schema.h"
+#include "sim/spec/popularity_spec.h"
 #include "sim/spec/scenario_schema.h"
 #include "sim/spec/workload_schema.h"
 #include "tools/arguments.h"
@@ -14,6 +15,7 @@ const SchemaInfo& info_of(const std::string& kind) {
   if (kind == "hardware") return hardware_schema().info();
   if (kind == "prices") return price_schema().info();
   if (kind == "traffic") return request_class_schema().info();
+  if (kind == "routing") return popularity_schema().info();
   return scenario_schema_info();
 }
 
@@ -26,7 +28,7 @@ int run(const Arguments& arguments, Console& console) {
     out = markdown_reference({&info_of(kind)});
   } else {
     out = markdown_reference({&info_of("scenario"), &info_of("model"), &info_of("hardware"),
-                              &info_of("prices"), &info_of("traffic")});
+                              &info_of("prices"), &info_of("traffic"), &info_of("routing")});
   }
   deliver(out, arguments.text("--output"), console);
   return exit_code::ok;
@@ -46,7 +48,7 @@ Command schema_command() {
   help.positionals = {{"KIND",
                        "What to describe; left out: a scenario.",
                        false,
-                       {"scenario", "model", "hardware", "prices", "traffic"}}};
+                       {"scenario", "model", "hardware", "prices", "traffic", "routing"}}};
   help.options = {
       {"--markdown", "", "",
        "Print the reference in Markdown instead; without KIND, of everything (docs/scenario.md)."},

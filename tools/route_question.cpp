@@ -144,6 +144,10 @@ void read_placement(const Arguments& arguments, RouteQuestion& q) {
   q.plan.plan_domains = static_cast<int>(arguments.integer("--plan-domains", 0, 64));
   q.plan.ranks_per_node =
       static_cast<int>(arguments.integer("--ranks-per-node", 1, kernels::kMaxRanks));
+  const std::string mode = arguments.text("--eplb-mode");
+  q.plan.mode = mode == "hierarchical" ? kernels::EplbMode::hierarchical
+                : mode == "global"     ? kernels::EplbMode::global
+                                       : kernels::EplbMode::automatic;
   for (const kernels::ReplicaChoice choice : kernels::replica_choices()) {
     if (arguments.text("--replica-choice") == name_of(choice)) q.choice = choice;
   }
@@ -228,6 +232,13 @@ std::vector<OptionHelp> route_question_options() {
        "contiguous",
        {"contiguous", "striped", "eplb"}},
       {"--redundant", "", "N", "Replicas beyond one per expert, rounded up to whole slots.", "0"},
+      {"--eplb-mode",
+       "",
+       "MODE",
+       "hierarchical: groups of experts stay within a node; global: any expert anywhere; auto: the "
+       "first where nodes divide the groups.",
+       "auto",
+       {"auto", "hierarchical", "global"}},
       {"--plan-domains", "", "N",
        "Kinds of traffic a plan is made from, if others than served; 0: as served.", "0"},
       {"--replica-choice", "", "RULE", "Which copy of a replicated expert a token goes to.",

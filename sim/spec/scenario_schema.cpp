@@ -588,11 +588,11 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     candidate.routing = text_of.routing ? routing_schema().read(*text_of.routing, path + ".routing",
                                                                 raw.routing, true)
                                         : raw.routing;
-    candidate.engine = text_of.engine ? engine_of(text_of.engine, path + ".engine") : engine;
-    const DeploymentSpec asked_deployment = candidate.deployment;
     candidate.popularity =
         with_overrides(library.popularity(candidate.model.family), candidate.routing);
     find_trace(candidate.routing, library);
+    candidate.engine = text_of.engine ? engine_of(text_of.engine, path + ".engine") : engine;
+    const DeploymentSpec asked_deployment = candidate.deployment;
     std::vector<YamlPtr> hardware{text_of.hardware};
     if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
     if (hardware.empty())

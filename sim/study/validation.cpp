@@ -33,11 +33,10 @@ class Tables {
  public:
   explicit Tables(const kernels::RoutingBackend& backend) : backend_(backend) {}
 
-  void want(const LlmSpec& model, int ranks, Library& library) {
+  void want(const LlmSpec& model, const FamilyPopularity& popularity, int ranks) {
     Entry& entry = wanted_[{model.name, ranks}];
-    if (entry.model) return;
     entry.model = &model;
-    entry.popularity = library.popularity(model.family);
+    entry.popularity = popularity;
   }
 
   void fill() {
@@ -50,8 +49,8 @@ class Tables {
       for (std::size_t f = 0; f < model.ffns.size(); ++f) {
         if (model.ffns[f].kind != FfnKind::moe) continue;
         const auto made = [&](int run) {
-          return make_routing_tables(model.ffns[f], entry.popularity, {}, 1, {list[i]->first.second},
-                                     backend_, run);
+          return make_routing_tables(model.ffns[f], entry.popularity, {}, 1,
+                                     {list[i]->first.second}, backend_, run);
         };
         entry.tables[f] = {made(1), made(1024)};
       }
@@ -254,8 +253,9 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       p.row = measured_row(table, i);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
-        tables.want(*s.model, s.ranks.expert, library);
-        if (p.row.mode == "disagg") tables.want(*s.model, s.prefill_ranks.expert, library);
+        tables.want(*s.model, library.popularity(s.model->family), s.ranks.expert);
+        if (p.row.mode == "disagg")
+          tables.want(*s.model, library.popularity(s.model->family), s.prefill_ranks.expert);
       }
     } catch (const InputError& error) {
       p.row.id = table.text(i, "id");

@@ -41,7 +41,7 @@ std::vector<kernels::Placement> ExpertPlacer::at(int ranks) const {
       case ExpertPlan::Kind::eplb:
         break;
     }
-    return kernels::eplb_placements(counts_, layers_, {slots, groups_, grid});
+    return kernels::eplb_placements(counts_, layers_, {slots, groups_, grid, plan_.mode});
   } catch (const std::invalid_argument& error) {
     throw InputError(error.what());
   }

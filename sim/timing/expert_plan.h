@@ -3,6 +3,7 @@
 #include <compare>
 #include <vector>
 
+#include "kernels/placement/eplb.h"
 #include "kernels/placement/placement.h"
 #include "kernels/placement/replica_choice.h"
 #include "sim/timing/routing_source.h"
@@ -17,6 +18,7 @@ struct ExpertPlan {
   int redundant = 0;
   int plan_domains = 0;    ///< 0 = as served
   int ranks_per_node = 8;  ///< ranks of a scale-up domain; plans keep expert groups inside one
+  kernels::EplbMode mode = kernels::EplbMode::automatic;
   auto operator<=>(const ExpertPlan&) const = default;
 
   bool planned() const { return kind == Kind::eplb; }

@@ -14,11 +14,25 @@ namespace {
 
 using Popularity = RoutingSpec::Popularity;
 
+/// Tokens times layers of one window: 1 GiB of chosen experts at top 8.
+constexpr long long most_rows = 1 << 26;
+
 /// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
 /// reports 8 of 12).
 int real_choices(const FfnSpec& ffn) {
   const double share = static_cast<double>(ffn.experts) / (ffn.experts + ffn.zero_experts);
   return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
+}
+
+}  // namespace
+
+namespace {
+
+/// A sentence with its place, where it has one: what a model says may come without `routing` keys.
+[[noreturn]] void refuse(const RoutingSpec& spec, const char* key, const std::string& sentence) {
+  const Place place = place_of(spec.places, key);
+  if (place.file.empty()) throw InputError(sentence);
+  throw InputError(place, sentence);
 }
 
 }  // namespace
@@ -36,8 +50,6 @@ struct RoutingSource::State {
   std::optional<kernels::RoutingTrace> replayed;
   std::string description;  ///< of the trace
 
-  Place asked() const { return place_of(spec.places, "trace"); }
-
   void read_trace() {
     kernels::RoutingRecord record = kernels::read_record(spec.trace, experts, gate.top_k);
     description = record.description;
@@ -48,9 +60,9 @@ struct RoutingSource::State {
     }
     const kernels::ExpertCounts& counts = *record.counts;
     if (counts.experts > experts) {
-      throw InputError(asked(), spec.trace + " counts expert " +
-                                    std::to_string(counts.experts - 1) + ", but the layer has " +
-                                    std::to_string(experts) + " experts.");
+      refuse(spec, "trace",
+             spec.trace + " counts expert " + std::to_string(counts.experts - 1) +
+                 ", but the layer has " + std::to_string(experts) + " experts.");
     }
     layers = static_cast<int>(counts.layer_ids.size());
     kernels::LoadModel model{kernels::LoadModel::Kind::counts, 0, {}};
@@ -169,13 +181,13 @@ RoutingSource::RoutingSource(const FfnSpec& ffn, const FamilyPopularity& popular
                                       std::max(2, spec.tokens), seed);
     }
   } catch (const std::invalid_argument& error) {
-    throw InputError(s.asked(), error.what());
+    refuse(spec, spec.popularity == Popularity::trace ? "trace" : "exponent", error.what());
   }
   if (spec.form == RoutingSpec::Form::alias && !s.replayed && s.gate.groups_kept < s.gate.groups) {
-    throw InputError(place_of(spec.places, "form"),
-                     "the alias form draws without expert groups, but this router keeps " +
-                         std::to_string(s.gate.groups_kept) + " of " +
-                         std::to_string(s.gate.groups) + "; use the logits form.");
+    refuse(spec, "form",
+           "the alias form draws without expert groups, but this router keeps " +
+               std::to_string(s.gate.groups_kept) + " of " + std::to_string(s.gate.groups) +
+               "; use the logits form.");
   }
 }
 
@@ -183,12 +195,19 @@ RoutingSource::~RoutingSource() = default;
 RoutingSource::RoutingSource(RoutingSource&&) noexcept = default;
 
 kernels::RoutedWindow RoutingSource::window(const WindowRequest& request) const {
+  const long long rows = 1LL * state_->layers * request.tokens;
+  if (rows > most_rows) {
+    refuse(state_->spec, "trace",
+           std::to_string(state_->layers) + " layers of " + std::to_string(request.tokens) +
+               " tokens are " + std::to_string(rows) + ", more than the " +
+               std::to_string(most_rows) + " that are routed per run.");
+  }
   try {
     if (state_->replayed) return state_->replay(request);
     return state_->spec.form == RoutingSpec::Form::alias ? state_->draw_alias(request)
                                                          : state_->draw_logits(request);
   } catch (const std::invalid_argument& error) {
-    throw InputError(place_of(state_->spec.places, ""), error.what());
+    refuse(state_->spec, "", error.what());
   }
 }
 

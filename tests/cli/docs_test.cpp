@@ -40,7 +40,7 @@ TEST(GeneratedDocs, ShortHelp) { expect_current({"help"}, "tests/golden/help.txt
 TEST(GeneratedDocs, RunHelp) { expect_current({"run", "--help"}, "tests/golden/run_help.txt"); }
 
 TEST(Schema, EveryKindIsDraft7AndClosed) {
-  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic"}) {
+  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     const Json json = Json::parse(run({"schema", kind}).out);
     EXPECT_EQ(json["$schema"], "http://json-schema.org/draft-07/schema#");
     EXPECT_EQ(json["additionalProperties"], false);
@@ -72,7 +72,7 @@ TEST(Schema, PythonsJsonschemaAcceptsEveryFileAndRefusesBadOnes) {
     GTEST_SKIP() << "python3-jsonschema or python3-yaml is not installed";
   }
   const Folder folder;
-  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic"}) {
+  for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     folder.write(kind + ".json", run({"schema", kind}).out);
   }
   const std::string command = "/usr/bin/python3 -W ignore " +

@@ -137,6 +137,50 @@ TEST(Route, DumpedCountsReadBack) {
   }
 }
 
+TEST(Route, PlansKeepToNodesOrNot) {
+  const auto nodes = [](const char* mode) {
+    const Json json =
+        route({"DeepSeek-V3", "--tokens", "1024", "--ranks", "64", "--layers", "2", "--steps", "4",
+               "--placement", "eplb", "--redundant", "64", "--eplb-mode", mode});
+    return json["results"][0]["traffic"]["mean_nodes_per_token"].get<double>();
+  };
+  // The gate keeps to four groups; where each has a node of its own, tokens go to four nodes.
+  EXPECT_LE(nodes("hierarchical"), 4);
+  EXPECT_EQ(nodes("auto"), nodes("hierarchical"));
+  EXPECT_GT(nodes("global"), 4);
+  EXPECT_THAT(run({"route", "OLMoE-1B-7B", "--ranks", "16", "--eplb-mode", "hierarchical"}).err,
+              HasSubstr("groups"));
+}
+
+TEST(Route, RunTakesTheSameRecordings) {
+  const Folder folder;
+  route({"OLMoE-1B-7B", "--tokens", "1024", "--layers", "3", "--popularity", "lognormal", "--sigma",
+         "1.5", "--dump", folder.path("counts.csv")});
+  const std::string scenario = folder.write(
+      "recorded.yaml",
+      "schema_version: 1\nname: recorded\ncandidates:\n"
+      "  - {name: recorded, model: OLMoE-1B-7B, hardware: H100-SXM,"
+      " routing: {popularity: trace, trace: counts.csv}}\n"
+      "  - {name: even, model: OLMoE-1B-7B, hardware: H100-SXM, routing: {popularity: uniform}}\n"
+      "deployment: {gpus: 8, tensor: 1, pipeline: 1, expert: 8, data_attention: 8}\n"
+      "workload:\n  - {name: chat, input: 500, output: 200, prefix_hit_rate: 0}\n"
+      "load: {kind: concurrency, concurrency: 256}\nslo: {ttft: 5 s, tpot: 500 ms}\n");
+  const auto answer = [&] {
+    const auto r = run({"run", scenario, "--format", "json"});
+    EXPECT_EQ(r.code, 0) << r.err;
+    return Json::parse(r.out);
+  };
+  const Json json = answer();
+  const auto ratio = [&](std::size_t i) {
+    return json["candidates"][i]["routing"][0]["decode"]["busiest_rank_mean"].get<double>();
+  };
+  EXPECT_GT(ratio(0), 1.3 * ratio(1));
+  folder.write("counts.csv",
+               "layer_id,expert_id,activation_count\n0,0,5\n0,1,5\n0,2,5\n0,3,5\n"
+               "0,4,5\n0,5,5\n0,6,5\n0,7,5\n0,8,1\n");
+  EXPECT_NE(answer()["inputs_digest"], json["inputs_digest"]) << "a recording is an input";
+}
+
 TEST(Route, EveryPopularityAndFormDraws) {
   const std::vector<std::vector<std::string>> sources{
       {"--popularity", "zipf", "--exponent", "1"},

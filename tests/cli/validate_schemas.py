@@ -44,7 +44,8 @@ def main():
     files = [("scenario", p) for p in sorted((repository / "scenarios").glob("*.yaml"))]
     files += [("scenario", p) for p in sorted((repository / "tests/fixtures").glob("*.yaml"))
               if "candidates:" in p.read_text()]
-    for kind, folder in [("model", "llm"), ("hardware", "hardware"), ("prices", "prices"), ("traffic", "traffic")]:
+    for kind, folder in [("model", "llm"), ("hardware", "hardware"), ("prices", "prices"), ("traffic", "traffic"),
+                         ("routing", "routing")]:
         files += [(kind, p) for p in sorted((repository / "models" / folder).glob("[!_]*.yaml"))]
     failures = [error for kind, path in files for error in errors_of(validators[kind], path)]
     for name in BAD:

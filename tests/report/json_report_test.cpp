@@ -38,6 +38,7 @@ TEST(JsonReport, HasEveryKeyOfTheFormat) {
                           "bound",
                           "operators",
                           "routing",
+                          "steps",
                           "gpu_hours_per_million_output_tokens",
                           "usd_per_million_output_tokens",
                           "usd_per_million_tokens",
@@ -45,6 +46,33 @@ TEST(JsonReport, HasEveryKeyOfTheFormat) {
                           "assumptions"}) {
     for (const Json& candidate : json["candidates"]) EXPECT_TRUE(candidate.contains(key)) << key;
   }
+}
+
+TEST(JsonReport, RoutingHasBothPhasesAndTheirLinks) {
+  RunResult result = sample::result();
+  for (CandidateResult& c : result.candidates) {
+    if (c.routing.empty()) continue;
+    c.routing[0].decode = sample::phase(512);
+    c.decode_step = {0.04, 0.039, 0.043};
+    c.prefill_step = {0.08, 0.079, 0.085};
+  }
+  bool found = false;
+  const Json json = Json::parse(json_report(result));
+  for (const Json& c : json["candidates"]) {
+    if (c["routing"].empty()) {
+      EXPECT_TRUE(c["steps"].is_null());
+      continue;
+    }
+    found = true;
+    const Json& phase = c["routing"][0]["decode"];
+    EXPECT_EQ(phase["busiest_rank_p95"], 1.4);
+    EXPECT_EQ(phase["busiest_network_card"]["p95"], 23e6);
+    EXPECT_EQ(phase["busiest_network_card"]["unit"], "B");
+    EXPECT_TRUE(phase["busiest_scale_up_link"].is_null()) << "nothing crosses it";
+    EXPECT_TRUE(c["routing"][0]["prefill"].is_null()) << "no prompts";
+    EXPECT_EQ(c["steps"]["decode"]["p95"], 0.043);
+  }
+  EXPECT_TRUE(found);
 }
 
 TEST(JsonReport, AnEstimateCarriesBandUnitAndProvenance) {

@@ -55,6 +55,20 @@ inline CandidateResult running(const std::string& name, double usd, bool mixture
   return c;
 }
 
+inline PhaseRouting phase(double tokens) {
+  PhaseRouting p;
+  p.tokens = tokens;
+  p.busiest_mean = 1.21;
+  p.busiest_p50 = 1.2;
+  p.busiest_p95 = 1.4;
+  p.busiest_max = 1.6;
+  p.weights_read = 32;
+  p.ranks_per_token = 5.3;
+  p.nodes_per_token = 2;
+  p.network = {20e6, 19e6, 23e6, 25e6};
+  return p;
+}
+
 inline CandidateResult misfit(const std::string& name) {
   CandidateResult c;
   c.name = c.model = name;

@@ -152,5 +152,24 @@ TEST(Verdict, SaysWhyNothingIsFeasible) {
   EXPECT_THAT(verdict(result), HasSubstr("No candidate fits"));
 }
 
+TEST(TextReport, RoutingShowsBothPhasesAndStepPercentiles) {
+  RunResult result = sample::result();
+  for (CandidateResult& c : result.candidates) {
+    if (c.routing.empty()) continue;
+    c.routing[0].decode = sample::phase(512);
+    c.routing[0].prefill = sample::phase(4096);
+    c.decode_step = {0.040, 0.039, 0.043};
+    c.prefill_step = {0.080, 0.079, 0.085};
+  }
+  RenderOptions options;
+  options.width = 2000;
+  const std::string text = text_report(result, options);
+  EXPECT_THAT(text,
+              HasSubstr("has 1.21 x the mean load (P50 1.20, P95 1.40, most 1.60) and reads"));
+  EXPECT_THAT(text, HasSubstr("20.0 MB on the busiest network card (P95 23.0 MB)"));
+  EXPECT_THAT(text, HasSubstr("Prompts: 4,096 tokens"));
+  EXPECT_THAT(text, HasSubstr("step without prompts 40.0 ms on average, P50 39.0 ms, P95 43.0 ms"));
+}
+
 }  // namespace
 }  // namespace tollgate
