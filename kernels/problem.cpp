@@ -36,6 +36,12 @@ void validate_gate(const GateSpec& gate, int experts) {
           "The gate keeps " + to_string(gate.groups_kept) + " of " + to_string(gate.groups) +
               " groups, but must keep at least one and at most all of them.");
   const int group_size = experts / gate.groups;
+  if (gate.each_group) {
+    require(gate.groups_kept == gate.groups && gate.top_k % gate.groups == 0,
+            "A gate that chooses from each of " + to_string(gate.groups) +
+                " groups must keep all of them and have a top_k that they divide, but keeps " +
+                to_string(gate.groups_kept) + " and has top_k " + to_string(gate.top_k) + ".");
+  }
   require(gate.groups_kept * group_size >= gate.top_k,
           "The gate's top_k is " + to_string(gate.top_k) + ", but its " +
               to_string(gate.groups_kept) + " kept groups hold only " +

@@ -34,6 +34,7 @@ std::vector<EplbRow> study_eplb(const kernels::RoutingBackend& backend,
     for (const int batch : problem.batch_sizes) {
       kernels::StudyOptions options;
       options.batch_size = batch;
+      options.zero_experts = problem.gate.zero_experts;
       rows.push_back({ranks, batch, plan.slots,
                       kernels::study_plan(counts, selections(served), plan, options)});
     }

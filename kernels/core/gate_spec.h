@@ -47,6 +47,10 @@ enum class GroupReduce { max, top2_sum };
 /// With `groups` > 1 the experts split into `groups` equal consecutive blocks; only the
 /// `groups_kept` best-valued blocks take part in the choice of the `top_k` experts.
 ///
+/// With `each_group` every group gives its best top_k / groups experts, group after group (Pangu
+/// Pro MoE, "mixture of grouped experts", arXiv 2505.21411), so that ranks that hold whole groups
+/// are balanced.
+///
 /// With `hash` no logit decides: the experts are looked up by token id (DeepSeek-V4's first layers;
 /// see core/hash_routing.h), and logits only make the combine weights.
 ///
@@ -62,6 +66,7 @@ struct GateSpec {
   int groups = 1;
   int groups_kept = 1;
   GroupReduce group_reduce = GroupReduce::max;
+  bool each_group = false;  ///< top_k / groups experts from every group
   int top_k = 1;
   int zero_experts = 0;       ///< identity experts among the choices
   bool hash = false;          ///< choose by token id

@@ -125,6 +125,19 @@ TOLLGATE_HD inline void lane_choose(const Gate& gate, int lane, std::int32_t (&v
       if (e < gate.experts && ((kept >> (e / group_size)) & 1) == 0) values[s] = kAbsent;
     }
   }
+  if (spec.each_group) {
+    const int group_size = gate.experts / spec.groups;
+    const int each = spec.top_k / spec.groups;
+    for (int g = 0; g < spec.groups; ++g) {
+      std::int64_t last_of_group = INT64_MAX;
+      for (int n = 0; n < each; ++n) {
+        last_of_group =
+            warp_max(lane_best(lane, values, g * group_size, (g + 1) * group_size, last_of_group));
+        emit(g * each + n, expert_of_key(last_of_group));
+      }
+    }
+    return;
+  }
   std::int64_t last_chosen = INT64_MAX;
   for (int n = 0; n < spec.top_k; ++n) {
     last_chosen = warp_max(lane_best(lane, values, 0, gate.experts, last_chosen));

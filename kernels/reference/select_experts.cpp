@@ -22,6 +22,21 @@ void select_experts(const Gate& gate, std::span<const std::int32_t> logits,
   std::vector<std::int32_t> values(gate.experts);
   for (int e = 0; e < gate.experts; ++e) values[e] = ranked_value(gate, e, logits[e], scale);
 
+  if (spec.each_group) {
+    const int each = spec.top_k / spec.groups;
+    for (int g = 0; g < spec.groups; ++g) {
+      std::vector<std::int64_t> keys;
+      for (int e = g * group_size; e < (g + 1) * group_size; ++e) {
+        keys.push_back(selection_key(values[e], e));
+      }
+      std::sort(keys.begin(), keys.end(), std::greater<>());
+      for (int i = 0; i < each; ++i) {
+        chosen[g * each + i] = static_cast<std::uint16_t>(expert_of_key(keys[i]));
+      }
+    }
+    return;
+  }
+
   std::uint64_t kept = ~std::uint64_t{0};
   if (spec.groups_kept < spec.groups) {
     std::vector<std::int64_t> group_values(spec.groups);

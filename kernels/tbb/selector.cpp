@@ -24,6 +24,8 @@ int wanted_candidates(const GateSpec& gate) {
   return std::max(5 * gate.groups, enough * gate.groups / gate.groups_kept);
 }
 
+bool evaluates_all(const Gate& gate) { return needs_token_scale(gate) || gate.spec.each_group; }
+
 }  // namespace
 
 struct Selector::Scratch {
@@ -68,7 +70,7 @@ void Selector::prepare(int layer, int context) {
   const std::int32_t* offsets = popularity_.logits(layer, context);
   const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
   const int experts = gate.experts;
-  const int wanted = needs_token_scale(gate) ? experts : wanted_candidates(gate.spec);
+  const int wanted = evaluates_all(gate) ? experts : wanted_candidates(gate.spec);
 
   std::int32_t floor = std::numeric_limits<std::int32_t>::min();
   if (wanted < experts) {
@@ -87,7 +89,7 @@ void Selector::prepare(int layer, int context) {
   floors_[table] = floor;
 
   std::uint32_t* limits = limits_ + table * order_.words();
-  if (needs_token_scale(gate)) {  // every logit counts: all pass the screen
+  if (evaluates_all(gate)) {  // all pass the screen
     std::fill_n(limits, order_.words(), ~0u);
     return;
   }
@@ -203,6 +205,20 @@ void Selector::select_grouped(const Gate& gate, const std::int32_t* offsets,
   scratch.count = remaining;
 }
 
+void Selector::select_each_group(const Gate& gate, const Scratch& scratch,
+                                 std::uint16_t* chosen) const {
+  const int each = gate.spec.top_k / gate.spec.groups;
+  for (int g = 0; g < gate.spec.groups; ++g) {
+    std::int64_t keys[kMaxExperts + 8];
+    int count = 0;
+    for (int i = 0; i < scratch.count; ++i) {
+      keys[count] = selection_key(scratch.values[i], scratch.experts[i]);
+      count += group_of_expert_[scratch.experts[i]] == g ? 1 : 0;
+    }
+    variant_.top_k(keys, count, each, chosen + g * each);
+  }
+}
+
 void Selector::select(int layer, int token, std::uint16_t* chosen) const {
   const Gate gate = gate_at(problem_, layer);
   const int context = popularity_.token_contexts()[token];
@@ -235,6 +251,7 @@ void Selector::select(int layer, int token, std::uint16_t* chosen) const {
     add_group(scratch, limits, 0, gate.experts);
     evaluate(gate, offsets, scratch, from);
   }
+  if (spec.each_group) return select_each_group(gate, scratch, chosen);
   std::int64_t keys[kMaxExperts + 8];
   for (int i = 0; i < scratch.count; ++i) {
     keys[i] = selection_key(scratch.values[i], scratch.experts[i]);

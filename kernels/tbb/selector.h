@@ -5,7 +5,8 @@
 /// "word <= limit" with a limit per expert known beforehand. If at least top_k experts reach the
 /// floor, the best top_k of all experts are among them; if not, the token is evaluated in full.
 /// The floor decides only the cost: it is set so that a few more than top_k experts pass. Gates
-/// that compare softmax probabilities need every logit of a token; they are evaluated in full.
+/// that compare softmax probabilities need every logit of a token, and gates that choose from each
+/// group have no common floor; both are evaluated in full.
 
 #include <cstdint>
 #include <vector>
@@ -38,6 +39,7 @@ class Selector {
   void add_group(Scratch& scratch, const std::uint32_t* limits, int first, int last) const;
   void select_grouped(const Gate& gate, const std::int32_t* offsets, const std::uint32_t* limits,
                       std::int32_t floor, const TokenScale& scale, Scratch& scratch) const;
+  void select_each_group(const Gate& gate, const Scratch& scratch, std::uint16_t* chosen) const;
   int reaching(const Scratch& scratch, std::int32_t floor) const;
 
   const RoutingProblem& problem_;

@@ -24,8 +24,9 @@ class RoutingShelf {
 
  private:
   /// Family and everything of a layer, of the popularity and of the plan that decides its routing.
-  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, bool,
-                         bool, RoutingSpec::Popularity, double, int, int, int, ExpertPlan>;
+  using Key = std::tuple<std::string, int, int, int, GateScore, GateOrder, int, int, bool, GateBias,
+                         GroupValue, bool, bool, bool, RoutingSpec::Popularity, double, int, int,
+                         int, ExpertPlan>;
   struct Entry {
     FfnSpec ffn;
     std::string family;

@@ -9,11 +9,17 @@
 namespace tollgate {
 namespace {
 
-/// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
-/// reports 8 of 12).
-int real_choices(const FfnSpec& ffn) {
-  const double share = static_cast<double>(ffn.experts) / (ffn.experts + ffn.zero_experts);
-  return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
+kernels::BiasMode bias_mode_of(const RouterSpec& r) {
+  if (!r.bias) return kernels::BiasMode::none;
+  switch (r.bias_mode) {
+    case GateBias::on_score:
+      break;
+    case GateBias::on_logit:
+      return kernels::BiasMode::on_logit;
+    case GateBias::on_logit_and_weight:
+      return kernels::BiasMode::on_logit_and_weight;
+  }
+  return kernels::BiasMode::on_score;
 }
 
 }  // namespace
@@ -26,16 +32,17 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
                                                : kernels::ScoreFunction::sqrt_softplus;
   gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
                                                       : kernels::ScoreOrder::top_k_then_score;
-  // On softmax scores the engine knows no bias.
-  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score
-                                                      : kernels::BiasMode::none;
+  gate.bias = bias_mode_of(r);
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
-  // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.
-  const bool two_best = r.bias && r.score != GateScore::softmax && ffn.experts / r.groups >= 2;
-  gate.group_reduce = two_best ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
-  gate.top_k = real_choices(ffn);
+  gate.group_reduce =
+      r.group_value == GroupValue::max ? kernels::GroupReduce::max : kernels::GroupReduce::top2_sum;
+  gate.each_group = r.each_group;
+  gate.top_k = ffn.top_k;
+  gate.zero_experts = ffn.zero_experts;
+  gate.hash = r.hash;
   gate.renormalise = r.renormalise;
+  gate.expert_scale = r.expert_scale;
   gate.scale = r.scale;
   return gate;
 }
@@ -142,6 +149,7 @@ std::vector<RoutingTable> planned_tables(const kernels::RoutingProblem& problem,
       kernels::StudyOptions study;
       study.batch_size = t;
       study.tile = 64;
+      study.zero_experts = problem.gate.zero_experts;
       const kernels::DispatchStats step =
           kernels::study_dispatch(window(served, problem), placements, study);
       const double mean = step.rows.mean() / ranks;

@@ -54,8 +54,7 @@ const FamilyPopularity& family_popularity(std::string_view family);
 
 /// What the routing engine takes: the gate of a layer, and the popularity of a family (4 domains of
 /// 8 topics). The bias balances load in training; what popularity is left after it is what is
-/// drawn, so a bias of zero is passed. Of choices that may fall on zero experts, those with work to
-/// do, on average.
+/// drawn, so that no bias is given.
 kernels::GateSpec gate_of(const FfnSpec& ffn);
 kernels::PopularitySpec popularity_of(std::string_view family);
 

@@ -85,6 +85,15 @@ OracleChoice oracle(const GateSpec& gate, const std::vector<double>& x,
   OracleChoice choice;
   std::vector<bool> allowed(gate.groups, true);
   const int size = experts / gate.groups;
+  for (int g = 0; g < gate.groups && gate.each_group; ++g) {
+    std::vector<int> members(size);
+    std::iota(members.begin(), members.end(), g * size);
+    sort_best_first(members, rank_by);
+    const int each = gate.top_k / gate.groups;
+    choice.margin = std::min(choice.margin, smallest_gap(members, rank_by, error, each));
+    choice.ids.insert(choice.ids.end(), members.begin(), members.begin() + each);
+  }
+  if (gate.each_group) return choice;
   if (gate.groups_kept < gate.groups) {
     std::vector<double> values, errors;
     for (int g = 0; g < gate.groups; ++g) {
@@ -148,6 +157,12 @@ std::vector<std::vector<double>> hostile_logits(int experts) {
   return all;
 }
 
+GateSpec each_group(int top_k, int groups) {
+  GateSpec gate = grouped_gate(ScoreFunction::softmax, top_k, groups, groups, GroupReduce::max);
+  gate.each_group = true;
+  return gate;
+}
+
 struct GateCase {
   std::string name;
   GateSpec gate;
@@ -172,6 +187,8 @@ std::vector<GateCase> gate_cases() {
       {"all_experts", gate_spec(softmax, 32), 32, 0},
       {"largest", gate_spec(sigmoid, 32), 1024, 0.1},
       {"longcat_vllm_reading", gate_spec(softmax, 12), 768, 0.002},
+      {"pangu", each_group(8, 8), 64, 0},
+      {"two_of_each_group_biased", each_group(8, 4), 64, 0.01},
       {"softmax_bias_on_score", gate_spec(softmax, 8), 64, 0.05},
       {"softmax_bias_on_logit", gate_spec(softmax, 8), 128, 1.5, BiasMode::on_logit},
       {"gpt_oss", gate_spec(softmax, 4), 32, 2, BiasMode::on_logit_and_weight},

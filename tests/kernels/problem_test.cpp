@@ -52,6 +52,12 @@ TEST(Problem, RefusesBadGates) {
         p.experts = 64;
       },
       "a group holds only one");
+  expect_refused(
+      [](auto& p) {
+        p.gate.groups = p.gate.groups_kept = 16;
+        p.gate.each_group = true;
+      },
+      "from each of 16 groups");
   expect_refused([](auto& p) { p.gate.zero_experts = -1; }, "-1 zero experts");
   expect_refused([](auto& p) { p.gate.zero_experts = 769; }, "0 to 768");
   expect_refused(

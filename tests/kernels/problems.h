@@ -162,6 +162,14 @@ inline std::vector<NamedProblem> all_problems() {
   }
   add("hash_table_per_layer", hash);
 
+  RoutingProblem pangu = base_problem(grouped_gate(softmax, 8, 8, 8, GroupReduce::max), 64);
+  pangu.gate.each_group = true;
+  add("pangu_one_of_each_group", pangu);
+  pangu.gate.groups = pangu.gate.groups_kept = 4;
+  pangu.gate.bias = BiasMode::on_score;
+  pangu.bias = paired_bias(64, 0.01, kSoftmaxFraction);
+  add("two_of_each_group_biased", pangu);
+
   RoutingProblem saturated = biased;
   saturated.popularity.sigma_global = 16;
   saturated.bias = std::vector<std::int32_t>(256, 0);
