@@ -73,7 +73,7 @@ struct ExpertPlan {
 /// Runs the routing engine for a layer kind at every number of ranks asked for: one table each, for
 /// batches of 1 to spec.tokens tokens in powers of two. `tokens_per_sequence` neighbours come from
 /// one request and share its domain and topic: 1 for decode, a prompt's length for prefill.
-/// Hash-routed layers are uniform by construction.
+/// Hash-routed layers take experts by token id, whatever the popularity.
 std::vector<RoutingTable> make_routing_tables(const FfnSpec& ffn, std::string_view family,
                                               const RoutingSpec& spec, std::uint64_t seed,
                                               const std::vector<int>& ranks,
