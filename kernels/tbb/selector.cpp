@@ -41,6 +41,9 @@ Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
       order_(problem.choices()),
       variant_(screen_variants().front()),
       scaled_(needs_token_scale(gate_at(problem, 0))) {
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    gates_.push_back(gate_at(problem, layer));
+  }
   const int experts = problem.choices();
   for (int e = 0; e < experts; ++e) {
     index_of_expert_.push_back(static_cast<std::uint16_t>(order_.index(e)));
@@ -66,7 +69,7 @@ Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
 }
 
 void Selector::prepare(int layer, int context) {
-  const Gate gate = gate_at(problem_, layer);
+  const Gate& gate = gates_[layer];
   const std::int32_t* offsets = popularity_.logits(layer, context);
   const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
   const int experts = gate.experts;
@@ -106,6 +109,13 @@ void Selector::prepare(int layer, int context) {
 void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& scratch,
                         int from) const {
   const GumbelTables& tables = gumbel_tables();
+  if (gate.bias == nullptr) {
+    for (int i = from; i < scratch.count; ++i) {
+      const int e = scratch.experts[i];
+      scratch.values[i] = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
+    }
+    return;
+  }
   for (int i = from; i < scratch.count; ++i) {
     const int e = scratch.experts[i];
     const std::int32_t logit = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
@@ -220,7 +230,7 @@ void Selector::select_each_group(const Gate& gate, const Scratch& scratch,
 }
 
 void Selector::select(int layer, int token, std::uint16_t* chosen) const {
-  const Gate gate = gate_at(problem_, layer);
+  const Gate& gate = gates_[layer];
   const int context = popularity_.token_contexts()[token];
   const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
   const std::int32_t* offsets = popularity_.logits(layer, context);

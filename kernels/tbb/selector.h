@@ -44,6 +44,7 @@ class Selector {
 
   const RoutingProblem& problem_;
   const Popularity& popularity_;
+  std::vector<Gate> gates_;  ///< [layer]
   ScreenOrder order_;
   ScreenVariant variant_;
   bool scaled_;  ///< softmax probabilities are compared: no screening
