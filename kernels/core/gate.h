@@ -41,6 +41,12 @@ TOLLGATE_HD inline bool needs_token_scale(const Gate& gate) {
          (spec.bias == BiasMode::none || spec.bias == BiasMode::on_score);
 }
 
+/// Whether backends evaluate every expert before they choose: softmax probabilities are compared,
+/// or each group has a choice of its own. The others need no more than the largest logits.
+TOLLGATE_HD inline bool evaluates_all(const Gate& gate) {
+  return needs_token_scale(gate) || gate.spec.each_group;
+}
+
 /// x + b, both with 20 fraction bits; saturates above the least int32, which stands for "absent".
 TOLLGATE_HD inline std::int32_t biased_logit(std::int32_t logit, std::int32_t bias) {
   const std::int64_t sum = static_cast<std::int64_t>(logit) + bias;

@@ -50,7 +50,7 @@ struct Prepared {
     device.gate = problem.gate;
     device.experts = problem.experts;
     device.choices = problem.choices();
-    device.scaled = needs_token_scale(gate_at(problem, 0));
+    device.evaluates_all = evaluates_all(gate_at(problem, 0));
     device.layers = problem.layers;
     device.tokens = problem.tokens;
     device.seed = problem.seed;

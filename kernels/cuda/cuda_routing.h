@@ -23,7 +23,7 @@ struct CudaProblem {
   const std::int32_t* popularity;       ///< [layer][context][choice]
   const std::uint16_t* token_contexts;  ///< [token]
   const std::int32_t* bias;             ///< [layer][choice] or null
-  bool scaled;                          ///< the choice compares softmax probabilities
+  bool evaluates_all;                   ///< see `evaluates_all` in core/gate.h
   const std::uint32_t* token_ids;       ///< [token], or null if no hash routing
   const std::uint16_t* hash_table;      ///< as in HashSpec, or null
   long long hash_entries;

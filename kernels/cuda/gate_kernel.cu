@@ -29,9 +29,8 @@ struct WarpSum {
   }
 };
 
-/// One warp per token, striding over all layers' tokens. `Scaled`: the gate compares softmax
-/// probabilities.
-template <bool Scaled, int Slots>
+/// One warp per token, striding over all layers' tokens. `All`: the gate `evaluates_all`.
+template <bool All, int Slots>
 __global__ void __launch_bounds__(kThreads) gate_kernel(CudaProblem p, std::uint16_t* ids) {
   __shared__ GumbelTables tables;
   const auto* from = reinterpret_cast<const std::uint32_t*>(p.gumbel);
@@ -53,12 +52,12 @@ __global__ void __launch_bounds__(kThreads) gate_kernel(CudaProblem p, std::uint
         p.bias == nullptr ? nullptr : p.bias + static_cast<long long>(layer) * p.choices;
     const Gate gate{p.gate, p.choices, bias, p.scores};
     std::int32_t values[Slots];
-    lane_values<Scaled>(gate, tables, p.popularity + table * p.choices, p.seed, p.stream, layer,
-                        token, lane, values);
+    lane_values<All>(gate, tables, p.popularity + table * p.choices, p.seed, p.stream, layer, token,
+                     lane, values);
     std::uint16_t* chosen = ids + row * p.gate.top_k;
     TokenScale scale;
-    if constexpr (Scaled) scale = lane_scale(gate, lane, values, WarpMax{}, WarpSum{});
-    lane_choose(gate, lane, values, scale, WarpMax{}, [&](int n, int expert) {
+    if constexpr (All) scale = lane_scale(gate, lane, values, WarpMax{}, WarpSum{});
+    lane_choose<All>(gate, lane, values, scale, WarpMax{}, [&](int n, int expert) {
       if (lane == 0) chosen[n] = static_cast<std::uint16_t>(expert);
     });
   }
@@ -74,16 +73,16 @@ __global__ void __launch_bounds__(kThreads) hash_kernel(CudaProblem p, std::uint
   }
 }
 
-template <bool Scaled>
+template <bool All>
 void launch_gate_kernel(const CudaProblem& device, int blocks, std::uint16_t* ids) {
   if (device.choices <= 128) {
-    gate_kernel<Scaled, 4><<<blocks, kThreads>>>(device, ids);
+    gate_kernel<All, 4><<<blocks, kThreads>>>(device, ids);
   } else if (device.choices <= 256) {
-    gate_kernel<Scaled, 8><<<blocks, kThreads>>>(device, ids);
+    gate_kernel<All, 8><<<blocks, kThreads>>>(device, ids);
   } else if (device.choices <= 512) {
-    gate_kernel<Scaled, 16><<<blocks, kThreads>>>(device, ids);
+    gate_kernel<All, 16><<<blocks, kThreads>>>(device, ids);
   } else {
-    gate_kernel<Scaled, 32><<<blocks, kThreads>>>(device, ids);
+    gate_kernel<All, 32><<<blocks, kThreads>>>(device, ids);
   }
   TOLLGATE_CUDA_CHECK(cudaGetLastError());
 }
@@ -103,7 +102,7 @@ void launch_gate(const CudaProblem& device, std::uint16_t* ids) {
   const long long per_block = kThreads / kLanes;
   const int blocks =
       static_cast<int>(std::min<long long>((rows + per_block - 1) / per_block, 8192));
-  if (device.scaled) {
+  if (device.evaluates_all) {
     launch_gate_kernel<true>(device, blocks, ids);
   } else {
     launch_gate_kernel<false>(device, blocks, ids);

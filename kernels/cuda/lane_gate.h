@@ -25,9 +25,9 @@ TOLLGATE_HD constexpr int lane_expert(int lane, int slot) {
   return 4 * (lane + kLanes * (slot / 4)) + slot % 4;
 }
 
-/// Fills a lane's ranked values for one token, or its logits if `Scaled`; `Slots` is 4 times the
-/// draw blocks per lane.
-template <bool Scaled, int Slots>
+/// Fills a lane's ranked values for one token, or its logits if `All` (the gate `evaluates_all`);
+/// `Slots` is 4 times the draw blocks per lane.
+template <bool All, int Slots>
 TOLLGATE_HD inline void lane_values(const Gate& gate, const GumbelTables& tables,
                                     const std::int32_t* offsets, std::uint64_t seed,
                                     std::uint32_t stream, int layer, int token, int lane,
@@ -44,7 +44,7 @@ TOLLGATE_HD inline void lane_values(const Gate& gate, const GumbelTables& tables
         continue;
       }
       const std::int32_t logit = offsets[e] + gumbel(tables, words.w[j]);
-      if constexpr (Scaled) {
+      if constexpr (All) {
         values[4 * i + j] = logit;
       } else {
         values[4 * i + j] = ranked_value(gate, e, logit);
@@ -53,7 +53,7 @@ TOLLGATE_HD inline void lane_values(const Gate& gate, const GumbelTables& tables
   }
 }
 
-/// Turns a lane's logits into ranked values for a gate that compares softmax probabilities.
+/// Turns a lane's logits into ranked values for a gate that `evaluates_all`.
 ///   warp_max(key), warp_sum(value)  the largest key and the sum over the 32 lanes, to all of them
 template <int Slots, typename WarpMax, typename WarpSum>
 TOLLGATE_HD inline TokenScale lane_scale(const Gate& gate, int lane, std::int32_t (&values)[Slots],
@@ -100,8 +100,8 @@ TOLLGATE_HD inline std::int32_t value_of_key(std::int64_t key) {
 /// Chooses top_k experts; every lane calls this with its own values and gets the same result.
 ///   warp_max(key)  returns the largest key over the 32 lanes, to all of them
 ///   emit(n, e)     is told the n-th best expert
-/// `scale` is what `lane_scale` returned, if the gate needs it.
-template <int Slots, typename WarpMax, typename Emit>
+/// `scale` is what `lane_scale` returned if `All`, the gate `evaluates_all`.
+template <bool All, int Slots, typename WarpMax, typename Emit>
 TOLLGATE_HD inline void lane_choose(const Gate& gate, int lane, std::int32_t (&values)[Slots],
                                     const TokenScale& scale, WarpMax warp_max, Emit emit) {
   const GateSpec& spec = gate.spec;
@@ -125,18 +125,20 @@ TOLLGATE_HD inline void lane_choose(const Gate& gate, int lane, std::int32_t (&v
       if (e < gate.experts && ((kept >> (e / group_size)) & 1) == 0) values[s] = kAbsent;
     }
   }
-  if (spec.each_group) {
-    const int group_size = gate.experts / spec.groups;
-    const int each = spec.top_k / spec.groups;
-    for (int g = 0; g < spec.groups; ++g) {
-      std::int64_t last_of_group = INT64_MAX;
-      for (int n = 0; n < each; ++n) {
-        last_of_group =
-            warp_max(lane_best(lane, values, g * group_size, (g + 1) * group_size, last_of_group));
-        emit(g * each + n, expert_of_key(last_of_group));
+  if constexpr (All) {
+    if (spec.each_group) {
+      const int group_size = gate.experts / spec.groups;
+      const int each = spec.top_k / spec.groups;
+      for (int g = 0; g < spec.groups; ++g) {
+        std::int64_t last_of_group = INT64_MAX;
+        for (int n = 0; n < each; ++n) {
+          last_of_group = warp_max(
+              lane_best(lane, values, g * group_size, (g + 1) * group_size, last_of_group));
+          emit(g * each + n, expert_of_key(last_of_group));
+        }
       }
+      return;
     }
-    return;
   }
   std::int64_t last_chosen = INT64_MAX;
   for (int n = 0; n < spec.top_k; ++n) {

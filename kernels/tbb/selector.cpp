@@ -24,8 +24,6 @@ int wanted_candidates(const GateSpec& gate) {
   return std::max(5 * gate.groups, enough * gate.groups / gate.groups_kept);
 }
 
-bool evaluates_all(const Gate& gate) { return needs_token_scale(gate) || gate.spec.each_group; }
-
 }  // namespace
 
 struct Selector::Scratch {

@@ -55,24 +55,26 @@ std::vector<std::uint16_t> run(const RoutingProblem& problem) {
       const int token = row % problem.tokens;
       const Gate gate = gate_at(problem, layer);
       std::int32_t values[Slots];
-      const auto fill = [&]<bool Scaled>() {
-        lane_values<Scaled>(gate, gumbel_tables(),
-                            popularity.logits(layer, popularity.token_contexts()[token]),
-                            problem.seed, problem.stream, layer, token, lane, values);
+      const auto choose = [&]<bool All>() {
+        lane_values<All>(gate, gumbel_tables(),
+                         popularity.logits(layer, popularity.token_contexts()[token]), problem.seed,
+                         problem.stream, layer, token, lane, values);
+        const auto warp_max = [&](std::int64_t key) { return warp.largest(lane, key); };
+        TokenScale scale;
+        if constexpr (All) {
+          scale = lane_scale(gate, lane, values, warp_max,
+                             [&](std::uint64_t value) { return warp.sum(lane, value); });
+        }
+        lane_choose<All>(gate, lane, values, scale, warp_max, [&](int n, int expert) {
+          if (lane == 0)
+            ids[static_cast<std::size_t>(row) * k + n] = static_cast<std::uint16_t>(expert);
+        });
       };
-      const auto warp_max = [&](std::int64_t key) { return warp.largest(lane, key); };
-      TokenScale scale;
-      if (needs_token_scale(gate)) {
-        fill.template operator()<true>();
-        scale = lane_scale(gate, lane, values, warp_max,
-                           [&](std::uint64_t value) { return warp.sum(lane, value); });
+      if (evaluates_all(gate)) {
+        choose.template operator()<true>();
       } else {
-        fill.template operator()<false>();
+        choose.template operator()<false>();
       }
-      lane_choose(gate, lane, values, scale, warp_max, [&](int n, int expert) {
-        if (lane == 0)
-          ids[static_cast<std::size_t>(row) * k + n] = static_cast<std::uint16_t>(expert);
-      });
     }
   };
   std::vector<std::jthread> lanes;
