@@ -18,6 +18,8 @@ struct Shape {
   int groups;
   int groups_kept;
   ScoreFunction score;
+  int zero_experts = 0;
+  bool biased = false;  ///< on the score; with softmax, every logit is evaluated
 };
 
 constexpr Shape kShapes[] = {
@@ -28,6 +30,8 @@ constexpr Shape kShapes[] = {
     {"sqrt_softplus_384_6", 384, 6, 1, 1, ScoreFunction::sqrt_softplus},
     {"softmax_512_10", 512, 10, 1, 1, ScoreFunction::softmax},
     {"sigmoid_896_16", 896, 16, 1, 1, ScoreFunction::sigmoid},
+    {"longcat_512_256_12", 512, 12, 1, 1, ScoreFunction::softmax, 256},
+    {"longcat_biased", 512, 12, 1, 1, ScoreFunction::softmax, 256, true},
 };
 
 RoutingProblem make_problem(const Shape& shape, int layers, int tokens) {
@@ -38,6 +42,11 @@ RoutingProblem make_problem(const Shape& shape, int layers, int tokens) {
   problem.gate.groups_kept = shape.groups_kept;
   problem.gate.group_reduce = GroupReduce::top2_sum;
   problem.experts = shape.experts;
+  problem.gate.zero_experts = shape.zero_experts;
+  if (shape.biased) {
+    problem.gate.bias = BiasMode::on_score;
+    problem.bias.assign(problem.choices(), 0);
+  }
   problem.popularity = {0.3, 0.6, 0.2, 4, 8, 1};
   problem.seed = 1;
   problem.layers = layers;
@@ -87,7 +96,7 @@ void select_variant(benchmark::State& state, const Shape& shape, const ScreenVar
 
 /// The random numbers alone: the limit of a selection that draws one word per expert.
 void draw_noise(benchmark::State& state, const Shape& shape, const ScreenVariant& variant) {
-  const ScreenOrder order(shape.experts);
+  const ScreenOrder order(shape.experts + shape.zero_experts);
   alignas(64) std::uint32_t limits[kMaxExperts] = {}, words[kMaxExperts];
   std::uint16_t candidates[kMaxExperts + 16];
   std::uint32_t token = 0;

@@ -15,7 +15,9 @@ double mean(std::int64_t sum, std::int64_t samples) {
 }  // namespace
 
 double RankStats::mean_busiest_load() const { return mean(busiest_load_sum, samples); }
-double RankStats::mean_imbalance() const { return mean_busiest_load() / mean_rank_load; }
+double RankStats::mean_imbalance() const {
+  return mean_rank_load > 0 ? mean_busiest_load() / mean_rank_load : 1.0;
+}
 double RankStats::mean_busiest_distinct() const { return mean(busiest_distinct_sum, samples); }
 double RankStats::mean_max_distinct() const { return mean(max_distinct_sum, samples); }
 double RankStats::mean_padded_rows_64() const { return mean(padded_rows_64_sum, samples); }
@@ -37,7 +39,7 @@ std::int32_t RankStats::busiest_load_percentile(double p) const {
 
 double BatchStats::mean_hottest_expert() const { return mean(hottest_expert_sum, samples); }
 double BatchStats::mean_expert_imbalance() const {
-  return mean_hottest_expert() / mean_expert_load;
+  return mean_expert_load > 0 ? mean_hottest_expert() / mean_expert_load : 1.0;
 }
 double BatchStats::mean_distinct_experts() const { return mean(distinct_experts_sum, samples); }
 
@@ -65,6 +67,12 @@ const TrafficStats& RoutingStats::traffic_to(int rank_count) const {
   }
   throw std::out_of_range("No routing traffic was taken for " + std::to_string(rank_count) +
                           " ranks.");
+}
+
+double RoutingStats::mean_real_choices() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t n : expert_tokens) sum += n;
+  return mean(sum, static_cast<std::int64_t>(layers) * tokens);
 }
 
 }  // namespace tollgate::kernels

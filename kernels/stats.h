@@ -7,12 +7,13 @@
 namespace tollgate::kernels {
 
 /// Load of expert-parallel ranks over the windows of one length, for one number of ranks.
-/// An assignment is one (token, chosen expert) pair; a token has top_k of them. The busiest rank of
-/// a window is the one with most assignments, the lowest id among equals.
+/// An assignment is one (token, chosen expert) pair; a token has top_k of them, less what fell on
+/// zero experts, which appear in no statistic. The busiest rank of a window is the one with most
+/// assignments, the lowest id among equals.
 struct RankStats {
   int ranks = 0;
   std::int64_t samples = 0;                ///< windows, over all layers
-  double mean_rank_load = 0.0;             ///< batch_size * top_k / ranks, the balanced load
+  double mean_rank_load = 0.0;             ///< mean assignments of a window / ranks: balanced load
   std::int64_t busiest_load_sum = 0;       ///< assignments on the busiest rank
   std::int64_t busiest_load_max = 0;       ///< largest over the samples
   std::int64_t busiest_distinct_sum = 0;   ///< distinct experts on the busiest rank
@@ -39,7 +40,8 @@ struct RankStats {
 struct BatchStats {
   int batch_size = 0;
   std::int64_t samples = 0;               ///< windows, over all layers
-  double mean_expert_load = 0.0;          ///< batch_size * top_k / experts
+  std::int64_t assignments_sum = 0;       ///< samples * batch_size * top_k less zero experts
+  double mean_expert_load = 0.0;          ///< mean assignments of a window / experts
   std::int64_t hottest_expert_sum = 0;    ///< tokens on the fullest expert
   std::int64_t hottest_expert_max = 0;    ///< largest over the samples
   std::int64_t distinct_experts_sum = 0;  ///< experts with at least one token
@@ -56,7 +58,7 @@ struct BatchStats {
 struct TrafficStats {
   int ranks = 0;
   std::int64_t tokens = 0;                 ///< over all layers
-  std::int64_t destination_ranks_sum = 0;  ///< distinct ranks among a token's top_k experts
+  std::int64_t destination_ranks_sum = 0;  ///< distinct ranks among a token's chosen experts
 
   double mean_destination_ranks() const;
 
@@ -77,6 +79,9 @@ struct RoutingStats {
   const BatchStats& batch(int batch_size) const;
   const RankStats& ranks(int batch_size, int rank_count) const;
   const TrafficStats& traffic_to(int rank_count) const;
+
+  /// Experts with weights that a token chooses, on average: top_k, or less with zero experts.
+  double mean_real_choices() const;
 
   bool operator==(const RoutingStats&) const = default;
 };

@@ -33,11 +33,13 @@ RouteAnswer study_route(const RouteQuestion& q, const kernels::RoutingBackend& b
         loads.batch_size = tokens;
         loads.choice = q.choice;
         loads.most_steps = most_steps;
+        loads.zero_experts = window.zero_experts;
         kernels::StudyOptions traffic;
         traffic.batch_size = tokens;
         traffic.choice = q.choice;
         traffic.mode = q.mode();
         traffic.most_steps = most_steps;
+        traffic.zero_experts = window.zero_experts;
         const auto look = [&](const std::vector<kernels::Placement>& under) {
           return kernels::count_step_loads(window.selections(), under, loads);
         };

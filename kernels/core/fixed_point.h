@@ -12,6 +12,8 @@ inline constexpr int kLogitFraction = 20;
 /// Scores (sigmoid, sqrt-softplus) and biases: int32 with 25 fraction bits, range +-64. One unit is
 /// half the float32 spacing just below 1.
 inline constexpr int kScoreFraction = 25;
+/// Softmax probabilities and biases on them: int32 with 30 fraction bits, range +-2.
+inline constexpr int kSoftmaxFraction = 30;
 
 /// Nearest fixed-point value, halves away from zero. The caller keeps it in range.
 TOLLGATE_HD constexpr std::int32_t to_fixed(double value, int fraction) {

@@ -75,6 +75,16 @@ constexpr ScoreTables make_score_tables() {
     tables.sigmoid[i] = static_cast<std::int32_t>(e / (1 + e) * unit);
     tables.sqrt_softplus[i] = static_cast<std::int32_t>(square_root(log_one_plus(e)) * unit);
   }
+  for (int i = 0; i <= 256; ++i) {
+    const double x = -kLn2 * i / 256.0;
+    double sum = 1;
+    double term = 1;
+    for (int n = 1; n < 24; ++n) {
+      term = term * x / n;
+      sum = sum + term;
+    }
+    tables.exp2[i] = static_cast<std::uint32_t>(sum * 2147483648.0 + 0.5);
+  }
   return tables;
 }
 

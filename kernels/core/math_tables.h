@@ -13,10 +13,11 @@ struct GumbelTables {
   std::uint32_t log_h[257];  ///< ln(-ln(1 - w) / w) at w = i / 512, zero at w = 0
 };
 
-/// Scores at x = -32 + i / 64; 25 fraction bits.
+/// Scores at x = -32 + i / 64; 25 fraction bits. And 2^(-i / 256) with 31, for softmax.
 struct ScoreTables {
   std::int32_t sigmoid[4097];
   std::int32_t sqrt_softplus[4097];
+  std::uint32_t exp2[257];
 };
 
 /// x with Q(x) = (1 + i / 32) * 2^(octave - 33) at index octave * 32 + i, Q the upper tail of the

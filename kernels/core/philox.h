@@ -20,6 +20,8 @@ enum class Purpose : std::uint32_t {
   topic_popularity = 3,
   sequence = 4,
   pilot = 5,
+  token_id = 6,
+  hash_table = 7,
 };
 
 /// Second counter word: the purpose above a block index below 2^24.

@@ -14,12 +14,12 @@ void add_normals(const RoutingProblem& problem, Purpose purpose, double sigma, i
                  std::int64_t* sums) {
   const std::int64_t factor = to_fixed(sigma, kSigmaFraction);
   if (factor == 0) return;
-  for (int e = 0; e < problem.experts; e += 4) {
+  for (int e = 0; e < problem.choices(); e += 4) {
     // Popularity belongs to the model: the stream word stays zero.
     const Words4 words = philox4x32(static_cast<std::uint32_t>(item),
                                     draw_block(purpose, static_cast<std::uint32_t>(e / 4)),
                                     static_cast<std::uint32_t>(layer), 0, problem.seed);
-    for (int j = 0; j < 4 && e + j < problem.experts; ++j) {
+    for (int j = 0; j < 4 && e + j < problem.choices(); ++j) {
       sums[e + j] += factor * normal(normal_table(), words.w[j]);
     }
   }
@@ -28,7 +28,8 @@ void add_normals(const RoutingProblem& problem, Purpose purpose, double sigma, i
 }  // namespace
 
 Popularity::Popularity(const RoutingProblem& problem)
-    : experts_(problem.experts), contexts_(problem.popularity.domains * problem.popularity.topics) {
+    : experts_(problem.choices()),
+      contexts_(problem.popularity.domains * problem.popularity.topics) {
   const PopularitySpec& spec = problem.popularity;
   offsets_.resize(static_cast<std::size_t>(problem.layers) * contexts_ * experts_);
   std::vector<std::int64_t> global(experts_), domain(experts_), topic(experts_);

@@ -16,7 +16,7 @@ class Popularity {
 
   int contexts() const { return contexts_; }
 
-  /// `experts` logits.
+  /// `problem.choices()` logits.
   const std::int32_t* logits(int layer, int context) const {
     return offsets_.data() + (static_cast<std::size_t>(layer) * contexts_ + context) * experts_;
   }

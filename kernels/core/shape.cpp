@@ -28,4 +28,30 @@ RoutingStats empty_stats(const RoutingProblem& problem) {
   return stats;
 }
 
+void finish_stats(RoutingStats& stats) {
+  for (BatchStats& batch : stats.batches) {
+    const double assignments =
+        static_cast<double>(batch.assignments_sum) / static_cast<double>(batch.samples);
+    batch.mean_expert_load = assignments / stats.experts;
+    for (RankStats& rank : batch.ranks) rank.mean_rank_load = assignments / rank.ranks;
+  }
+}
+
+std::vector<std::uint16_t> with_shared_slots(const RoutingProblem& problem,
+                                             std::vector<std::uint16_t> choices) {
+  const GateSpec& gate = problem.gate;
+  if (gate.shared_slots == 0) return choices;
+  const std::size_t rows = choices.size() / gate.top_k;
+  std::vector<std::uint16_t> all;
+  all.reserve(rows * gate.slots());
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto begin = choices.begin() + static_cast<std::ptrdiff_t>(row * gate.top_k);
+    all.insert(all.end(), begin, begin + gate.top_k);
+    for (int j = 0; j < gate.shared_slots; ++j) {
+      all.push_back(static_cast<std::uint16_t>(problem.choices() + j));
+    }
+  }
+  return all;
+}
+
 }  // namespace tollgate::kernels

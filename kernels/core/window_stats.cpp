@@ -6,6 +6,7 @@ namespace tollgate::kernels {
 
 void add_record(const WindowRecord& window, const RankRecord* ranks, BatchStats& sums) {
   sums.samples += 1;
+  sums.assignments_sum += window.assignments;
   sums.hottest_expert_sum += window.hottest_expert;
   sums.hottest_expert_max = std::max<std::int64_t>(sums.hottest_expert_max, window.hottest_expert);
   sums.distinct_experts_sum += window.distinct_experts;
@@ -23,6 +24,7 @@ void add_record(const WindowRecord& window, const RankRecord* ranks, BatchStats&
 
 void add_sums(const BatchStats& part, BatchStats& sums) {
   sums.samples += part.samples;
+  sums.assignments_sum += part.assignments_sum;
   sums.hottest_expert_sum += part.hottest_expert_sum;
   sums.hottest_expert_max = std::max(sums.hottest_expert_max, part.hottest_expert_max);
   sums.distinct_experts_sum += part.distinct_experts_sum;

@@ -7,10 +7,12 @@
 
 namespace tollgate::kernels {
 
-/// One window: tokens on its fullest expert, and experts with at least one token.
+/// One window: tokens on its fullest expert, experts with at least one token, and assignments, all
+/// without zero experts.
 struct WindowRecord {
   std::int32_t hottest_expert;
   std::int32_t distinct_experts;
+  std::int32_t assignments;
 };
 
 /// One window and one rank count; see RankStats.

@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::uint16_t* layer_ids = ids + static_cast<long long>(blockIdx.y) * p.tokens * k;
   for (long long i = static_cast<long long>(first) * k + threadIdx.x;
        i < static_cast<long long>(last) * k; i += kThreads) {
-    atomicAdd(&tokens_of[layer_ids[i]], 1);
+    if (layer_ids[i] < p.experts) atomicAdd(&tokens_of[layer_ids[i]], 1);  // else a zero expert
   }
   __syncthreads();
   for (int e = threadIdx.x; e < p.experts; e += kThreads) {
@@ -45,10 +45,12 @@ __global__ void __launch_bounds__(kThreads)
     for (int token = first + static_cast<int>(threadIdx.x); token < last; token += kThreads) {
       const std::uint16_t* chosen = layer_ids + static_cast<long long>(token) * k;
       for (int i = 0; i < k; ++i) {
+        if (chosen[i] >= p.experts) continue;
         const int rank = rank_of(chosen[i], p.experts, p.rank_counts[r]);
         bool seen = false;
         for (int j = 0; j < i; ++j) {
-          seen = seen || rank_of(chosen[j], p.experts, p.rank_counts[r]) == rank;
+          seen = seen ||
+                 (chosen[j] < p.experts && rank_of(chosen[j], p.experts, p.rank_counts[r]) == rank);
         }
         distinct += seen ? 0 : 1;
       }
@@ -69,7 +71,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ int tokens_of[kMaxExperts];
   __shared__ int load[kMaxExperts], distinct[kMaxExperts], rows64[kMaxExperts],
       rows128[kMaxExperts];
-  __shared__ int hottest, touched, max_distinct;
+  __shared__ int hottest, touched, assignments, max_distinct;
   __shared__ unsigned long long busiest;  // load above, lowest rank wins below
 
   const int k = p.gate.top_k;
@@ -79,22 +81,25 @@ __global__ void __launch_bounds__(kThreads)
     const long long first_token = layer * p.tokens + w % windows_per_layer * batch_size;
     const std::uint16_t* window_ids = ids + first_token * k;
     for (int e = threadIdx.x; e < p.experts; e += kThreads) tokens_of[e] = 0;
-    if (threadIdx.x == 0) hottest = touched = 0;
+    if (threadIdx.x == 0) hottest = touched = assignments = 0;
     __syncthreads();
     for (int i = threadIdx.x; i < batch_size * k; i += kThreads) {
-      atomicAdd(&tokens_of[window_ids[i]], 1);
+      if (window_ids[i] < p.experts) atomicAdd(&tokens_of[window_ids[i]], 1);
     }
     __syncthreads();
     int own_hottest = 0;
     int own_touched = 0;
+    int own_assignments = 0;
     for (int e = threadIdx.x; e < p.experts; e += kThreads) {
       own_hottest = max(own_hottest, tokens_of[e]);
       own_touched += tokens_of[e] > 0 ? 1 : 0;
+      own_assignments += tokens_of[e];
     }
     atomicMax(&hottest, own_hottest);
     atomicAdd(&touched, own_touched);
+    atomicAdd(&assignments, own_assignments);
     __syncthreads();
-    if (threadIdx.x == 0) windows[w] = {hottest, touched};
+    if (threadIdx.x == 0) windows[w] = {hottest, touched, assignments};
 
     for (int r = 0; r < p.rank_count_number; ++r) {
       const int ranks = p.rank_counts[r];

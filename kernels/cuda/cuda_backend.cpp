@@ -1,7 +1,10 @@
 #include "kernels/cuda/cuda_backend.h"
 
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
+#include "kernels/core/hash_routing.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
 #include "kernels/cuda/cuda_routing.h"
@@ -19,26 +22,39 @@ namespace {
 
 /// The tables on the host side, kept alive while the device works.
 struct Prepared {
-  Popularity popularity;
+  std::optional<Popularity> popularity;  ///< unless hash routed
+  std::optional<HashRouting> hash;
   std::vector<std::int32_t> bias;
   CudaProblem device;
 
-  explicit Prepared(const RoutingProblem& problem) : popularity(problem) {
+  explicit Prepared(const RoutingProblem& problem) {
+    device = {};
+    if (problem.gate.hash) {
+      hash.emplace(problem);
+      device.token_ids = hash->token_ids().data();
+      device.hash_table = hash->table();
+      device.hash_entries = static_cast<long long>(problem.hash.table.size());
+      device.hash_layer_stride = hash->layer_stride();
+    } else {
+      popularity.emplace(problem);
+      device.contexts = popularity->contexts();
+      device.popularity = popularity->all_logits().data();
+      device.token_contexts = popularity->token_contexts().data();
+    }
     if (!problem.bias.empty()) {
       for (int layer = 0; layer < problem.layers; ++layer) {
         const std::int32_t* row = gate_at(problem, layer).bias;
-        bias.insert(bias.end(), row, row + problem.experts);
+        bias.insert(bias.end(), row, row + problem.choices());
       }
     }
     device.gate = problem.gate;
     device.experts = problem.experts;
+    device.choices = problem.choices();
+    device.evaluates_all = evaluates_all(gate_at(problem, 0));
     device.layers = problem.layers;
     device.tokens = problem.tokens;
-    device.contexts = popularity.contexts();
     device.seed = problem.seed;
     device.stream = problem.stream;
-    device.popularity = popularity.all_logits().data();
-    device.token_contexts = popularity.token_contexts().data();
     device.bias = bias.empty() ? nullptr : bias.data();
     device.gumbel = &gumbel_tables();
     device.scores = &score_tables();
@@ -68,7 +84,7 @@ std::vector<std::uint16_t> CudaBackend::select(const RoutingProblem& problem) co
   std::vector<std::uint16_t> ids(static_cast<std::size_t>(problem.layers) * problem.tokens *
                                  problem.gate.top_k);
   routing.copy_ids(ids.data());
-  return ids;
+  return with_shared_slots(problem, std::move(ids));
 }
 
 RoutingStats CudaBackend::route(const RoutingProblem& problem) const {
@@ -96,6 +112,7 @@ RoutingStats CudaBackend::route(const RoutingProblem& problem) const {
       }
     }
   }
+  finish_stats(stats);
   return stats;
 }
 

@@ -12,6 +12,8 @@ struct CudaRouting::Impl {
   DeviceArray<std::int32_t> popularity;
   DeviceArray<std::uint16_t> token_contexts;
   DeviceArray<std::int32_t> bias;
+  DeviceArray<std::uint32_t> token_ids;
+  DeviceArray<std::uint16_t> hash_table;
   DeviceArray<GumbelTables> gumbel;
   DeviceArray<ScoreTables> scores;
   DeviceArray<int> rank_counts;
@@ -19,9 +21,13 @@ struct CudaRouting::Impl {
   CudaProblem device;
 
   explicit Impl(const CudaProblem& p)
-      : popularity(p.popularity, static_cast<std::size_t>(p.layers) * p.contexts * p.experts),
-        token_contexts(p.token_contexts, p.tokens),
-        bias(p.bias, p.bias == nullptr ? 0 : static_cast<std::size_t>(p.layers) * p.experts),
+      : popularity(p.popularity, p.token_ids != nullptr
+                                     ? 0
+                                     : static_cast<std::size_t>(p.layers) * p.contexts * p.choices),
+        token_contexts(p.token_contexts, p.token_ids != nullptr ? 0 : p.tokens),
+        bias(p.bias, p.bias == nullptr ? 0 : static_cast<std::size_t>(p.layers) * p.choices),
+        token_ids(p.token_ids, p.token_ids == nullptr ? 0 : p.tokens),
+        hash_table(p.hash_table, p.hash_table == nullptr ? 0 : p.hash_entries),
         gumbel(p.gumbel, 1),
         scores(p.scores, 1),
         rank_counts(p.rank_counts, p.rank_count_number),
@@ -30,6 +36,8 @@ struct CudaRouting::Impl {
     device.popularity = popularity.data();
     device.token_contexts = token_contexts.data();
     device.bias = bias.data();
+    device.token_ids = token_ids.data();
+    device.hash_table = hash_table.data();
     device.gumbel = gumbel.data();
     device.scores = scores.data();
     device.rank_counts = rank_counts.data();
@@ -38,7 +46,11 @@ struct CudaRouting::Impl {
 
 CudaRouting::CudaRouting(const CudaProblem& problem) : impl_(new Impl(problem)) {
   try {
-    launch_gate(impl_->device, impl_->ids.data());
+    if (problem.token_ids != nullptr) {
+      launch_hash(impl_->device, impl_->ids.data());
+    } else {
+      launch_gate(impl_->device, impl_->ids.data());
+    }
     TOLLGATE_CUDA_CHECK(cudaDeviceSynchronize());
   } catch (...) {
     delete impl_;

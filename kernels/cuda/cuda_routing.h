@@ -13,15 +13,21 @@ namespace tollgate::kernels {
 /// Everything the device needs; all pointers are to host memory.
 struct CudaProblem {
   GateSpec gate;
-  int experts;
+  int experts;  ///< with weights
+  int choices;  ///< experts and zero experts
   int layers;
   int tokens;
   int contexts;
   std::uint64_t seed;
   std::uint32_t stream;
-  const std::int32_t* popularity;       ///< [layer][context][expert]
+  const std::int32_t* popularity;       ///< [layer][context][choice]
   const std::uint16_t* token_contexts;  ///< [token]
-  const std::int32_t* bias;             ///< [layer][expert] or null
+  const std::int32_t* bias;             ///< [layer][choice] or null
+  bool evaluates_all;                   ///< see `evaluates_all` in core/gate.h
+  const std::uint32_t* token_ids;       ///< [token], or null if no hash routing
+  const std::uint16_t* hash_table;      ///< as in HashSpec, or null
+  long long hash_entries;
+  long long hash_layer_stride;
   const GumbelTables* gumbel;
   const ScoreTables* scores;
   const int* rank_counts;

@@ -25,8 +25,9 @@ TOLLGATE_HD constexpr int lane_expert(int lane, int slot) {
   return 4 * (lane + kLanes * (slot / 4)) + slot % 4;
 }
 
-/// Fills a lane's ranked values for one token; `Slots` is 4 times the draw blocks per lane.
-template <int Slots>
+/// Fills a lane's ranked values for one token, or its logits if `All` (the gate `evaluates_all`);
+/// `Slots` is 4 times the draw blocks per lane.
+template <bool All, int Slots>
 TOLLGATE_HD inline void lane_values(const Gate& gate, const GumbelTables& tables,
                                     const std::int32_t* offsets, std::uint64_t seed,
                                     std::uint32_t stream, int layer, int token, int lane,
@@ -38,11 +39,43 @@ TOLLGATE_HD inline void lane_values(const Gate& gate, const GumbelTables& tables
     TOLLGATE_UNROLL
     for (int j = 0; j < 4; ++j) {
       const int e = 4 * block + j;
-      values[4 * i + j] = e < gate.experts
-                              ? ranked_value(gate, e, offsets[e] + gumbel(tables, words.w[j]))
-                              : kAbsent;
+      if (e >= gate.experts) {
+        values[4 * i + j] = kAbsent;
+        continue;
+      }
+      const std::int32_t logit = offsets[e] + gumbel(tables, words.w[j]);
+      if constexpr (All) {
+        values[4 * i + j] = logit;
+      } else {
+        values[4 * i + j] = ranked_value(gate, e, logit);
+      }
     }
   }
+}
+
+/// Turns a lane's logits into ranked values for a gate that `evaluates_all`.
+///   warp_max(key), warp_sum(value)  the largest key and the sum over the 32 lanes, to all of them
+template <int Slots, typename WarpMax, typename WarpSum>
+TOLLGATE_HD inline TokenScale lane_scale(const Gate& gate, int lane, std::int32_t (&values)[Slots],
+                                         WarpMax warp_max, WarpSum warp_sum) {
+  std::int32_t largest = kAbsent;
+  TOLLGATE_UNROLL
+  for (int s = 0; s < Slots; ++s) largest = values[s] > largest ? values[s] : largest;
+  largest = static_cast<std::int32_t>(warp_max(std::int64_t{largest}));
+  std::uint64_t sum = 0;
+  TOLLGATE_UNROLL
+  for (int s = 0; s < Slots; ++s) {
+    if (values[s] == kAbsent) continue;
+    sum += fixed_exp(*gate.scores, static_cast<std::int64_t>(values[s]) - largest);
+  }
+  const TokenScale scale = make_token_scale(largest, warp_sum(sum));
+  TOLLGATE_UNROLL
+  for (int s = 0; s < Slots; ++s) {
+    if (values[s] != kAbsent) {
+      values[s] = ranked_value(gate, lane_expert(lane, s), values[s], scale);
+    }
+  }
+  return scale;
 }
 
 /// The largest selection key among a lane's experts in [first, last), or the least int64.
@@ -67,9 +100,10 @@ TOLLGATE_HD inline std::int32_t value_of_key(std::int64_t key) {
 /// Chooses top_k experts; every lane calls this with its own values and gets the same result.
 ///   warp_max(key)  returns the largest key over the 32 lanes, to all of them
 ///   emit(n, e)     is told the n-th best expert
-template <int Slots, typename WarpMax, typename Emit>
+/// `scale` is what `lane_scale` returned if `All`, the gate `evaluates_all`.
+template <bool All, int Slots, typename WarpMax, typename Emit>
 TOLLGATE_HD inline void lane_choose(const Gate& gate, int lane, std::int32_t (&values)[Slots],
-                                    WarpMax warp_max, Emit emit) {
+                                    const TokenScale& scale, WarpMax warp_max, Emit emit) {
   const GateSpec& spec = gate.spec;
   if (spec.groups_kept < spec.groups) {
     const int group_size = gate.experts / spec.groups;
@@ -82,13 +116,28 @@ TOLLGATE_HD inline void lane_choose(const Gate& gate, int lane, std::int32_t (&v
       if (spec.group_reduce == GroupReduce::top2_sum) {
         second = warp_max(lane_best(lane, values, first, last, best));
       }
-      group_values[g] = group_value(gate, value_of_key(best), value_of_key(second));
+      group_values[g] = group_value(gate, value_of_key(best), value_of_key(second), scale);
     }
     const std::uint64_t kept = kept_groups(spec, group_values);
     TOLLGATE_UNROLL
     for (int s = 0; s < Slots; ++s) {
       const int e = lane_expert(lane, s);
       if (e < gate.experts && ((kept >> (e / group_size)) & 1) == 0) values[s] = kAbsent;
+    }
+  }
+  if constexpr (All) {
+    if (spec.each_group) {
+      const int group_size = gate.experts / spec.groups;
+      const int each = spec.top_k / spec.groups;
+      for (int g = 0; g < spec.groups; ++g) {
+        std::int64_t last_of_group = INT64_MAX;
+        for (int n = 0; n < each; ++n) {
+          last_of_group = warp_max(
+              lane_best(lane, values, g * group_size, (g + 1) * group_size, last_of_group));
+          emit(g * each + n, expert_of_key(last_of_group));
+        }
+      }
+      return;
     }
   }
   std::int64_t last_chosen = INT64_MAX;

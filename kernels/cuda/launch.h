@@ -11,6 +11,9 @@ std::string gate_kernel_error();
 /// Writes `ids` [layer][token][slot].
 void launch_gate(const CudaProblem& device, std::uint16_t* ids);
 
+/// The same for a hash-routed gate.
+void launch_hash(const CudaProblem& device, std::uint16_t* ids);
+
 /// Adds to `expert_tokens` [layer][expert] and `destinations` [rank count].
 void launch_token_counts(const CudaProblem& device, const std::uint16_t* ids,
                          unsigned long long* expert_tokens, unsigned long long* destinations);

@@ -10,6 +10,7 @@ namespace tollgate::kernels {
 
 struct RoutedWindow {
   int experts = 0;
+  int zero_experts = 0;  ///< ids from `experts` on: chosen, but without work
   int layers = 1;
   int tokens = 0;  ///< per layer
   int top_k = 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "kernels/core/hash_routing.h"
 #include "kernels/core/noise.h"
 #include "kernels/core/noise_words.h"
 #include "kernels/core/popularity.h"
@@ -15,9 +16,12 @@ namespace {
 using Ids = std::vector<std::uint16_t>;
 
 void add_window(const RoutingProblem& problem, const std::uint16_t* ids, BatchStats& batch) {
-  const int assignments = batch.batch_size * problem.gate.top_k;
   std::vector<std::int64_t> tokens_of(problem.experts);
-  for (int i = 0; i < assignments; ++i) ++tokens_of[ids[i]];
+  for (int i = 0; i < batch.batch_size * problem.gate.top_k; ++i) {
+    if (ids[i] >= problem.experts) continue;  // a zero expert
+    ++tokens_of[ids[i]];
+    ++batch.assignments_sum;
+  }
 
   const std::int64_t hottest = *std::max_element(tokens_of.begin(), tokens_of.end());
   batch.samples += 1;
@@ -47,6 +51,36 @@ void add_window(const RoutingProblem& problem, const std::uint16_t* ids, BatchSt
   }
 }
 
+/// [layer][token][top_k]
+Ids choose_all(const RoutingProblem& problem) {
+  const int k = problem.gate.top_k;
+  Ids ids(static_cast<std::size_t>(problem.layers) * problem.tokens * k);
+  std::uint16_t* out = ids.data();
+  if (problem.gate.hash) {
+    const HashRouting hash(problem);
+    for (int layer = 0; layer < problem.layers; ++layer) {
+      for (int token = 0; token < problem.tokens; ++token, out += k) {
+        hash.choose(layer, token, out);
+      }
+    }
+    return ids;
+  }
+  const Popularity popularity(problem);
+  std::vector<std::int32_t> logits(problem.choices());
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    const Gate gate = gate_at(problem, layer);
+    for (int token = 0; token < problem.tokens; ++token, out += k) {
+      const std::int32_t* offsets = popularity.logits(layer, popularity.token_contexts()[token]);
+      for (int e = 0; e < problem.choices(); ++e) {
+        const Words4 words = noise_words(problem.seed, problem.stream, layer, token, e / 4);
+        logits[e] = offsets[e] + gumbel(gumbel_tables(), words.w[e % 4]);
+      }
+      select_experts(gate, logits, {out, static_cast<std::size_t>(k)});
+    }
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::string_view ReferenceBackend::name() const { return "reference"; }
@@ -57,42 +91,28 @@ Availability ReferenceBackend::available() const { return {true, ""}; }
 
 std::vector<std::uint16_t> ReferenceBackend::select(const RoutingProblem& problem) const {
   validate(problem);
-  const Popularity popularity(problem);
-  const int k = problem.gate.top_k;
-  Ids ids(static_cast<std::size_t>(problem.layers) * problem.tokens * k);
-  std::vector<std::int32_t> logits(problem.experts);
-  std::uint16_t* out = ids.data();
-  for (int layer = 0; layer < problem.layers; ++layer) {
-    const Gate gate = gate_at(problem, layer);
-    for (int token = 0; token < problem.tokens; ++token) {
-      const std::int32_t* offsets = popularity.logits(layer, popularity.token_contexts()[token]);
-      for (int e = 0; e < problem.experts; ++e) {
-        const Words4 words = noise_words(problem.seed, problem.stream, layer, token, e / 4);
-        logits[e] = offsets[e] + gumbel(gumbel_tables(), words.w[e % 4]);
-      }
-      select_experts(gate, logits, {out, static_cast<std::size_t>(k)});
-      out += k;
-    }
-  }
-  return ids;
+  return with_shared_slots(problem, choose_all(problem));
 }
 
 RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {
-  const Ids ids = select(problem);
+  validate(problem);
+  const Ids ids = choose_all(problem);
   const int k = problem.gate.top_k;
   RoutingStats stats = empty_stats(problem);
   for (int layer = 0; layer < problem.layers; ++layer) {
     const std::uint16_t* layer_ids =
         ids.data() + static_cast<std::size_t>(layer) * problem.tokens * k;
     for (int i = 0; i < problem.tokens * k; ++i) {
+      if (layer_ids[i] >= problem.experts) continue;
       ++stats.expert_tokens[static_cast<std::size_t>(layer) * problem.experts + layer_ids[i]];
     }
     for (TrafficStats& traffic : stats.traffic) {
       for (int token = 0; token < problem.tokens; ++token) {
         std::set<int> destinations;
         for (int i = 0; i < k; ++i) {
-          destinations.insert(layer_ids[token * k + i] /
-                              experts_per_rank(problem.experts, traffic.ranks));
+          const int id = layer_ids[token * k + i];
+          if (id >= problem.experts) continue;
+          destinations.insert(id / experts_per_rank(problem.experts, traffic.ranks));
         }
         traffic.destination_ranks_sum += static_cast<std::int64_t>(destinations.size());
       }
@@ -104,6 +124,7 @@ RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {
       }
     }
   }
+  finish_stats(stats);
   return stats;
 }
 

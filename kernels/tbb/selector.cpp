@@ -36,9 +36,13 @@ struct Selector::Scratch {
 Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
     : problem_(problem),
       popularity_(popularity),
-      order_(problem.experts),
-      variant_(screen_variants().front()) {
-  const int experts = problem.experts;
+      order_(problem.choices()),
+      variant_(screen_variants().front()),
+      scaled_(needs_token_scale(gate_at(problem, 0))) {
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    gates_.push_back(gate_at(problem, layer));
+  }
+  const int experts = problem.choices();
   for (int e = 0; e < experts; ++e) {
     index_of_expert_.push_back(static_cast<std::uint16_t>(order_.index(e)));
     group_of_expert_.push_back(static_cast<std::uint8_t>(e / (experts / problem.gate.groups)));
@@ -63,11 +67,11 @@ Selector::Selector(const RoutingProblem& problem, const Popularity& popularity)
 }
 
 void Selector::prepare(int layer, int context) {
-  const Gate gate = gate_at(problem_, layer);
+  const Gate& gate = gates_[layer];
   const std::int32_t* offsets = popularity_.logits(layer, context);
   const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
-  const int experts = problem_.experts;
-  const int wanted = wanted_candidates(gate.spec);
+  const int experts = gate.experts;
+  const int wanted = evaluates_all(gate) ? experts : wanted_candidates(gate.spec);
 
   std::int32_t floor = std::numeric_limits<std::int32_t>::min();
   if (wanted < experts) {
@@ -86,6 +90,10 @@ void Selector::prepare(int layer, int context) {
   floors_[table] = floor;
 
   std::uint32_t* limits = limits_ + table * order_.words();
+  if (evaluates_all(gate)) {  // all pass the screen
+    std::fill_n(limits, order_.words(), ~0u);
+    return;
+  }
   std::fill_n(limits, order_.words(), 0u);
   for (int e = 0; e < experts; ++e) {
     const auto below = std::partition_point(
@@ -99,11 +107,39 @@ void Selector::prepare(int layer, int context) {
 void Selector::evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& scratch,
                         int from) const {
   const GumbelTables& tables = gumbel_tables();
+  if (gate.bias == nullptr) {
+    for (int i = from; i < scratch.count; ++i) {
+      const int e = scratch.experts[i];
+      scratch.values[i] = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
+    }
+    return;
+  }
   for (int i = from; i < scratch.count; ++i) {
     const int e = scratch.experts[i];
     const std::int32_t logit = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
     scratch.values[i] = ranked_value(gate, e, logit);
   }
+}
+
+/// Ranked values of all experts of a gate that compares softmax probabilities.
+TokenScale Selector::evaluate_scaled(const Gate& gate, const std::int32_t* offsets,
+                                     Scratch& scratch) const {
+  const GumbelTables& tables = gumbel_tables();
+  std::int32_t largest = std::numeric_limits<std::int32_t>::min();
+  for (int i = 0; i < scratch.count; ++i) {
+    const int e = scratch.experts[i];
+    scratch.values[i] = offsets[e] + gumbel(tables, scratch.words[index_of_expert_[e]]);
+    largest = std::max(largest, scratch.values[i]);
+  }
+  std::uint64_t sum = 0;
+  for (int i = 0; i < scratch.count; ++i) {
+    sum += fixed_exp(*gate.scores, static_cast<std::int64_t>(scratch.values[i]) - largest);
+  }
+  const TokenScale scale = make_token_scale(largest, sum);
+  for (int i = 0; i < scratch.count; ++i) {
+    scratch.values[i] = ranked_value(gate, scratch.experts[i], scratch.values[i], scale);
+  }
+  return scale;
 }
 
 /// Appends the experts of [first, last) that the screen left out.
@@ -124,7 +160,7 @@ int Selector::reaching(const Scratch& scratch, std::int32_t floor) const {
 
 void Selector::select_grouped(const Gate& gate, const std::int32_t* offsets,
                               const std::uint32_t* limits, std::int32_t floor,
-                              Scratch& scratch) const {
+                              const TokenScale& scale, Scratch& scratch) const {
   const GateSpec& spec = gate.spec;
   const int group_size = gate.experts / spec.groups;
   const int needed = spec.group_reduce == GroupReduce::max ? 1 : 2;
@@ -156,7 +192,7 @@ void Selector::select_grouped(const Gate& gate, const std::int32_t* offsets,
     if (known[g] < needed) take(complete_group(g));
   }
   std::int64_t values[kMaxGroups];
-  for (int g = 0; g < spec.groups; ++g) values[g] = group_value(gate, best[g], second[g]);
+  for (int g = 0; g < spec.groups; ++g) values[g] = group_value(gate, best[g], second[g], scale);
   const std::uint64_t kept = kept_groups(spec, values);
 
   int reaching_in_kept = 0;
@@ -177,8 +213,22 @@ void Selector::select_grouped(const Gate& gate, const std::int32_t* offsets,
   scratch.count = remaining;
 }
 
+void Selector::select_each_group(const Gate& gate, const Scratch& scratch,
+                                 std::uint16_t* chosen) const {
+  const int each = gate.spec.top_k / gate.spec.groups;
+  for (int g = 0; g < gate.spec.groups; ++g) {
+    std::int64_t keys[kMaxExperts + 8];
+    int count = 0;
+    for (int i = 0; i < scratch.count; ++i) {
+      keys[count] = selection_key(scratch.values[i], scratch.experts[i]);
+      count += group_of_expert_[scratch.experts[i]] == g ? 1 : 0;
+    }
+    variant_.top_k(keys, count, each, chosen + g * each);
+  }
+}
+
 void Selector::select(int layer, int token, std::uint16_t* chosen) const {
-  const Gate gate = gate_at(problem_, layer);
+  const Gate& gate = gates_[layer];
   const int context = popularity_.token_contexts()[token];
   const std::size_t table = static_cast<std::size_t>(layer) * popularity_.contexts() + context;
   const std::int32_t* offsets = popularity_.logits(layer, context);
@@ -194,16 +244,22 @@ void Selector::select(int layer, int token, std::uint16_t* chosen) const {
                                     [&](std::uint16_t e) { return e >= gate.experts; });
     scratch.count = static_cast<int>(end - scratch.experts);
   }
-  evaluate(gate, offsets, scratch, 0);
+  TokenScale scale;
+  if (scaled_) {
+    scale = evaluate_scaled(gate, offsets, scratch);
+  } else {
+    evaluate(gate, offsets, scratch, 0);
+  }
 
   const GateSpec& spec = gate.spec;
   if (spec.groups_kept < spec.groups) {
-    select_grouped(gate, offsets, limits, floors_[table], scratch);
+    select_grouped(gate, offsets, limits, floors_[table], scale, scratch);
   } else if (reaching(scratch, floors_[table]) < spec.top_k) {
     const int from = scratch.count;
     add_group(scratch, limits, 0, gate.experts);
     evaluate(gate, offsets, scratch, from);
   }
+  if (spec.each_group) return select_each_group(gate, scratch, chosen);
   std::int64_t keys[kMaxExperts + 8];
   for (int i = 0; i < scratch.count; ++i) {
     keys[i] = selection_key(scratch.values[i], scratch.experts[i]);

@@ -4,7 +4,9 @@
 /// An expert's ranked value never rises with its noise word (see `gumbel`), so "value >= floor" is
 /// "word <= limit" with a limit per expert known beforehand. If at least top_k experts reach the
 /// floor, the best top_k of all experts are among them; if not, the token is evaluated in full.
-/// The floor decides only the cost: it is set so that a few more than top_k experts pass.
+/// The floor decides only the cost: it is set so that a few more than top_k experts pass. Gates
+/// that compare softmax probabilities need every logit of a token, and gates that choose from each
+/// group have no common floor; both are evaluated in full.
 
 #include <cstdint>
 #include <vector>
@@ -33,15 +35,19 @@ class Selector {
  private:
   struct Scratch;
   void evaluate(const Gate& gate, const std::int32_t* offsets, Scratch& scratch, int from) const;
+  TokenScale evaluate_scaled(const Gate& gate, const std::int32_t* offsets, Scratch& scratch) const;
   void add_group(Scratch& scratch, const std::uint32_t* limits, int first, int last) const;
   void select_grouped(const Gate& gate, const std::int32_t* offsets, const std::uint32_t* limits,
-                      std::int32_t floor, Scratch& scratch) const;
+                      std::int32_t floor, const TokenScale& scale, Scratch& scratch) const;
+  void select_each_group(const Gate& gate, const Scratch& scratch, std::uint16_t* chosen) const;
   int reaching(const Scratch& scratch, std::int32_t floor) const;
 
   const RoutingProblem& problem_;
   const Popularity& popularity_;
+  std::vector<Gate> gates_;  ///< [layer]
   ScreenOrder order_;
   ScreenVariant variant_;
+  bool scaled_;  ///< softmax probabilities are compared: no screening
   std::vector<std::uint16_t> index_of_expert_;  ///< in screen order
   std::vector<std::uint8_t> group_of_expert_;
   std::vector<std::int32_t> coarse_gumbel_;  ///< at words i * 2^20

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "kernels/core/hash_routing.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
 #include "kernels/tbb/selector.h"
@@ -26,7 +27,23 @@ void for_layer_pieces(int layers, int per_layer, int grain, const Body& body) {
   });
 }
 
+std::vector<std::uint16_t> look_up_all(const RoutingProblem& problem) {
+  const HashRouting hash(problem);
+  const int k = problem.gate.top_k;
+  std::vector<std::uint16_t> ids(static_cast<std::size_t>(problem.layers) * problem.tokens * k);
+  for_layer_pieces(problem.layers, problem.tokens, kTokensPerTask,
+                   [&](int layer, int first, int count) {
+                     for (int token = first; token < first + count; ++token) {
+                       const auto row = static_cast<std::size_t>(layer) * problem.tokens + token;
+                       hash.choose(layer, token, ids.data() + row * k);
+                     }
+                   });
+  return ids;
+}
+
+/// [layer][token][top_k]
 std::vector<std::uint16_t> select_all(const RoutingProblem& problem) {
+  if (problem.gate.hash) return look_up_all(problem);
   const Popularity popularity(problem);
   Selector selector(problem, popularity);
   for_layer_pieces(problem.layers, popularity.contexts(), 4, [&](int layer, int first, int count) {
@@ -54,7 +71,7 @@ Availability TbbBackend::available() const { return {true, ""}; }
 
 std::vector<std::uint16_t> TbbBackend::select(const RoutingProblem& problem) const {
   validate(problem);
-  return select_all(problem);
+  return with_shared_slots(problem, select_all(problem));
 }
 
 RoutingStats TbbBackend::route(const RoutingProblem& problem) const {
@@ -74,7 +91,7 @@ RoutingStats TbbBackend::route(const RoutingProblem& problem) const {
         stats.expert_tokens.data() + static_cast<std::ptrdiff_t>(layer) * problem.experts;
     const std::uint16_t* begin = row(layer, 0);
     for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(problem.tokens) * k; ++i) {
-      ++tokens_of[begin[i]];
+      if (begin[i] < problem.experts) ++tokens_of[begin[i]];
     }
     counters.local().count_destinations(begin, problem.tokens,
                                         destinations.data() + layer * rank_counts);
@@ -107,6 +124,7 @@ RoutingStats TbbBackend::route(const RoutingProblem& problem) const {
     });
     for (const BatchStats& sum : sums) add_sums(sum, batch);
   }
+  finish_stats(stats);
   return stats;
 }
 

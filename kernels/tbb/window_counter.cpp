@@ -10,6 +10,7 @@ namespace tollgate::kernels {
 WindowCounter::WindowCounter(const RoutingProblem& problem)
     : experts_(problem.experts),
       top_k_(problem.gate.top_k),
+      zero_experts_(problem.gate.zero_experts),
       rank_counts_(problem.rank_counts),
       unit_(0),
       tokens_of_(problem.experts),
@@ -30,6 +31,13 @@ WindowCounter::WindowCounter(const RoutingProblem& problem)
 
 void WindowCounter::count(const std::uint16_t* ids, int assignments, WindowRecord& window,
                           RankRecord* ranks) {
+  if (zero_experts_ > 0) {
+    real_.resize(assignments);
+    const auto end = std::copy_if(ids, ids + assignments, real_.begin(),
+                                  [&](std::uint16_t e) { return e < experts_; });
+    ids = real_.data();
+    assignments = static_cast<int>(end - real_.begin());
+  }
   if (4 * rank_counts_.size() * assignments > static_cast<std::size_t>(experts_)) {
     count_all(ids, assignments, window, ranks);
   } else {
@@ -42,7 +50,7 @@ void WindowCounter::count_all(const std::uint16_t* ids, int assignments, WindowR
   std::int32_t* tokens_of = tokens_of_.data();
   for (int i = 0; i < assignments; ++i) ++tokens_of[ids[i]];
 
-  window = {0, 0};
+  window = {0, 0, assignments};
   int e = 0;
   for (Unit& unit : units_) {
     std::int32_t load = 0;
@@ -99,7 +107,7 @@ void WindowCounter::count_touched(const std::uint16_t* ids, int assignments, Win
   }
   std::int32_t hottest = 0;
   for (int i = 0; i < distinct; ++i) hottest = std::max(hottest, tokens_of_[touched_[i]]);
-  window = {hottest, distinct};
+  window = {hottest, distinct, assignments};
   for (std::size_t r = 0; r < rank_counts_.size(); ++r) {
     ranks[r] = touched_ranks(distinct, rank_of_.data() + r * experts_);
   }
@@ -107,6 +115,7 @@ void WindowCounter::count_touched(const std::uint16_t* ids, int assignments, Win
 }
 
 RankRecord WindowCounter::touched_ranks(int distinct, const std::uint16_t* rank_of) {
+  if (distinct == 0) return {0, 0, 0, 0, 0};
   std::uint64_t* loads = loads_.data();
   for (int i = 0; i < distinct; ++i) {
     const std::uint16_t e = touched_[i];
@@ -140,6 +149,10 @@ void WindowCounter::count_destinations(const std::uint16_t* ids, int tokens, std
     std::int64_t sum = 0;
     for (int token = 0; token < tokens; ++token) {
       const std::uint16_t* chosen = ids + static_cast<std::ptrdiff_t>(token) * top_k_;
+      if (zero_experts_ > 0) {
+        sum += real_destinations(chosen, rank_of);
+        continue;
+      }
       if (seen_.size() == 1) {
         std::uint64_t seen = 0;
         for (int i = 0; i < top_k_; ++i) seen |= std::uint64_t{1} << (rank_of[chosen[i]] & 63);
@@ -156,6 +169,21 @@ void WindowCounter::count_destinations(const std::uint16_t* ids, int tokens, std
     }
     sums[r] += sum;
   }
+}
+
+int WindowCounter::real_destinations(const std::uint16_t* chosen, const std::uint16_t* rank_of) {
+  int distinct = 0;
+  for (int i = 0; i < top_k_; ++i) {
+    if (chosen[i] >= experts_) continue;
+    std::uint64_t& word = seen_[rank_of[chosen[i]] / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (rank_of[chosen[i]] % 64);
+    distinct += (word & bit) == 0 ? 1 : 0;
+    word |= bit;
+  }
+  for (int i = 0; i < top_k_; ++i) {
+    if (chosen[i] < experts_) seen_[rank_of[chosen[i]] / 64] = 0;
+  }
+  return distinct;
 }
 
 }  // namespace tollgate::kernels

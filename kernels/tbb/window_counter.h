@@ -33,8 +33,12 @@ class WindowCounter {
                      RankRecord* ranks);
   RankRecord touched_ranks(int distinct, const std::uint16_t* rank_of);
 
+  /// Distinct ranks of one token, zero experts left out.
+  int real_destinations(const std::uint16_t* chosen, const std::uint16_t* rank_of);
+
   int experts_;
   int top_k_;
+  int zero_experts_;
   std::vector<int> rank_counts_;
   int unit_;  ///< experts; divides every rank's block
   std::vector<Unit> units_;
@@ -43,6 +47,7 @@ class WindowCounter {
   std::vector<std::uint16_t> touched_;   ///< the experts with tokens
   std::vector<std::uint64_t> loads_;     ///< per rank: assignments << 32 | distinct experts
   std::vector<std::uint64_t> seen_;
+  std::vector<std::uint16_t> real_;  ///< ids of a window without zero experts
 };
 
 }  // namespace tollgate::kernels

@@ -241,6 +241,10 @@ RouterSpec Importer::read_router() {
                 type_ == "glm4_moe" || type_ == "longcat_flash";
   router.groups = small({"n_group", "num_expert_group"}, Range{1, 1024}, 1);
   router.groups_kept = small({"topk_group"}, Range{1, 1024}, router.groups);
+  // A linear layer with a bias (gpt-oss) changes the weights too; a correction bias does not.
+  if (type_ == "gpt_oss") router.bias_mode = GateBias::on_logit_and_weight;
+  if (router.bias && router.groups > 1) router.group_value = GroupValue::top2_sum;
+  router.expert_scale = type_ == "gemma4_text";
   const auto renormalise = c_.boolean({"norm_topk_prob", "moe_renormalize", "norm_expert_weight"});
   router.renormalise = renormalise.value_or(facts_.renormalise);
   if (!renormalise && !known_) {

@@ -132,13 +132,28 @@ const Schema<RouterSpec>& router_schema() {
               {{"score_then_top_k", GateOrder::score_then_top_k},
                {"top_k_then_score", GateOrder::top_k_then_score}},
               "Whether the activation runs over all experts or over the chosen ones.")
-          .boolean("bias", &RouterSpec::bias, optional,
-                   "A balance bias is added to the score for selection.")
+          .boolean("bias", &RouterSpec::bias, optional, "A bias takes part in the choice.")
+          .choice<GateBias>(
+              "bias_mode", &RouterSpec::bias_mode, optional,
+              {{"on_score", GateBias::on_score},
+               {"on_logit", GateBias::on_logit},
+               {"on_logit_and_weight", GateBias::on_logit_and_weight}},
+              "What the bias is added to: the score for selection only (DeepSeek-V3), "
+              "the logit for selection only, or the logit itself, which changes the "
+              "weights too (gpt-oss).")
           .integer("groups", &RouterSpec::groups, optional, Range{1, 1024}, "Expert groups.")
           .integer("groups_kept", &RouterSpec::groups_kept, optional, Range{1, 1024},
                    "Groups a token may choose from.")
+          .choice<GroupValue>(
+              "group_value", &RouterSpec::group_value, optional,
+              {{"max", GroupValue::max}, {"top2_sum", GroupValue::top2_sum}},
+              "What groups are ranked on: their best expert, or the sum of their two best.")
+          .boolean("each_group", &RouterSpec::each_group, optional,
+                   "Every group gives top_k / groups experts (Pangu Pro MoE).")
           .boolean("renormalise", &RouterSpec::renormalise, optional,
                    "Chosen weights are divided by their sum.")
+          .boolean("expert_scale", &RouterSpec::expert_scale, optional,
+                   "Every expert has a learned factor on its weight (Gemma-4).")
           .number("scale", &RouterSpec::scale, optional, positive, "Routed scaling factor.")
           .boolean("hash", &RouterSpec::hash, optional,
                    "Experts are looked up by token id (DeepSeek-V4).")
@@ -147,6 +162,18 @@ const Schema<RouterSpec>& router_schema() {
               throw InputError(place_of(r.places, "groups_kept"),
                                path + ".groups_kept is " + std::to_string(r.groups_kept) +
                                    ", but there are " + std::to_string(r.groups) + " groups.");
+            }
+            if (r.each_group && r.groups_kept != r.groups) {
+              throw InputError(place_of(r.places, "each_group"),
+                               path + ".each_group chooses from all " + std::to_string(r.groups) +
+                                   " groups, but groups_kept is " + std::to_string(r.groups_kept) +
+                                   ".");
+            }
+            if (r.hash && (r.bias || r.groups > 1)) {
+              throw InputError(place_of(r.places, "hash"),
+                               path +
+                                   ".hash looks experts up by token id; it goes with neither a "
+                                   "bias nor groups.");
             }
           });
   return schema;
@@ -189,11 +216,36 @@ const Schema<FfnSpec>& ffn_schema() {
                                    std::to_string(f.experts + f.zero_experts) + " experts.");
             }
             const int all = f.experts + f.zero_experts;
+            if (all > 1024) {
+              throw InputError(place_of(f.places, "zero_experts"),
+                               path + " has " + std::to_string(all) +
+                                   " experts, zero experts included, but at most 1024 are "
+                                   "supported.");
+            }
+            if (f.router.hash && f.zero_experts > 0) {
+              throw InputError(place_of(f.router.places, "hash"),
+                               path +
+                                   ".router.hash looks experts up by token id; it does not go "
+                                   "with zero experts.");
+            }
             if (all % f.router.groups != 0) {
               throw InputError(place_of(f.router.places, "groups"),
                                path + ".router.groups is " + std::to_string(f.router.groups) +
                                    ", which does not divide the " + std::to_string(all) +
                                    " experts.");
+            }
+            if (f.router.group_value == GroupValue::top2_sum && f.router.groups > 1 &&
+                all / f.router.groups < 2) {
+              throw InputError(place_of(f.router.places, "group_value"),
+                               path +
+                                   ".router.group_value sums two experts, but a group holds "
+                                   "only one.");
+            }
+            if (f.router.each_group && f.top_k % f.router.groups != 0) {
+              throw InputError(place_of(f.router.places, "each_group"),
+                               path + ".router.each_group needs a top_k that the " +
+                                   std::to_string(f.router.groups) +
+                                   " groups divide, but top_k is " + std::to_string(f.top_k) + ".");
             }
             if (f.top_k > all / f.router.groups * f.router.groups_kept) {
               throw InputError(place_of(f.router.places, "groups_kept"),

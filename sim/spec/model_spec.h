@@ -44,7 +44,7 @@ struct AttentionSpec {
   bool k_eq_v = false;  ///< gqa: V is computed by K's projection (Gemma 4 global layers)
   bool output_gate = false;  ///< a gate of heads x v_head_dim beside Q (Qwen3.5); linear kda: its
                              ///< gate has full rank (Kimi K3), else it is low rank (Kimi Linear)
-  bool bias = false;  ///< biases on Q, K, V (and O): parameters only
+  bool bias = false;         ///< biases on Q, K, V (and O): parameters only
   bool qk_norm = false;
   int o_groups = 0;  ///< grouped low-rank output projection (DeepSeek-V4)
   int o_lora_rank = 0;
@@ -74,17 +74,23 @@ struct AttentionSpec {
 enum class FfnKind { dense, moe };
 enum class GateScore { softmax, sigmoid, sqrt_softplus };
 enum class GateOrder { score_then_top_k, top_k_then_score };
+enum class GateBias { on_score, on_logit, on_logit_and_weight };
+enum class GroupValue { max, top2_sum };
 
 /// How the router chooses; see kernels/core/gate.h for the arithmetic.
 struct RouterSpec {
   GateScore score = GateScore::softmax;
   GateOrder order = GateOrder::score_then_top_k;
-  bool bias = false;  ///< correction bias added to the score for selection
-  int groups = 1;     ///< expert groups (DeepSeek-V3: 8)
+  bool bias = false;                        ///< a bias takes part in the choice ...
+  GateBias bias_mode = GateBias::on_score;  ///< ... here
+  int groups = 1;                           ///< expert groups (DeepSeek-V3: 8)
   int groups_kept = 1;
+  GroupValue group_value = GroupValue::max;  ///< what a group is ranked on
+  bool each_group = false;  ///< top_k / groups experts from every group (Pangu Pro MoE)
   bool renormalise = true;
-  double scale = 1;   ///< routed scaling factor
-  bool hash = false;  ///< chosen by a token-id table (DeepSeek-V4 first layers)
+  bool expert_scale = false;  ///< a learned factor per expert on the weight (Gemma-4)
+  double scale = 1;           ///< routed scaling factor
+  bool hash = false;          ///< chosen by a token-id table (DeepSeek-V4 first layers)
   Places places;
 };
 

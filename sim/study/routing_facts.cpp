@@ -23,6 +23,7 @@ PhaseRouting facts(const kernels::RoutedWindow& window, const ExpertPlacer& plac
   options.mode = mode;
   options.tile = 64;
   options.most_steps = most_steps;
+  options.zero_experts = window.zero_experts;
   const auto placements = placer.at(ranks);
   const kernels::DispatchStats s =
       kernels::study_dispatch(window.selections(), placements, options);

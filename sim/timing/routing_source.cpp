@@ -17,16 +17,18 @@ using Popularity = RoutingSpec::Popularity;
 /// Tokens times layers of one window: 1 GiB of chosen experts at top 8.
 constexpr long long most_rows = 1 << 26;
 
-/// Of top_k choices over experts and zero experts, those with work to do, on average (LongCat-Flash
-/// reports 8 of 12).
-int real_choices(const FfnSpec& ffn) {
-  const double share = static_cast<double>(ffn.experts) / (ffn.experts + ffn.zero_experts);
-  return std::max(1, static_cast<int>(std::lround(ffn.top_k * share)));
+kernels::BiasMode bias_mode_of(const RouterSpec& r) {
+  if (!r.bias) return kernels::BiasMode::none;
+  switch (r.bias_mode) {
+    case GateBias::on_score:
+      break;
+    case GateBias::on_logit:
+      return kernels::BiasMode::on_logit;
+    case GateBias::on_logit_and_weight:
+      return kernels::BiasMode::on_logit_and_weight;
+  }
+  return kernels::BiasMode::on_score;
 }
-
-}  // namespace
-
-namespace {
 
 /// A sentence with its place, where it has one: what a model says may come without `routing` keys.
 [[noreturn]] void refuse(const RoutingSpec& spec, const char* key, const std::string& sentence) {
@@ -44,14 +46,15 @@ struct RoutingSource::State {
   const kernels::RoutingBackend* backend = nullptr;
   kernels::GateSpec gate;
   int experts = 0;
+  int choices = 0;  ///< experts and zero experts
   int layers = 1;
-  bool uniform = false;                ///< by construction
+  bool uniform = false;                ///< no popularity, or one that does not matter
   std::vector<std::uint32_t> weights;  ///< [layer][expert], of a law or of counts
   std::optional<kernels::RoutingTrace> replayed;
   std::string description;  ///< of the trace
 
   void read_trace() {
-    kernels::RoutingRecord record = kernels::read_record(spec.trace, experts, gate.top_k);
+    kernels::RoutingRecord record = kernels::read_record(spec.trace, choices, gate.top_k);
     description = record.description;
     if (record.trace) {
       replayed = std::move(record.trace);
@@ -59,24 +62,28 @@ struct RoutingSource::State {
       return;
     }
     const kernels::ExpertCounts& counts = *record.counts;
-    if (counts.experts > experts) {
+    if (counts.experts > choices) {
       refuse(spec, "trace",
              spec.trace + " counts expert " + std::to_string(counts.experts - 1) +
-                 ", but the layer has " + std::to_string(experts) + " experts.");
+                 ", but the layer has " + std::to_string(choices) + " experts.");
     }
     layers = static_cast<int>(counts.layer_ids.size());
     kernels::LoadModel model{kernels::LoadModel::Kind::counts, 0, {}};
     for (int layer = 0; layer < layers; ++layer) {
       const auto row = counts.counts.begin() + static_cast<std::ptrdiff_t>(layer) * counts.experts;
       model.counts.insert(model.counts.end(), row, row + counts.experts);
-      model.counts.resize(static_cast<std::size_t>(layer + 1) * experts, 0);
+      model.counts.resize(static_cast<std::size_t>(layer + 1) * choices, 0);
     }
-    weights = kernels::weights_of(model, experts, gate.top_k, layers, spec.tokens, seed);
+    weights = kernels::weights_of(model, choices, gate.top_k, layers, spec.tokens, seed);
   }
 
   kernels::RoutedWindow replay(const WindowRequest& request) const {
     const int domain = request.domains == 1 ? 0 : -1;
-    return {experts, layers, request.tokens, gate.top_k,
+    return {experts,
+            gate.zero_experts,
+            layers,
+            request.tokens,
+            gate.top_k,
             kernels::replay_window(*replayed, request.tokens, request.tokens_per_sequence, seed,
                                    request.stream, domain)};
   }
@@ -91,13 +98,14 @@ struct RoutingSource::State {
     } else if (!uniform && spec.popularity == Popularity::lognormal) {
       problem.popularity.sigma_global = spec.sigma;
     }
-    if (!weights.empty()) problem.log_popularity = kernels::log_popularity(weights, experts);
+    if (!weights.empty()) problem.log_popularity = kernels::log_popularity(weights, choices);
     problem.popularity.tokens_per_sequence = request.tokens_per_sequence;
     problem.seed = seed;
     problem.stream = request.stream;
     problem.layers = layers;
     problem.tokens = request.tokens;
-    return {experts, layers, request.tokens, gate.top_k, backend->select(problem)};
+    return {experts,        gate.zero_experts, layers,
+            request.tokens, gate.top_k,        backend->select(problem)};
   }
 
   kernels::RoutedWindow draw_alias(const WindowRequest& request) const {
@@ -115,14 +123,15 @@ struct RoutingSource::State {
     }
     g.stickiness = uniform ? 0 : popularity.stickiness;
     g.tokens_per_sequence = request.tokens_per_sequence;
-    problem.experts = experts;
+    problem.experts = choices;
     problem.top_k = gate.top_k;
     problem.layers = layers;
     problem.tokens = request.tokens;
     problem.seed = seed;
     problem.stream = request.stream;
     problem.weights = weights;
-    return {experts, layers, request.tokens, gate.top_k, kernels::AliasGenerator(problem).select()};
+    return {experts,        gate.zero_experts, layers,
+            request.tokens, gate.top_k,        kernels::AliasGenerator(problem).select()};
   }
 };
 
@@ -134,16 +143,17 @@ kernels::GateSpec gate_of(const FfnSpec& ffn) {
                                                : kernels::ScoreFunction::sqrt_softplus;
   gate.order = r.order == GateOrder::score_then_top_k ? kernels::ScoreOrder::score_then_top_k
                                                       : kernels::ScoreOrder::top_k_then_score;
-  // On softmax scores the engine knows no bias.
-  gate.bias = r.bias && r.score != GateScore::softmax ? kernels::BiasMode::on_score
-                                                      : kernels::BiasMode::none;
+  gate.bias = bias_mode_of(r);
   gate.groups = r.groups;
   gate.groups_kept = r.groups_kept;
-  // DeepSeek-V3 values a group by its two best biased scores, DeepSeek-V2 by its best.
-  const bool two_best = r.bias && r.score != GateScore::softmax && ffn.experts / r.groups >= 2;
-  gate.group_reduce = two_best ? kernels::GroupReduce::top2_sum : kernels::GroupReduce::max;
-  gate.top_k = real_choices(ffn);
+  gate.group_reduce =
+      r.group_value == GroupValue::max ? kernels::GroupReduce::max : kernels::GroupReduce::top2_sum;
+  gate.each_group = r.each_group;
+  gate.top_k = ffn.top_k;
+  gate.zero_experts = ffn.zero_experts;
+  gate.hash = r.hash;
   gate.renormalise = r.renormalise;
+  gate.expert_scale = r.expert_scale;
   gate.scale = r.scale;
   return gate;
 }
@@ -169,6 +179,7 @@ RoutingSource::RoutingSource(const FfnSpec& ffn, const FamilyPopularity& popular
   s.backend = &backend;
   s.gate = gate_of(ffn);
   s.experts = ffn.experts;
+  s.choices = ffn.experts + ffn.zero_experts;
   s.layers = spec.layers;
   s.uniform = ffn.router.hash || spec.popularity == Popularity::uniform;
   try {
@@ -177,7 +188,7 @@ RoutingSource::RoutingSource(const FfnSpec& ffn, const FamilyPopularity& popular
     if (spec.popularity == Popularity::zipf || spec.popularity == Popularity::power_law) {
       const auto kind = spec.popularity == Popularity::zipf ? kernels::LoadModel::Kind::zipf
                                                             : kernels::LoadModel::Kind::power_law;
-      s.weights = kernels::weights_of({kind, spec.exponent, {}}, s.experts, s.gate.top_k, s.layers,
+      s.weights = kernels::weights_of({kind, spec.exponent, {}}, s.choices, s.gate.top_k, s.layers,
                                       std::max(2, spec.tokens), seed);
     }
   } catch (const std::invalid_argument& error) {
@@ -204,6 +215,7 @@ kernels::RoutedWindow RoutingSource::window(const WindowRequest& request) const 
   }
   try {
     if (state_->replayed) return state_->replay(request);
+    if (state_->gate.hash) return state_->draw_logits(request);
     return state_->spec.form == RoutingSpec::Form::alias ? state_->draw_alias(request)
                                                          : state_->draw_logits(request);
   } catch (const std::invalid_argument& error) {
@@ -221,6 +233,7 @@ std::string RoutingSource::description() const {
   const FamilyPopularity& p = state_->popularity;
   const bool alias = spec.form == RoutingSpec::Form::alias;
   const std::string sticky = alias ? ", stickiness " + shortest(p.stickiness) : "";
+  if (state_->gate.hash) return "experts by token id, ids by Zipf's law (guessed)";
   if (state_->uniform) return "equally popular experts";
   switch (spec.popularity) {
     case Popularity::uniform:

@@ -10,7 +10,7 @@ namespace tollgate {
 
 /// What the routing engine takes: the gate of a layer, and the popularity of a family. The bias
 /// balances load in training; what popularity is left after it is what is drawn, so a bias of zero
-/// is passed. Of choices that may fall on zero experts, those with work to do, on average.
+/// is passed.
 kernels::GateSpec gate_of(const FfnSpec& ffn);
 kernels::PopularitySpec popularity_of(const FamilyPopularity& family);
 
@@ -24,7 +24,8 @@ struct WindowRequest {
 
 /// One place that makes routed windows, whatever they come from: the gate over a popularity
 /// (family, uniform, log-normal, Zipf, power law, measured counts), the alias generator over the
-/// same, or a real router's choices replayed. Hash-routed layers are uniform by construction.
+/// same, or a real router's choices replayed. Hash-routed layers take
+/// experts by token id, whatever the popularity.
 /// The same request gives the same window on every backend and for any number of threads.
 class RoutingSource {
  public:

@@ -78,6 +78,7 @@ RoutingTable table_of(const kernels::RoutedWindow& window,
   kernels::StepLoadOptions options;
   options.most_steps = most_steps;
   options.copies = true;
+  options.zero_experts = window.zero_experts;
   std::vector<RoutingTable::Point> points;
   double destinations = 1, nodes = 1;
   for (const kernels::StepLoads& loads :

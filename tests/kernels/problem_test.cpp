@@ -48,9 +48,67 @@ TEST(Problem, RefusesBadGates) {
       "hold only 4 experts");
   expect_refused(
       [](auto& p) {
-        p.gate = grouped_gate(ScoreFunction::softmax, 8, 8, 4, GroupReduce::top2_sum);
+        p.gate = grouped_gate(ScoreFunction::sigmoid, 8, 64, 32, GroupReduce::top2_sum);
+        p.experts = 64;
       },
-      "softmax");
+      "a group holds only one");
+  expect_refused(
+      [](auto& p) {
+        p.gate.groups = p.gate.groups_kept = 16;
+        p.gate.each_group = true;
+      },
+      "from each of 16 groups");
+  expect_refused([](auto& p) { p.gate.zero_experts = -1; }, "-1 zero experts");
+  expect_refused([](auto& p) { p.gate.zero_experts = 769; }, "0 to 768");
+  expect_refused(
+      [](auto& p) {
+        p.experts = 4;
+        p.gate.zero_experts = 3;
+      },
+      "only 7 experts, zero experts included");
+  expect_refused([](auto& p) { p.gate.shared_slots = -1; }, "-1 shared slots");
+  expect_refused([](auto& p) { p.gate.shared_slots = 65; }, "0 to 64");
+  expect_refused([](auto& p) { p.gate.scale = 0; }, "scale is 0");
+  expect_refused([](auto& p) { p.gate.scale = std::nan(""); }, "scale is");
+}
+
+TEST(Problem, RefusesBadHashRouting) {
+  const auto hash = [](auto& p) {
+    p.gate = gate_spec(ScoreFunction::sqrt_softplus, 2);
+    p.gate.hash = true;
+    p.hash.vocabulary = 3;
+  };
+  expect_refused([](auto& p) { p.hash.table = {1}; }, "does not choose by token id");
+  expect_refused(
+      [&](auto& p) {
+        hash(p);
+        p.hash.vocabulary = 0;
+      },
+      "0 token ids");
+  expect_refused(
+      [&](auto& p) {
+        hash(p);
+        p.gate.groups = p.gate.groups_kept = 2;
+      },
+      "takes no groups");
+  expect_refused(
+      [&](auto& p) {
+        hash(p);
+        p.hash.table = {1, 2, 3, 4, 5};
+      },
+      "5 entries");
+  expect_refused(
+      [&](auto& p) {
+        hash(p);
+        p.hash.table = {1, 2, 3, 4, 5, 256};
+      },
+      "expert 256");
+  expect_refused(
+      [&](auto& p) {
+        hash(p);
+        p.hash.table = {1, 2, 3, 4, 5, 5};
+      },
+      "expert 5 twice in row 2");
 }
 
 TEST(Problem, RefusesBadSizes) {
@@ -58,6 +116,14 @@ TEST(Problem, RefusesBadSizes) {
   expect_refused([](auto& p) { p.experts = 1025; }, "1 to 1024");
   expect_refused([](auto& p) { p.tokens = 0; }, "tokens is 0");
   expect_refused([](auto& p) { p.tokens = -5; }, "tokens is -5");
+  expect_refused([](auto& p) { p.tokens = 2147483647; }, "must be 1 to 2^24");
+  expect_refused([](auto& p) { p.tokens = static_cast<int>(2147483648u); }, "must be 1 to 2^24");
+  expect_refused(
+      [](auto& p) {
+        p.layers = 4096;
+        p.tokens = 1 << 24;
+      },
+      "at most 2^32 are routed in one call");
   expect_refused([](auto& p) { p.layers = 0; }, "layers is 0");
   expect_refused([](auto& p) { p.batch_sizes = {0}; }, "batch size is 0");
   expect_refused([](auto& p) { p.batch_sizes = {701}; }, "1 to the 700 tokens");
@@ -93,6 +159,26 @@ TEST(Problem, RefusesBadBias) {
         p.bias.assign(256, 17 << kScoreFraction);
       },
       "between -16 and 16");
+  expect_refused(
+      [](auto& p) {
+        p.gate.bias = BiasMode::on_logit;
+        p.bias.assign(256, 17 << kLogitFraction);
+      },
+      "between -16 and 16");
+  expect_refused(
+      [](auto& p) {
+        p.gate.score = ScoreFunction::softmax;
+        p.gate.bias = BiasMode::on_score;
+        p.bias.assign(256, 1 << kSoftmaxFraction);
+      },
+      "between -1 and 1, both excluded");
+  expect_refused(
+      [](auto& p) {
+        p.gate.bias = BiasMode::on_score;
+        p.gate.zero_experts = 4;
+        p.bias.assign(256, 0);
+      },
+      "must have one per expert (260)");
 }
 
 }  // namespace

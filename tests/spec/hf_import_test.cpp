@@ -146,6 +146,9 @@ TEST(HfImport, EqualsTheEntryWrittenByHand) {
       EXPECT_EQ(same->router.groups, ffn.router.groups);
       EXPECT_EQ(same->router.groups_kept, ffn.router.groups_kept);
       EXPECT_EQ(same->router.bias, ffn.router.bias);
+      EXPECT_EQ(same->router.bias_mode, ffn.router.bias_mode);
+      EXPECT_EQ(same->router.group_value, ffn.router.group_value);
+      EXPECT_EQ(same->router.expert_scale, ffn.router.expert_scale);
       EXPECT_EQ(same->router.renormalise, ffn.router.renormalise);
       EXPECT_EQ(same->router.scale, ffn.router.scale);
     }

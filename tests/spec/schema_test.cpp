@@ -136,6 +136,13 @@ TEST(ModelSchema, ChecksAcrossFields) {
   EXPECT_THAT(model_error("ffn.moe.router.groups=3"), HasSubstr("does not divide the 8 experts"));
   EXPECT_THAT(model_error("ffn.moe.router={groups: 4, groups_kept: 5}"),
               HasSubstr("but there are 4 groups"));
+  EXPECT_THAT(model_error("ffn.moe.router={groups: 8, groups_kept: 8, group_value: top2_sum}"),
+              HasSubstr("a group holds only one"));
+  EXPECT_THAT(model_error("ffn.moe.router={groups: 4, groups_kept: 2, each_group: true}"),
+              HasSubstr("chooses from all 4 groups"));
+  EXPECT_THAT(model_error("ffn.moe.router={hash: true, bias: true}"),
+              HasSubstr("goes with neither a bias nor groups"));
+  EXPECT_THAT(model_error("ffn.moe.zero_experts=1020"), HasSubstr("has 1028 experts"));
   EXPECT_THAT(model_error("ffn.moe.router={groups: 8, groups_kept: 1}"),
               HasSubstr("too few for top_k 2"));
   EXPECT_THAT(model_error("attention.full.kv_heads=5"), HasSubstr("does not divide the 32 heads"));
