@@ -85,7 +85,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
        "you mean 'models'?"},
       {{"help", "lst"},
        "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, "
-       "import, route, route fit, schema, help."},
+       "import, route, route fit, validate, schema, help."},
       {{"show", "DeepSeek-V2Lite"},
        "tollgate show: there is no model, hardware, engine, traffic or price book named 'DeepSeek-V2Lite'. "
        "Did you mean "
