@@ -202,7 +202,7 @@ std::vector<AliasGenerator::Chunk> AliasGenerator::chunks() const {
   return result;
 }
 
-void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint16_t* out) const {
+AliasShape AliasGenerator::shape() const {
   AliasShape shape;
   shape.experts = problem_.experts;
   shape.top_k = problem_.top_k;
@@ -227,7 +227,11 @@ void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint1
   shape.seed = problem_.seed;
   shape.stream = problem_.stream;
   shape.window = static_cast<std::uint32_t>(problem_.window);
-  alias_variants()[variant_].fill(shape, chunk.first, chunk.last, first_row, out);
+  return shape;
+}
+
+void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint16_t* out) const {
+  alias_variants()[variant_].fill(shape(), chunk.first, chunk.last, first_row, out);
 }
 
 std::vector<std::uint16_t> AliasGenerator::select() const {
