@@ -5,6 +5,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 if(TOLLGATE_TESTS)
   find_package(GTest REQUIRED)
+  find_path(TOLLGATE_XXHASH xxhash.h REQUIRED)  # header only
 endif()
 if(TOLLGATE_BENCH)
   find_package(benchmark REQUIRED)

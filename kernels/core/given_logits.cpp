@@ -20,10 +20,9 @@ void validate_shape(const RoutingProblem& problem, std::span<const float> logits
 
 void refuse_nan(const RoutingProblem& problem, std::size_t index) {
   const std::size_t row = index / problem.experts;
-  throw std::invalid_argument(
-      "The logit of expert " + to_string(index % problem.experts) + " for token " +
-      to_string(row % problem.tokens) + " at layer " + to_string(row / problem.tokens) +
-      " is not a number.");
+  throw std::invalid_argument("The logit of expert " + to_string(index % problem.experts) +
+                              " for token " + to_string(row % problem.tokens) + " at layer " +
+                              to_string(row / problem.tokens) + " is not a number.");
 }
 
 }  // namespace tollgate::kernels

@@ -1,7 +1,6 @@
-#include "kernels/cuda/alias_kernel.h"
-
 #include <algorithm>
 
+#include "kernels/cuda/alias_kernel.h"
 #include "kernels/cuda/cuda_check.h"
 #include "kernels/cuda/lane_alias.h"
 
@@ -9,7 +8,7 @@ namespace tollgate::kernels {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kBlocksWanted = 2048;                // about four waves of a 132-SM device
+constexpr int kBlocksWanted = 2048;               // about four waves of a 132-SM device
 constexpr std::int64_t kSharedBytes = 48 * 1024;  // without asking for more, four blocks an SM
 
 /// Writes a token's row in as few stores as its alignment allows.
@@ -71,8 +70,7 @@ __global__ void __launch_bounds__(kThreads, Most <= 16 ? 3 : 2)
       TOLLGATE_UNROLL
       for (int i = 0; i < Most; ++i) picks[i] = 0;
       for (int token = begin; token < end; ++token) {
-        const AliasEntry* table =
-            layer_tables + alias_context(shape, layer, token) * shape.experts;
+        const AliasEntry* table = layer_tables + alias_context(shape, layer, token) * shape.experts;
         draw_lane(shape, table, layer, token, Sticky && token > begin, picks);
         if constexpr (Count) {
           TOLLGATE_UNROLL

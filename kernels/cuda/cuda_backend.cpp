@@ -38,8 +38,7 @@ struct Prepared {
   std::vector<std::int32_t> bias;
   CudaProblem device;
 
-  explicit Prepared(const RoutingProblem& problem)
-      : popularity(problem), bias(all_bias(problem)) {
+  explicit Prepared(const RoutingProblem& problem) : popularity(problem), bias(all_bias(problem)) {
     device.gate = problem.gate;
     device.experts = problem.experts;
     device.layers = problem.layers;

@@ -1,6 +1,6 @@
 #pragma once
-/// The top_k of a warp's values as one lane runs it. Each lane keeps its two best at hand, so that a
-/// round is one exchange of the best value and one of the lowest expert that has it; a lane that
+/// The top_k of a warp's values as one lane runs it. Each lane keeps its two best at hand, so that
+/// a round is one exchange of the best value and one of the lowest expert that has it; a lane that
 /// gave both away looks through its values again, which is rare. The exchange is a parameter, so
 /// that a test can run the very same code on 32 host threads.
 

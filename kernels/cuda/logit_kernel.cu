@@ -1,10 +1,9 @@
-#include "kernels/cuda/logit_kernel.h"
-
 #include <algorithm>
 
 #include "kernels/core/logit.h"
 #include "kernels/cuda/cuda_check.h"
 #include "kernels/cuda/lane_top.h"
+#include "kernels/cuda/logit_kernel.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -117,9 +116,8 @@ std::int64_t cuda_select_logits(const CudaProblem& problem, const float* logits,
   const std::size_t rows = static_cast<std::size_t>(problem.layers) * problem.tokens;
   const DeviceArray<float> given(logits, rows * problem.experts);
   const DeviceArray<std::int32_t> bias(
-      problem.bias, problem.bias == nullptr
-                        ? 0
-                        : static_cast<std::size_t>(problem.layers) * problem.experts);
+      problem.bias,
+      problem.bias == nullptr ? 0 : static_cast<std::size_t>(problem.layers) * problem.experts);
   const DeviceArray<ScoreTables> scores(problem.scores, 1);
   const DeviceArray<std::uint16_t> chosen(rows * problem.gate.top_k);
   const unsigned long long none = ~0ull;

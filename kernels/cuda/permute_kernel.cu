@@ -1,9 +1,8 @@
-#include "kernels/cuda/permute_kernel.h"
-
 #include <algorithm>
 #include <cub/device/device_scan.cuh>
 
 #include "kernels/cuda/cuda_check.h"
+#include "kernels/cuda/permute_kernel.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -146,8 +145,7 @@ void launch_permutation(const PermuteProblem& problem, void* memory, CudaStream 
   void* scan_memory =
       static_cast<char*>(memory) + aligned(4 * static_cast<std::size_t>(sizes.counts));
   const int steps = steps_per_warp(problem.choices);
-  TOLLGATE_CUDA_CHECK(
-      cudaMemsetAsync(counts + sizes.counts - 1, 0, sizeof(std::int32_t), stream));
+  TOLLGATE_CUDA_CHECK(cudaMemsetAsync(counts + sizes.counts - 1, 0, sizeof(std::int32_t), stream));
   count_kernel<<<sizes.blocks, kThreads, 0, stream>>>(problem, steps, counts);
   TOLLGATE_CUDA_CHECK(cudaGetLastError());
   TOLLGATE_CUDA_CHECK(cub::DeviceScan::ExclusiveSum(scan_memory, sizes.scan_bytes, counts, counts,

@@ -33,7 +33,8 @@ std::size_t permutation_bytes(const PermuteProblem& problem);
 /// warps and lanes.
 void launch_permutation(const PermuteProblem& problem, void* memory, CudaStream stream = nullptr);
 
-/// The same with Thrust: stable radix sort, binary search for the begins, scan. Any number of slots.
+/// The same with Thrust: stable radix sort, binary search for the begins, scan. Any number of
+/// slots.
 void sort_permutation(const PermuteProblem& problem, CudaStream stream = nullptr);
 
 /// From and to host memory, by whichever of the two fits. `choice_of_row` has room for `choices`.

@@ -1,10 +1,9 @@
-#include "kernels/dispatch/sort_permutation.h"
-
 #include <thrust/device_ptr.h>
 #include <thrust/system/cuda/execution_policy.h>
 
 #include "kernels/cuda/cuda_check.h"
 #include "kernels/cuda/permute_kernel.h"
+#include "kernels/dispatch/sort_permutation.h"
 
 namespace tollgate::kernels {
 

@@ -33,8 +33,8 @@ struct AliasShape {
   std::uint32_t window;
 };
 
-/// Proposals come from blocks 0 .. alias_blocks - 1 of a token, four words each; then `alias_finish`
-/// takes over, whose blocks start at kAliasFinish.
+/// Proposals come from blocks 0 .. alias_blocks - 1 of a token, four words each; then
+/// `alias_finish` takes over, whose blocks start at kAliasFinish.
 TOLLGATE_HD constexpr int alias_blocks(int top_k) { return top_k < 2 ? 2 : top_k; }
 inline constexpr std::uint32_t kAliasFinish = 128;
 

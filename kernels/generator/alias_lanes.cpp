@@ -230,8 +230,8 @@ TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, st
         }
         if (count < k) {
           alias_finish(shape, static_cast<int>(lanes.layer[lane]),
-                 static_cast<std::int32_t>(lanes.token[lane]),
-                 ((fresh >> lane) & 1) != 0 ? nullptr : before, now, count);
+                       static_cast<std::int32_t>(lanes.token[lane]),
+                       ((fresh >> lane) & 1) != 0 ? nullptr : before, now, count);
         }
         for (int i = 0; i < k; ++i) previous[16 * i + lane] = now[i];
       }

@@ -90,8 +90,8 @@ std::vector<std::uint16_t> draw_experts(const AliasGenerator& generator) {
       Ids previous;
       for (int number = starts[s]; number < starts[s + 1]; ++number) {
         const Token token = {problem, previous.empty() ? 0 : sticky, layer, number};
-        previous = draw_token(token, generator.units(layer, generator.context(layer, number)),
-                              previous);
+        previous =
+            draw_token(token, generator.units(layer, generator.context(layer, number)), previous);
         ids.insert(ids.end(), previous.begin(), previous.end());
       }
     }
