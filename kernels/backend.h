@@ -55,6 +55,11 @@ class RoutingBackend {
   /// Tokens of each expert in those choices, [layer * experts + expert], without keeping them.
   virtual std::vector<std::int64_t> histogram(const GeneratorProblem& problem) const = 0;
 
+  /// Assignments on the busiest rank in every window of those choices, arguments, order and errors
+  /// as for `AliasGenerator::busiest_loads`.
+  virtual std::vector<std::int64_t> busiest_loads(const GeneratorProblem& problem,
+                                                  int window_tokens, int ranks) const = 0;
+
   /// The rows of one step sorted by physical slot; arguments, order and errors as for `dispatch`.
   virtual Dispatch permute(std::span<const std::uint16_t> slots, int top_k,
                            const Placement& placement, int tile) const = 0;

@@ -3,6 +3,7 @@
 #include "kernels/cuda/alias_kernel.h"
 #include "kernels/cuda/cuda_check.h"
 #include "kernels/cuda/lane_alias.h"
+#include "kernels/cuda/launch.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -168,6 +169,28 @@ void cuda_histogram(const AliasShape& shape, int layers, std::int64_t* counts) {
   sums.clear();
   launch_alias(device.shape, layers, nullptr, sums.data());
   sums.copy_to(reinterpret_cast<unsigned long long*>(counts));
+}
+
+void cuda_windows(const AliasShape& shape, int layers, int window_tokens, int ranks,
+                  RankRecord* records) {
+  const DeviceShape device(shape, layers);
+  const auto windows = static_cast<std::size_t>(layers) * (shape.tokens / window_tokens);
+  const DeviceArray<std::uint16_t> drawn(static_cast<std::size_t>(layers) * shape.tokens *
+                                         shape.top_k);
+  const DeviceArray<int> rank_counts(&ranks, 1);
+  const DeviceArray<WindowRecord> window_records(windows);
+  const DeviceArray<RankRecord> rank_records(windows);
+  launch_alias(device.shape, layers, drawn.data(), nullptr);
+  CudaProblem problem = {};
+  problem.gate.top_k = shape.top_k;
+  problem.experts = shape.experts;
+  problem.layers = layers;
+  problem.tokens = shape.tokens;
+  problem.rank_counts = rank_counts.data();
+  problem.rank_count_number = 1;
+  launch_window_counts(problem, drawn.data(), window_tokens, window_records.data(),
+                       rank_records.data());
+  rank_records.copy_to(records);
 }
 
 }  // namespace tollgate::kernels

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/core/window_stats.h"
 #include "kernels/cuda/stream.h"
 #include "kernels/generator/alias_draw.h"
 
@@ -20,5 +21,10 @@ void launch_alias(const AliasShape& shape, int layers, std::uint16_t* ids,
 /// The same from and to host memory. `counts` is overwritten.
 void cuda_draw(const AliasShape& shape, int layers, std::uint16_t* ids);
 void cuda_histogram(const AliasShape& shape, int layers, std::int64_t* counts);
+
+/// Draws, and counts every window of the choices for one number of ranks: one record per window, by
+/// layer, then by window.
+void cuda_windows(const AliasShape& shape, int layers, int window_tokens, int ranks,
+                  RankRecord* records);
 
 }  // namespace tollgate::kernels

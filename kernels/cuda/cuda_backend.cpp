@@ -117,6 +117,19 @@ std::vector<std::int64_t> CudaBackend::histogram(const GeneratorProblem& problem
   return counts;
 }
 
+std::vector<std::int64_t> CudaBackend::busiest_loads(const GeneratorProblem& problem,
+                                                     int window_tokens, int ranks) const {
+  const AliasGenerator generator(problem);
+  generator.check_windows(window_tokens, ranks);
+  require_device();
+  std::vector<RankRecord> records(static_cast<std::size_t>(problem.layers) *
+                                  (generator.tokens() / window_tokens));
+  cuda_windows(generator.shape(), problem.layers, window_tokens, ranks, records.data());
+  std::vector<std::int64_t> busiest;
+  for (const RankRecord& record : records) busiest.push_back(record.busiest_load);
+  return busiest;
+}
+
 Dispatch CudaBackend::permute(std::span<const std::uint16_t> slots, int top_k,
                               const Placement& placement, int tile) const {
   check_dispatch(slots, top_k, placement, tile);
@@ -183,6 +196,9 @@ std::vector<std::uint16_t> CudaBackend::select_logits(const RoutingProblem&,
 }
 std::vector<std::uint16_t> CudaBackend::draw(const GeneratorProblem&) const { refuse(); }
 std::vector<std::int64_t> CudaBackend::histogram(const GeneratorProblem&) const { refuse(); }
+std::vector<std::int64_t> CudaBackend::busiest_loads(const GeneratorProblem&, int, int) const {
+  refuse();
+}
 Dispatch CudaBackend::permute(std::span<const std::uint16_t>, int, const Placement&, int) const {
   refuse();
 }

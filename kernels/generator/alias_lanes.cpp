@@ -4,10 +4,7 @@
 #include <vector>
 
 #include "kernels/core/gate_spec.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "kernels/tbb/philox_simd.h"
 
 // GCC 12 warns about its own _mm512_undefined_epi32 (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -62,39 +59,6 @@ void fill_plain(const AliasShape& shape, std::int64_t first, std::int64_t last,
 }
 
 #if defined(__x86_64__)
-
-#define TOLLGATE_AVX512 __attribute__((target("avx512f")))
-
-/// 32-bit words of 16 lanes: even and odd lanes of 64-bit results side by side.
-TOLLGATE_AVX512 inline __m512i low_words(__m512i even, __m512i odd) {
-  return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
-}
-TOLLGATE_AVX512 inline __m512i high_words(__m512i even, __m512i odd) {
-  return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-}
-
-/// Philox of 16 counters; c[0..3] become the words.
-TOLLGATE_AVX512 inline void philox16(__m512i c[4], std::uint64_t key) {
-  const __m512i m0 = _mm512_set1_epi32(static_cast<int>(0xD2511F53u));
-  const __m512i m1 = _mm512_set1_epi32(static_cast<int>(0xCD9E8D57u));
-  std::uint32_t k0 = static_cast<std::uint32_t>(key);
-  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    const __m512i even0 = _mm512_mul_epu32(c[0], m0);
-    const __m512i odd0 = _mm512_mul_epu32(_mm512_srli_epi64(c[0], 32), m0);
-    const __m512i even1 = _mm512_mul_epu32(c[2], m1);
-    const __m512i odd1 = _mm512_mul_epu32(_mm512_srli_epi64(c[2], 32), m1);
-    c[0] = _mm512_ternarylogic_epi32(high_words(even1, odd1), c[1],
-                                     _mm512_set1_epi32(static_cast<int>(k0)), 0x96);
-    c[2] = _mm512_ternarylogic_epi32(high_words(even0, odd0), c[3],
-                                     _mm512_set1_epi32(static_cast<int>(k1)), 0x96);
-    c[1] = low_words(even1, odd1);
-    c[3] = low_words(even0, odd0);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
 
 /// What the 16 lanes are at. A lane walks one chain and then takes the next one of the range.
 struct alignas(64) Lanes {

@@ -116,6 +116,29 @@ std::vector<std::int64_t> ReferenceBackend::histogram(const GeneratorProblem& pr
   return counts;
 }
 
+std::vector<std::int64_t> ReferenceBackend::busiest_loads(const GeneratorProblem& problem,
+                                                          int window_tokens, int ranks) const {
+  const AliasGenerator generator(problem);
+  generator.check_windows(window_tokens, ranks);
+  const Ids ids = draw_experts(generator);
+  const int windows = generator.tokens() / window_tokens;
+  const int per_rank = experts_per_rank(problem.experts, ranks);
+  std::vector<std::int64_t> busiest;
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    for (int w = 0; w < windows; ++w) {
+      std::vector<std::int64_t> loads(ranks);
+      const std::int64_t first = static_cast<std::int64_t>(layer) * generator.tokens() +
+                                 static_cast<std::int64_t>(w) * window_tokens;
+      for (std::int64_t i = first * problem.top_k; i < (first + window_tokens) * problem.top_k;
+           ++i) {
+        ++loads[ids[i] / per_rank];
+      }
+      busiest.push_back(*std::max_element(loads.begin(), loads.end()));
+    }
+  }
+  return busiest;
+}
+
 Dispatch ReferenceBackend::permute(std::span<const std::uint16_t> slots, int top_k,
                                    const Placement& placement, int tile) const {
   return stable_sorted_dispatch(slots, top_k, placement, tile);

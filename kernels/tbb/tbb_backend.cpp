@@ -93,6 +93,11 @@ std::vector<std::int64_t> TbbBackend::histogram(const GeneratorProblem& problem)
   return AliasGenerator(problem).histogram();
 }
 
+std::vector<std::int64_t> TbbBackend::busiest_loads(const GeneratorProblem& problem,
+                                                    int window_tokens, int ranks) const {
+  return AliasGenerator(problem).busiest_loads(window_tokens, ranks);
+}
+
 Dispatch TbbBackend::permute(std::span<const std::uint16_t> slots, int top_k,
                              const Placement& placement, int tile) const {
   return dispatch(slots, top_k, placement, tile);

@@ -78,6 +78,36 @@ TEST_P(AliasBackends, CodeOfAGpuThread) {
   }
 }
 
+GeneratorProblem windows_problem() {
+  GeneratorProblem problem = generator_problem(64, 6, 0.2, 16);
+  problem.tokens = 1000;
+  return problem;
+}
+
+TEST(BusiestLoads, AreTheSameOnEveryBackendAndAddUpInOneRank) {
+  const GeneratorProblem problem = windows_problem();
+  for (const int ranks : {1, 7, 8, 64}) {
+    const auto expected = find_backend("reference").busiest_loads(problem, 48, ranks);
+    ASSERT_EQ(expected.size(), 3u * 20u);
+    if (ranks == 1) {
+      EXPECT_EQ(expected, std::vector<std::int64_t>(60, 48 * 6));
+    }
+    for (const RoutingBackend* backend : backends()) {
+      if (!backend->available()) continue;
+      EXPECT_EQ(backend->busiest_loads(problem, 48, ranks), expected) << backend->name();
+    }
+  }
+}
+
+TEST(BusiestLoads, RefuseWindowsThatCutASequence) {
+  EXPECT_THROW(find_backend("tbb").busiest_loads(windows_problem(), 40, 8), std::invalid_argument);
+  EXPECT_THROW(find_backend("tbb").busiest_loads(windows_problem(), 1001, 8),
+               std::invalid_argument);
+  EXPECT_THROW(find_backend("tbb").busiest_loads(windows_problem(), 48, 65), std::invalid_argument);
+  EXPECT_THROW(find_backend("reference").busiest_loads(windows_problem(), 40, 8),
+               std::invalid_argument);
+}
+
 TEST(AliasCuda, OnEveryProblem) {
   const RoutingBackend* cuda = backends().front();
   if (const Availability availability = cuda->available(); !availability) {
