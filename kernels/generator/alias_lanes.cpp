@@ -6,9 +6,6 @@
 #include "kernels/core/gate_spec.h"
 #include "kernels/tbb/philox_simd.h"
 
-// GCC 12 warns about its own _mm512_undefined_epi32 (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-
 namespace tollgate::kernels {
 namespace {
 
