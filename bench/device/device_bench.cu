@@ -412,12 +412,13 @@ void queries() {
       milliseconds([&] { eplb_placements(counts, 58, options); }));
 }
 
-int run() {
+int run(bool probe) {
   const std::string reason = cuda_unavailable_reason();
   if (!reason.empty()) {
     std::fprintf(stderr, "The device benchmarks cannot run: %s.\n", reason.c_str());
     return 4;
   }
+  if (probe) return 0;
   cudaDeviceProp properties;
   TOLLGATE_CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
   std::printf("## Kernels of this program\n\nDevice: %s, %d multiprocessors, %.0f GiB.\n\n",
@@ -435,9 +436,10 @@ int run() {
 }  // namespace
 }  // namespace tollgate::kernels
 
-int main() {
+/// With --probe only says whether there is a device (0) or not (4 and a sentence).
+int main(int argc, char** argv) {
   try {
-    return tollgate::kernels::run();
+    return tollgate::kernels::run(argc > 1 && std::string(argv[1]) == "--probe");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
