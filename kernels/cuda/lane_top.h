@@ -18,17 +18,16 @@ struct LaneHeads {
 
 inline constexpr std::uint32_t kNobody = 0xFFFFFFFFu;
 
-/// The two best of a lane's values that come after (`value`, `expert`) in the order of
-/// `selection_key`. A lane's experts ascend with the slot, so equal values keep the lower one.
-template <int Slots>
+/// The two best of those of a lane's values that `counts(value, expert)` holds for. A lane's
+/// experts ascend with the slot, so equal values keep the lower one.
+template <int Slots, typename Counts>
 TOLLGATE_HD inline LaneHeads lane_heads(int lane, const std::int32_t (&values)[Slots],
-                                        std::int32_t value, std::uint32_t expert) {
+                                        Counts counts) {
   LaneHeads heads = {kAbsent, kAbsent, kNobody, kNobody};
   TOLLGATE_UNROLL
   for (int s = 0; s < Slots; ++s) {
     const auto e = static_cast<std::uint32_t>(lane_expert(lane, s));
-    const bool counts = values[s] < value || (values[s] == value && e > expert);
-    const std::int32_t v = counts ? values[s] : kAbsent;
+    const std::int32_t v = counts(values[s], e) ? values[s] : kAbsent;
     const bool best = v > heads.value;
     const bool second = v > heads.next_value;
     heads.next_value = best ? heads.value : (second ? v : heads.next_value);
@@ -47,7 +46,7 @@ TOLLGATE_HD inline LaneHeads lane_heads(int lane, const std::int32_t (&values)[S
 template <int Slots, typename Warp, typename Emit>
 TOLLGATE_HD inline void lane_top(int top_k, int lane, const std::int32_t (&values)[Slots],
                                  Warp warp, Emit emit) {
-  LaneHeads heads = lane_heads(lane, values, 2147483647, 0);
+  LaneHeads heads = lane_heads(lane, values, [](std::int32_t, std::uint32_t) { return true; });
   bool at_end = false;  // the lane has no further value beyond its heads
   for (int n = 0; n < top_k; ++n) {
     const std::int32_t value = warp.max(heads.value);
@@ -61,7 +60,10 @@ TOLLGATE_HD inline void lane_top(int top_k, int lane, const std::int32_t (&value
     }
     const bool empty = heads.expert == kNobody && !at_end;
     if (warp.any(empty)) {
-      if (empty) heads = lane_heads(lane, values, value, expert);
+      const auto comes_later = [&](std::int32_t v, std::uint32_t e) {
+        return v < value || (v == value && e > expert);
+      };
+      if (empty) heads = lane_heads(lane, values, comes_later);
       at_end = heads.expert == kNobody;
     }
   }
