@@ -60,6 +60,7 @@ class Timer {
   /// Median seconds of one launch(stream), many of them captured into one graph.
   template <typename Launch>
   double graph(const Launch& launch) {
+    TOLLGATE_CUDA_CHECK(cudaDeviceSynchronize());  // what was prepared on the default stream
     const int count = repetitions(launch, stream_);
     cudaGraph_t graph;
     cudaGraphExec_t exec;
@@ -77,6 +78,7 @@ class Timer {
   /// The same launched one by one on the default stream, for what cannot be captured.
   template <typename Launch>
   double plain(const Launch& launch) {
+    TOLLGATE_CUDA_CHECK(cudaDeviceSynchronize());
     const int count = repetitions(launch, nullptr);
     const auto many = [&] {
       for (int i = 0; i < count; ++i) launch(nullptr);

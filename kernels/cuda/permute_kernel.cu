@@ -178,7 +178,7 @@ void cuda_permute(const PermuteProblem& problem) {
   rows.copy_to(problem.slot_rows);
   begin.copy_to(problem.slot_begin);
   padded.copy_to(problem.padded_begin);
-  order.copy_to(problem.choice_of_row);
+  order.copy_to(problem.choice_of_row, static_cast<std::size_t>(problem.slot_begin[slots]));
 }
 
 }  // namespace tollgate::kernels
