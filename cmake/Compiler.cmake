@@ -55,4 +55,13 @@ if(TOLLGATE_CUDA)
     set(TOLLGATE_CUDA_FOUND ON)
   endif()
 endif()
+# Thrust for host code (TBB device system): CCCL from the toolkit, else a system-wide one.
+find_path(TOLLGATE_CCCL thrust/version.h
+  HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} /usr/local/cuda/include PATH_SUFFIXES cccl)
+if(TOLLGATE_CCCL)
+  add_library(tollgate_thrust INTERFACE)
+  target_include_directories(tollgate_thrust SYSTEM INTERFACE ${TOLLGATE_CCCL})
+  target_compile_definitions(tollgate_thrust INTERFACE
+    TOLLGATE_HAVE_THRUST=1 THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_TBB)
+endif()
 message(STATUS "Tollgate CUDA backend: ${TOLLGATE_CUDA_FOUND}")

@@ -7,6 +7,7 @@ find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)  # traces and operator tables are published compressed
 if(TOLLGATE_TESTS)
   find_package(GTest REQUIRED)
+  find_path(TOLLGATE_XXHASH xxhash.h REQUIRED)  # header only
 endif()
 if(TOLLGATE_BENCH)
   find_package(benchmark REQUIRED)

@@ -38,9 +38,12 @@ class DeviceArray {
   void clear() {
     if (count_ != 0) TOLLGATE_CUDA_CHECK(cudaMemset(data_, 0, count_ * sizeof(T)));
   }
-  void copy_to(T* host) const {
-    if (count_ != 0) {
-      TOLLGATE_CUDA_CHECK(cudaMemcpy(host, data_, count_ * sizeof(T), cudaMemcpyDeviceToHost));
+  void copy_to(T* host) const { copy_to(host, count_); }
+
+  /// The first `count` elements.
+  void copy_to(T* host, std::size_t count) const {
+    if (count != 0) {
+      TOLLGATE_CUDA_CHECK(cudaMemcpy(host, data_, count * sizeof(T), cudaMemcpyDeviceToHost));
     }
   }
 

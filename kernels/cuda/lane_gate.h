@@ -8,12 +8,6 @@
 #include "kernels/core/noise.h"
 #include "kernels/core/noise_words.h"
 
-#if defined(__CUDACC__)
-#define TOLLGATE_UNROLL _Pragma("unroll")
-#else
-#define TOLLGATE_UNROLL
-#endif
-
 namespace tollgate::kernels {
 
 inline constexpr int kLanes = 32;

@@ -14,15 +14,24 @@ void require(bool holds, const std::string& sentence) {
 
 std::int64_t round_up(std::int64_t rows, int tile) { return (rows + tile - 1) / tile * tile; }
 
+void check_sizes(std::size_t choices, int top_k, int tile) {
+  require(top_k >= 1 && choices % top_k == 0 && choices <= (std::size_t{1} << 30),
+          std::to_string(choices) + " choices are not a whole number of tokens with " +
+              std::to_string(top_k) + " choices each, or more than 2^30.");
+  require(tile >= 1 && tile <= 4096,
+          "The GEMM tile has " + std::to_string(tile) + " rows, but must have 1 to 4096.");
+}
+
+void check_largest(int largest, int slots) {
+  require(largest < slots, "A token was sent to slot " + std::to_string(largest) +
+                               ", but there are only " + std::to_string(slots) + " slots.");
+}
+
 }  // namespace
 
 void dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& placement, int tile,
               Dispatch& out) {
-  require(top_k >= 1 && slots.size() % top_k == 0 && slots.size() <= (std::size_t{1} << 30),
-          std::to_string(slots.size()) + " choices are not a whole number of tokens with " +
-              std::to_string(top_k) + " choices each, or more than 2^30.");
-  require(tile >= 1 && tile <= 4096,
-          "The GEMM tile has " + std::to_string(tile) + " rows, but must have 1 to 4096.");
+  check_sizes(slots.size(), top_k, tile);
   const int count = placement.slots;
   out.tokens = static_cast<int>(slots.size()) / top_k;
   out.top_k = top_k;
@@ -35,8 +44,7 @@ void dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& 
     ++out.slot_rows[std::min<int>(slot, count)];
     largest = std::max<int>(largest, slot == kNoSlot ? -1 : slot);
   }
-  require(largest < count, "A token was sent to slot " + std::to_string(largest) +
-                               ", but there are only " + std::to_string(count) + " slots.");
+  check_largest(largest, count);
   out.slot_rows.pop_back();
 
   out.slot_begin.resize(count + 1);
@@ -72,6 +80,23 @@ Dispatch dispatch(std::span<const std::uint16_t> slots, int top_k, const Placeme
   Dispatch out;
   dispatch(slots, top_k, placement, tile, out);
   return out;
+}
+
+void check_dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& placement,
+                    int tile) {
+  check_sizes(slots.size(), top_k, tile);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(placement.slots));
+  int largest = -1;
+  for (const std::uint16_t slot : slots) {
+    if (slot == kNoSlot) continue;
+    largest = std::max<int>(largest, slot);
+    if (slot < placement.slots) ++rows[slot];
+  }
+  check_largest(largest, placement.slots);
+  std::int64_t padded = 0;
+  for (const std::int64_t n : rows) padded += round_up(n, tile);
+  require(padded <= std::numeric_limits<std::int32_t>::max(),
+          "The rows padded to tiles are 2^31 or more.");
 }
 
 RankWork rank_work(const Dispatch& dispatched, const Placement& placement) {

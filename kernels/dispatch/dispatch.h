@@ -49,6 +49,11 @@ void dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& 
 Dispatch dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& placement,
                   int tile = 1);
 
+/// Throws std::invalid_argument for arguments that `dispatch` refuses: it checks them itself, in
+/// its own loops.
+void check_dispatch(std::span<const std::uint16_t> slots, int top_k, const Placement& placement,
+                    int tile);
+
 /// Sums per rank.
 RankWork rank_work(const Dispatch& dispatched, const Placement& placement);
 

@@ -12,6 +12,7 @@
 #include "kernels/core/noise.h"
 #include "kernels/core/philox.h"
 #include "kernels/core/score.h"
+#include "kernels/core/shape.h"
 #include "kernels/generator/alias_lanes.h"
 #include "kernels/generator/draw_purpose.h"
 #include "kernels/generator/fixed_exp.h"
@@ -140,7 +141,7 @@ void AliasGenerator::draw_contexts() {
   const auto window = static_cast<std::uint32_t>(problem_.window);
   const auto topics = static_cast<std::uint32_t>(spec.topics);
   const std::uint64_t hold = static_cast<std::uint64_t>(to_fixed(spec.topic_hold, 30)) << 2;
-  for (int s = 0; s < sequences(); ++s) {
+  const auto draw_sequence = [&](int s) {
     const Words4 words =
         philox4x32(static_cast<std::uint32_t>(s), draw_block(Purpose::sequence, window), 0,
                    problem_.stream, problem_.seed);
@@ -149,7 +150,7 @@ void AliasGenerator::draw_contexts() {
             ? multiply_high(words.w[0], static_cast<std::uint32_t>(spec.domains))
             : static_cast<std::uint32_t>(problem_.sequences[s].domain);
     sequence_domains_[s] = static_cast<std::uint16_t>(domain);
-    if (contexts_ == 1) continue;
+    if (contexts_ == 1) return;
     for (int copy = 0; copy < copies; ++copy) {
       const auto layer = static_cast<std::uint32_t>(copy);
       std::uint32_t topic = multiply_high(words.w[1], topics);
@@ -171,7 +172,11 @@ void AliasGenerator::draw_contexts() {
             static_cast<std::uint16_t>(domain * topics + topic);
       }
     }
-  }
+  };
+  tbb::parallel_for(tbb::blocked_range<int>(0, sequences(), 256),
+                    [&](const tbb::blocked_range<int>& range) {
+                      for (int s = range.begin(); s < range.end(); ++s) draw_sequence(s);
+                    });
 }
 
 int AliasGenerator::context(int layer, int token) const {
@@ -188,21 +193,23 @@ std::span<const std::uint32_t> AliasGenerator::units(int layer, int context) con
 std::vector<AliasGenerator::Chunk> AliasGenerator::chunks() const {
   // Whole sequences, at least sixteen so that all vector lanes have one.
   std::vector<Chunk> result;
-  const std::int64_t chains = static_cast<std::int64_t>(problem_.layers) * sequences();
-  const auto row_of = [&](std::int64_t chain) {
-    return chain / sequences() * tokens() + starts_[chain % sequences()];
-  };
-  std::int64_t first = 0;
-  for (std::int64_t chain = 1; chain <= chains; ++chain) {
-    const bool full = chain - first >= 16 && row_of(chain) - row_of(first) >= kRowsPerChunk;
-    if (!full && chain < chains) continue;
-    result.push_back({first, chain, row_of(first), row_of(chain)});
-    first = chain;
+  Chunk open = {0, 0, 0, 0};
+  for (int layer = 0; layer < problem_.layers; ++layer) {
+    const std::int64_t first_row = static_cast<std::int64_t>(layer) * tokens();
+    for (int s = 1; s <= sequences(); ++s) {
+      open.last += 1;
+      open.last_row = first_row + starts_[s];
+      if (open.last - open.first < 16 || open.last_row - open.first_row < kRowsPerChunk) continue;
+      result.push_back(open);
+      open.first = open.last;
+      open.first_row = open.last_row;
+    }
   }
+  if (open.last > open.first) result.push_back(open);
   return result;
 }
 
-void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint16_t* out) const {
+AliasShape AliasGenerator::shape() const {
   AliasShape shape;
   shape.experts = problem_.experts;
   shape.top_k = problem_.top_k;
@@ -227,7 +234,11 @@ void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint1
   shape.seed = problem_.seed;
   shape.stream = problem_.stream;
   shape.window = static_cast<std::uint32_t>(problem_.window);
-  alias_variants()[variant_].fill(shape, chunk.first, chunk.last, first_row, out);
+  return shape;
+}
+
+void AliasGenerator::fill(const Chunk& chunk, std::int64_t first_row, std::uint16_t* out) const {
+  alias_variants()[variant_].fill(shape(), chunk.first, chunk.last, first_row, out);
 }
 
 std::vector<std::uint16_t> AliasGenerator::select() const {
@@ -267,6 +278,60 @@ std::vector<std::int64_t> AliasGenerator::histogram() const {
     for (std::size_t i = 0; i < cells; ++i) sum[i] += counts[i];
   }
   return sum;
+}
+
+void AliasGenerator::check_windows(int window_tokens, int ranks) const {
+  if (window_tokens < 1 || window_tokens > tokens()) {
+    throw std::invalid_argument("A window has " + std::to_string(window_tokens) +
+                                " tokens, but must have 1 to the " + std::to_string(tokens()) +
+                                " tokens drawn.");
+  }
+  if (ranks < 1 || ranks > problem_.experts) {
+    throw std::invalid_argument("A rank count is " + std::to_string(ranks) +
+                                ", but must be 1 to the " + std::to_string(problem_.experts) +
+                                " experts.");
+  }
+  for (int end = window_tokens; end <= tokens(); end += window_tokens) {
+    if (!std::binary_search(starts_.begin(), starts_.end(), end)) {
+      throw std::invalid_argument("A window of " + std::to_string(window_tokens) +
+                                  " tokens ends within a sequence.");
+    }
+  }
+}
+
+std::vector<std::int64_t> AliasGenerator::busiest_loads(int window_tokens, int ranks) const {
+  check_windows(window_tokens, ranks);
+  const int experts = problem_.experts;
+  const int windows = tokens() / window_tokens;
+  const auto sequence_at = [&](std::int64_t token) {
+    return std::lower_bound(starts_.begin(), starts_.end(), token) - starts_.begin();
+  };
+  struct Scratch {
+    std::vector<std::uint16_t> ids;
+    std::vector<std::int32_t> counts;
+  };
+  tbb::enumerable_thread_specific<Scratch> scratches;
+  std::vector<std::int64_t> busiest(static_cast<std::size_t>(problem_.layers) * windows);
+  tbb::parallel_for(std::size_t{0}, busiest.size(), [&](std::size_t i) {
+    const auto layer = static_cast<std::int64_t>(i) / windows;
+    const auto w = static_cast<std::int64_t>(i) % windows;
+    const std::int64_t row = layer * tokens() + w * window_tokens;
+    Scratch& scratch = scratches.local();
+    scratch.ids.resize(static_cast<std::size_t>(window_tokens) * problem_.top_k);
+    const std::int64_t first_chain = layer * sequences();
+    fill({first_chain + sequence_at(w * window_tokens),
+          first_chain + sequence_at((w + 1) * window_tokens), row, row + window_tokens},
+         row, scratch.ids.data());
+    scratch.counts.assign(static_cast<std::size_t>(experts), 0);
+    for (const std::uint16_t id : scratch.ids) scratch.counts[id] += 1;
+    const int per_rank = experts_per_rank(experts, ranks);
+    for (int first = 0; first < experts; first += per_rank) {
+      std::int64_t load = 0;
+      for (int e = first; e < std::min(experts, first + per_rank); ++e) load += scratch.counts[e];
+      busiest[i] = std::max(busiest[i], load);
+    }
+  });
+  return busiest;
 }
 
 void AliasGenerator::use(std::string_view variant) {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/generator/alias_table.h"
+#include "kernels/generator/alias_draw.h"
 #include "kernels/generator/generator_spec.h"
 
 namespace tollgate::kernels {
@@ -49,6 +49,17 @@ class AliasGenerator {
   /// Tokens of each expert: [layer * experts + expert]. Holds 2^14 tokens or sixteen sequences per
   /// thread at a time, never all choices.
   std::vector<std::int64_t> histogram() const;
+
+  /// Assignments on the busiest of `ranks` ranks in every window of `window_tokens` consecutive
+  /// tokens, [layer * windows + window], contiguous placement as in RoutingProblem::rank_counts:
+  /// Monte-Carlo trials of a step without keeping the choices. Throws std::invalid_argument if a
+  /// window would end within a sequence, or is longer than the tokens drawn, or there are more
+  /// ranks than experts.
+  std::vector<std::int64_t> busiest_loads(int window_tokens, int ranks) const;
+  void check_windows(int window_tokens, int ranks) const;  ///< these errors alone
+
+  /// What the inner loops of all backends work from; points into this object.
+  AliasShape shape() const;
 
   /// Takes the variant of that name instead of the fastest; for tests and benchmarks. Throws
   /// std::invalid_argument if this processor has none.

@@ -4,88 +4,26 @@
 #include <vector>
 
 #include "kernels/core/gate_spec.h"
-#include "kernels/core/philox.h"
-#include "kernels/generator/draw_purpose.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-// GCC 12 warns about its own _mm512_undefined_epi32 (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include "kernels/tbb/philox_simd.h"
 
 namespace tollgate::kernels {
 namespace {
 
-__extension__ using Wide = unsigned __int128;
-
-/// Proposals come from blocks 0 .. proposal_blocks - 1 of a token; then `finish` takes over, whose
-/// blocks start at kFinishBlock.
-int proposal_blocks(int top_k) { return std::max(top_k, 2); }
-constexpr std::uint32_t kFinishBlock = 128;
-
-Words4 token_words(const AliasShape& shape, int layer, std::uint32_t token, std::uint32_t block) {
-  return philox4x32(token, draw_block(kAliasProposal, shape.window << 8 | block),
-                    static_cast<std::uint32_t>(layer), shape.stream, shape.seed);
-}
-
-int context_of(const AliasShape& shape, int layer, std::int32_t token) {
-  return shape.token_contexts[layer * shape.token_contexts_per_layer + token];
-}
-
-/// Draws the experts found .. top_k - 1 when proposals have run out. What is left to draw has
-/// probability proportional to q among the experts not yet chosen, whatever was proposed before.
-[[gnu::noinline]] void finish(const AliasShape& shape, int layer, std::int32_t token,
-                              const std::uint16_t* previous, std::uint16_t* chosen, int found) {
-  const int context = context_of(shape, layer, token);
-  const std::uint32_t* units =
-      shape.units + (static_cast<std::int64_t>(layer) * shape.contexts + context) * shape.experts;
-  const std::uint64_t sticky = previous != nullptr ? shape.sticky : 0;
-  const auto k = static_cast<std::uint64_t>(shape.top_k);
-  std::vector<std::uint64_t> mass(static_cast<std::size_t>(shape.experts));
-  for (int e = 0; e < shape.experts; ++e) mass[e] = units[e] * (65536 - sticky) * k;
-  if (sticky != 0) {
-    const auto all = static_cast<std::uint64_t>(shape.experts) * kAliasUnits;
-    for (int i = 0; i < shape.top_k; ++i) mass[previous[i]] += sticky * all;
-  }
-  for (int i = 0; i < found; ++i) mass[chosen[i]] = 0;
-  for (; found < shape.top_k; ++found) {
-    std::uint64_t sum = 0;
-    for (const std::uint64_t m : mass) sum += m;
-    const Words4 words = token_words(shape, layer, static_cast<std::uint32_t>(token),
-                                     kFinishBlock + static_cast<std::uint32_t>(found));
-    const std::uint64_t word = static_cast<std::uint64_t>(words.w[0]) << 32 | words.w[1];
-    auto place = static_cast<std::uint64_t>((static_cast<Wide>(word) * sum) >> 64);
-    int e = 0;
-    while (place >= mass[e]) place -= mass[e++];
-    chosen[found] = static_cast<std::uint16_t>(e);
-    mass[e] = 0;
-  }
-}
-
 void draw_token(const AliasShape& shape, int layer, std::int32_t token,
                 const std::uint16_t* previous, std::uint16_t* chosen) {
-  const AliasEntry* table = shape.tables + (static_cast<std::int64_t>(layer) * shape.contexts +
-                                            context_of(shape, layer, token)) *
-                                               shape.experts;
-  const std::uint32_t sticky = previous != nullptr ? shape.sticky : 0;
-  const std::uint64_t factor = previous != nullptr ? shape.sticky_factor : shape.free_factor;
-  const int blocks = proposal_blocks(shape.top_k);
+  const AliasEntry* table = shape.tables + alias_cell(shape, layer, token);
+  const AliasRule rule = alias_rule(shape, previous != nullptr);
+  const int blocks = alias_blocks(shape.top_k);
   std::uint64_t seen[kMaxExperts / 64];
   for (int i = 0; i < (shape.experts + 63) / 64; ++i) seen[i] = 0;
   // A duplicate is written and then overwritten: no branch on it. Hence one place more than top_k.
   std::uint16_t buffer[kMaxTopK + 4];
   int found = 0;
   for (int block = 0; block < blocks; ++block) {
-    const Words4 words = token_words(shape, layer, static_cast<std::uint32_t>(token),
-                                     static_cast<std::uint32_t>(block));
+    const Words4 words = alias_words(shape, layer, token, static_cast<std::uint32_t>(block));
     for (const std::uint32_t word : words.w) {
-      int e;
-      if ((word >> 16) < sticky) {
-        e = previous[((word & 0xFFFFu) * static_cast<std::uint32_t>(shape.top_k)) >> 16];
-      } else {
-        e = alias_draw(table, ((word - (sticky << 16)) * factor) >> shape.shift);
-      }
+      const int e =
+          alias_propose(shape, table, rule, word, [&](int slot) -> int { return previous[slot]; });
       const std::uint64_t bit = std::uint64_t{1} << (e & 63);
       std::uint64_t& part = seen[e >> 6];
       buffer[found] = static_cast<std::uint16_t>(e);
@@ -96,7 +34,7 @@ void draw_token(const AliasShape& shape, int layer, std::int32_t token,
   }
   found = std::min(found, shape.top_k);
   for (int i = 0; i < found; ++i) chosen[i] = buffer[i];
-  if (found < shape.top_k) finish(shape, layer, token, previous, chosen, found);
+  if (found < shape.top_k) alias_finish(shape, layer, token, previous, chosen, found);
 }
 
 void fill_plain(const AliasShape& shape, std::int64_t first, std::int64_t last,
@@ -119,39 +57,6 @@ void fill_plain(const AliasShape& shape, std::int64_t first, std::int64_t last,
 
 #if defined(__x86_64__)
 
-#define TOLLGATE_AVX512 __attribute__((target("avx512f")))
-
-/// 32-bit words of 16 lanes: even and odd lanes of 64-bit results side by side.
-TOLLGATE_AVX512 inline __m512i low_words(__m512i even, __m512i odd) {
-  return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
-}
-TOLLGATE_AVX512 inline __m512i high_words(__m512i even, __m512i odd) {
-  return _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
-}
-
-/// Philox of 16 counters; c[0..3] become the words.
-TOLLGATE_AVX512 inline void philox16(__m512i c[4], std::uint64_t key) {
-  const __m512i m0 = _mm512_set1_epi32(static_cast<int>(0xD2511F53u));
-  const __m512i m1 = _mm512_set1_epi32(static_cast<int>(0xCD9E8D57u));
-  std::uint32_t k0 = static_cast<std::uint32_t>(key);
-  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    const __m512i even0 = _mm512_mul_epu32(c[0], m0);
-    const __m512i odd0 = _mm512_mul_epu32(_mm512_srli_epi64(c[0], 32), m0);
-    const __m512i even1 = _mm512_mul_epu32(c[2], m1);
-    const __m512i odd1 = _mm512_mul_epu32(_mm512_srli_epi64(c[2], 32), m1);
-    c[0] = _mm512_ternarylogic_epi32(high_words(even1, odd1), c[1],
-                                     _mm512_set1_epi32(static_cast<int>(k0)), 0x96);
-    c[2] = _mm512_ternarylogic_epi32(high_words(even0, odd0), c[3],
-                                     _mm512_set1_epi32(static_cast<int>(k1)), 0x96);
-    c[1] = low_words(even1, odd1);
-    c[3] = low_words(even0, odd0);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
-
 /// What the 16 lanes are at. A lane walks one chain and then takes the next one of the range.
 struct alignas(64) Lanes {
   std::uint32_t token[16];
@@ -166,7 +71,7 @@ template <int K>
 TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, std::int64_t last,
                                  std::int64_t first_row, std::uint16_t* out) {
   const int k = K > 0 ? K : shape.top_k;
-  const int blocks = proposal_blocks(k);
+  const int blocks = alias_blocks(k);
   const __m512i lane_ids = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i all_found = _mm512_set1_epi32(k);
   const __m512i stream = _mm512_set1_epi32(static_cast<int>(shape.stream));
@@ -202,7 +107,7 @@ TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, st
   while (active != 0) {
     for (int lane = 0; lane < 16; ++lane) {
       const auto layer = static_cast<int>(lanes.layer[lane]);
-      const int context = context_of(shape, layer, static_cast<std::int32_t>(lanes.token[lane]));
+      const int context = alias_context(shape, layer, static_cast<std::int32_t>(lanes.token[lane]));
       lanes.table[lane] = (layer * shape.contexts + context) * shape.experts;
     }
     const __m512i token = _mm512_load_si512(lanes.token);
@@ -285,9 +190,9 @@ TOLLGATE_AVX512 void fill_avx512(const AliasShape& shape, std::int64_t first, st
           now[i] = static_cast<std::uint16_t>(partial[16 * (count - 1 - i) + lane]);
         }
         if (count < k) {
-          finish(shape, static_cast<int>(lanes.layer[lane]),
-                 static_cast<std::int32_t>(lanes.token[lane]),
-                 ((fresh >> lane) & 1) != 0 ? nullptr : before, now, count);
+          alias_finish(shape, static_cast<int>(lanes.layer[lane]),
+                       static_cast<std::int32_t>(lanes.token[lane]),
+                       ((fresh >> lane) & 1) != 0 ? nullptr : before, now, count);
         }
         for (int i = 0; i < k; ++i) previous[16 * i + lane] = now[i];
       }

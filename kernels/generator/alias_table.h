@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/core/host_device.h"
+
 namespace tollgate::kernels {
 
 /// Units of probability in one cell of a table. A table of E cells shares out E * 2^22 units.
@@ -14,8 +16,8 @@ inline constexpr std::uint32_t kAliasUnits = 1u << kAliasBits;
 struct AliasEntry {
   std::uint32_t packed;
 
-  std::uint32_t threshold() const { return packed >> 10; }
-  int other() const { return static_cast<int>(packed & 1023u); }
+  TOLLGATE_HD std::uint32_t threshold() const { return packed >> 10; }
+  TOLLGATE_HD int other() const { return static_cast<int>(packed & 1023u); }
 };
 
 /// Shares out weights.size() * 2^22 units in proportion to the weights (below 2^31 each, one at
@@ -28,7 +30,7 @@ void share_units(std::span<const std::uint32_t> weights, std::span<std::uint32_t
 void build_alias_table(std::span<const std::uint32_t> units, std::span<AliasEntry> table);
 
 /// The expert at a position: the cell above the 32-bit binary point, the place in the cell below.
-inline int alias_draw(const AliasEntry* table, std::uint64_t position) {
+TOLLGATE_HD inline int alias_draw(const AliasEntry* table, std::uint64_t position) {
   const auto cell = static_cast<std::uint32_t>(position >> 32);
   const std::uint32_t place = static_cast<std::uint32_t>(position) >> (32 - kAliasBits);
   const AliasEntry entry = table[cell];

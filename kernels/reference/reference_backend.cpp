@@ -1,14 +1,20 @@
 #include "kernels/reference/reference_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
+#include "kernels/core/given_logits.h"
 #include "kernels/core/hash_routing.h"
+#include "kernels/core/logit.h"
 #include "kernels/core/noise.h"
 #include "kernels/core/noise_words.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
+#include "kernels/generator/alias_generator.h"
+#include "kernels/reference/draw_experts.h"
 #include "kernels/reference/select_experts.h"
+#include "kernels/reference/stable_dispatch.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -92,6 +98,67 @@ Availability ReferenceBackend::available() const { return {true, ""}; }
 std::vector<std::uint16_t> ReferenceBackend::select(const RoutingProblem& problem) const {
   validate(problem);
   return with_shared_slots(problem, choose_all(problem));
+}
+
+std::vector<std::uint16_t> ReferenceBackend::select_logits(const RoutingProblem& problem,
+                                                           std::span<const float> logits) const {
+  validate_shape(problem, logits);
+  const auto experts = static_cast<std::size_t>(problem.choices());
+  const auto k = static_cast<std::size_t>(problem.gate.top_k);
+  Ids ids(logits.size() / experts * k);
+  std::vector<std::int32_t> fixed(experts);
+  for (std::size_t row = 0; row < logits.size() / experts; ++row) {
+    for (std::size_t e = 0; e < experts; ++e) {
+      const float logit = logits[row * experts + e];
+      if (std::isnan(logit)) refuse_nan(problem, row * experts + e);
+      fixed[e] = logit_to_fixed(logit);
+    }
+    const Gate gate = gate_at(problem, static_cast<int>(row) / problem.tokens);
+    select_experts(gate, fixed, {ids.data() + row * k, k});
+  }
+  return with_shared_slots(problem, std::move(ids));
+}
+
+std::vector<std::uint16_t> ReferenceBackend::draw(const GeneratorProblem& problem) const {
+  return draw_experts(AliasGenerator(problem));
+}
+
+std::vector<std::int64_t> ReferenceBackend::histogram(const GeneratorProblem& problem) const {
+  const Ids ids = draw(problem);
+  const std::size_t per_layer = ids.size() / problem.layers;
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(problem.layers) * problem.experts);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    ++counts[i / per_layer * problem.experts + ids[i]];
+  }
+  return counts;
+}
+
+std::vector<std::int64_t> ReferenceBackend::busiest_loads(const GeneratorProblem& problem,
+                                                          int window_tokens, int ranks) const {
+  const AliasGenerator generator(problem);
+  generator.check_windows(window_tokens, ranks);
+  const Ids ids = draw_experts(generator);
+  const int windows = generator.tokens() / window_tokens;
+  const int per_rank = experts_per_rank(problem.experts, ranks);
+  std::vector<std::int64_t> busiest;
+  for (int layer = 0; layer < problem.layers; ++layer) {
+    for (int w = 0; w < windows; ++w) {
+      std::vector<std::int64_t> loads(ranks);
+      const std::int64_t first = static_cast<std::int64_t>(layer) * generator.tokens() +
+                                 static_cast<std::int64_t>(w) * window_tokens;
+      for (std::int64_t i = first * problem.top_k; i < (first + window_tokens) * problem.top_k;
+           ++i) {
+        ++loads[ids[i] / per_rank];
+      }
+      busiest.push_back(*std::max_element(loads.begin(), loads.end()));
+    }
+  }
+  return busiest;
+}
+
+Dispatch ReferenceBackend::permute(std::span<const std::uint16_t> slots, int top_k,
+                                   const Placement& placement, int tile) const {
+  return stable_sorted_dispatch(slots, top_k, placement, tile);
 }
 
 RoutingStats ReferenceBackend::route(const RoutingProblem& problem) const {

@@ -6,13 +6,7 @@
 
 #include "kernels/core/gate.h"
 #include "kernels/core/noise_words.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-// GCC 12 warns about its own _mm512_undefined_epi32 (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include "kernels/tbb/philox_simd.h"
 
 namespace tollgate::kernels {
 namespace {
@@ -42,32 +36,7 @@ void top_k_plain(std::int64_t* keys, int count, int k, std::uint16_t* chosen) {
 
 constexpr int kMostCounted = 64;
 
-// Every 64-bit lane carries one block's counter word in its low half; the high half is rubbish,
-// which vpmuludq ignores. Even and odd blocks run as two vectors and interleave at the end.
-
-#define TOLLGATE_AVX512 __attribute__((target("avx512f")))
-
-struct Lanes512 {
-  __m512i c0, c1, c2, c3;
-};
-
-TOLLGATE_AVX512 inline void rounds(Lanes512& v, std::uint64_t key) {
-  const __m512i m0 = _mm512_set1_epi64(0xD2511F53);
-  const __m512i m1 = _mm512_set1_epi64(0xCD9E8D57);
-  std::uint32_t k0 = static_cast<std::uint32_t>(key);
-  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    const __m512i p0 = _mm512_mul_epu32(v.c0, m0);
-    const __m512i p1 = _mm512_mul_epu32(v.c2, m1);
-    v.c0 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), v.c1, _mm512_set1_epi64(k0), 0x96);
-    v.c2 = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), v.c3, _mm512_set1_epi64(k1), 0x96);
-    v.c1 = p1;
-    v.c3 = p0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
+// Even and odd blocks run as two vectors and interleave at the end.
 
 TOLLGATE_AVX512 int screen_avx512(const NoiseCounter& counter, int blocks,
                                   const std::uint32_t* limits, std::uint32_t* words,
@@ -84,8 +53,8 @@ TOLLGATE_AVX512 int screen_avx512(const NoiseCounter& counter, int blocks,
     Lanes512 even{token, _mm512_add_epi64(first, step), layer, stream};
     Lanes512 odd = even;
     odd.c1 = _mm512_add_epi64(odd.c1, _mm512_set1_epi64(1));
-    rounds(even, counter.seed);
-    rounds(odd, counter.seed);
+    philox_lanes(even, counter.seed);
+    philox_lanes(odd, counter.seed);
     const __m512i evens[4] = {even.c0, even.c1, even.c2, even.c3};
     const __m512i odds[4] = {odd.c0, odd.c1, odd.c2, odd.c3};
 #pragma GCC unroll 4
@@ -137,32 +106,6 @@ struct SetBits {
 };
 constexpr SetBits kSetBits;
 
-#define TOLLGATE_AVX2 __attribute__((target("avx2")))
-
-struct Lanes256 {
-  __m256i c0, c1, c2, c3;
-};
-
-TOLLGATE_AVX2 inline void rounds(Lanes256& v, std::uint64_t key) {
-  const __m256i m0 = _mm256_set1_epi64x(0xD2511F53);
-  const __m256i m1 = _mm256_set1_epi64x(0xCD9E8D57);
-  std::uint32_t k0 = static_cast<std::uint32_t>(key);
-  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    const __m256i p0 = _mm256_mul_epu32(v.c0, m0);
-    const __m256i p1 = _mm256_mul_epu32(v.c2, m1);
-    v.c0 =
-        _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), v.c1), _mm256_set1_epi64x(k0));
-    v.c2 =
-        _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), v.c3), _mm256_set1_epi64x(k1));
-    v.c1 = p1;
-    v.c3 = p0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-}
-
 TOLLGATE_AVX2 int screen_avx2(const NoiseCounter& counter, int blocks, const std::uint32_t* limits,
                               std::uint32_t* words, std::uint16_t* candidates) {
   int count = 0;
@@ -175,8 +118,8 @@ TOLLGATE_AVX2 int screen_avx2(const NoiseCounter& counter, int blocks, const std
     Lanes256 even{token, _mm256_add_epi64(first, step), layer, stream};
     Lanes256 odd = even;
     odd.c1 = _mm256_add_epi64(odd.c1, _mm256_set1_epi64x(1));
-    rounds(even, counter.seed);
-    rounds(odd, counter.seed);
+    philox_lanes(even, counter.seed);
+    philox_lanes(odd, counter.seed);
     const __m256i evens[4] = {even.c0, even.c1, even.c2, even.c3};
     const __m256i odds[4] = {odd.c0, odd.c1, odd.c2, odd.c3};
 #pragma GCC unroll 4

@@ -5,10 +5,14 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <atomic>
 
+#include "kernels/core/given_logits.h"
 #include "kernels/core/hash_routing.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
+#include "kernels/generator/alias_generator.h"
+#include "kernels/tbb/logit_selector.h"
 #include "kernels/tbb/selector.h"
 #include "kernels/tbb/window_counter.h"
 
@@ -72,6 +76,48 @@ Availability TbbBackend::available() const { return {true, ""}; }
 std::vector<std::uint16_t> TbbBackend::select(const RoutingProblem& problem) const {
   validate(problem);
   return with_shared_slots(problem, select_all(problem));
+}
+
+std::vector<std::uint16_t> TbbBackend::select_logits(const RoutingProblem& problem,
+                                                     std::span<const float> logits) const {
+  validate_shape(problem, logits);
+  const auto experts = static_cast<std::size_t>(problem.choices());
+  const int k = problem.gate.top_k;
+  std::vector<std::uint16_t> ids(logits.size() / experts * k);
+  std::atomic<std::size_t> first_nan{logits.size()};
+  for_layer_pieces(
+      problem.layers, problem.tokens, kTokensPerTask, [&](int layer, int first, int count) {
+        const LogitSelector selector(gate_at(problem, layer));
+        for (int token = first; token < first + count; ++token) {
+          const auto row = static_cast<std::size_t>(layer) * problem.tokens + token;
+          const int nan = selector.select(logits.data() + row * experts, ids.data() + row * k);
+          if (nan < 0) continue;
+          const std::size_t found = row * experts + nan;
+          std::size_t least = first_nan.load();
+          while (found < least && !first_nan.compare_exchange_weak(least, found)) {
+          }
+        }
+      });
+  if (first_nan < logits.size()) refuse_nan(problem, first_nan);
+  return with_shared_slots(problem, std::move(ids));
+}
+
+std::vector<std::uint16_t> TbbBackend::draw(const GeneratorProblem& problem) const {
+  return AliasGenerator(problem).select();
+}
+
+std::vector<std::int64_t> TbbBackend::histogram(const GeneratorProblem& problem) const {
+  return AliasGenerator(problem).histogram();
+}
+
+std::vector<std::int64_t> TbbBackend::busiest_loads(const GeneratorProblem& problem,
+                                                    int window_tokens, int ranks) const {
+  return AliasGenerator(problem).busiest_loads(window_tokens, ranks);
+}
+
+Dispatch TbbBackend::permute(std::span<const std::uint16_t> slots, int top_k,
+                             const Placement& placement, int tile) const {
+  return dispatch(slots, top_k, placement, tile);
 }
 
 RoutingStats TbbBackend::route(const RoutingProblem& problem) const {

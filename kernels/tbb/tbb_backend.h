@@ -12,6 +12,14 @@ class TbbBackend final : public RoutingBackend {
   Availability available() const override;
   RoutingStats route(const RoutingProblem& problem) const override;
   std::vector<std::uint16_t> select(const RoutingProblem& problem) const override;
+  std::vector<std::uint16_t> select_logits(const RoutingProblem& problem,
+                                           std::span<const float> logits) const override;
+  std::vector<std::uint16_t> draw(const GeneratorProblem& problem) const override;
+  std::vector<std::int64_t> histogram(const GeneratorProblem& problem) const override;
+  std::vector<std::int64_t> busiest_loads(const GeneratorProblem& problem, int window_tokens,
+                                          int ranks) const override;
+  Dispatch permute(std::span<const std::uint16_t> slots, int top_k, const Placement& placement,
+                   int tile) const override;
 };
 
 }  // namespace tollgate::kernels
