@@ -103,6 +103,11 @@ const DeviceCurves& CurveSet::curves_of(const std::string& device) {
   DeviceCurves curves;
   if (const YamlPtr tree = library_.operator_curves(device)) {
     curves = device_curves_schema().read(*tree, "");
+    if (curves.name != device) {
+      throw InputError(
+          place_of(curves.places, "name"),
+          "these are the curves of " + quote(curves.name) + ", not of " + device + ".");
+    }
   }
   return read_.emplace(device, std::move(curves)).first->second;
 }

@@ -133,6 +133,14 @@ TEST_F(CurveSets, WithoutAnyMeasurementTheStartStandsInWithAWideBand) {
   EXPECT_THAT(found.note, HasSubstr("assumed constants"));
 }
 
+TEST_F(CurveSets, AFileOfAnotherDeviceIsRefused) {
+  ship("H200-SXM", {curve("vllm", "fp8", "d", 4e-5, 100)});
+  std::filesystem::rename(folder_.path("hardware/operators/H200-SXM.yaml"),
+                          folder_.path("hardware/operators/H100-SXM.yaml"));
+  CurveSet set = of("H100-SXM");
+  EXPECT_THROW(set.find({"dispatch", "vllm", "fp8", ""}), InputError);
+}
+
 TEST_F(CurveSets, UnknownNamesAreInputErrors) {
   CurveSet set = of("H100-SXM");
   EXPECT_THROW(set.find({"dispach", "vllm", "fp8", ""}), InputError);
