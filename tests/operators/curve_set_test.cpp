@@ -147,6 +147,18 @@ TEST_F(CurveSets, UnknownNamesAreInputErrors) {
   EXPECT_THROW(set.find({"dispatch", "vllm", "fp3", ""}), InputError);
 }
 
+TEST(Donors, EveryShippedDeviceHasSomeThatAreShippedToo) {
+  const auto names = Library(TOLLGATE_REPOSITORY "/models").names(Library::Shelf::hardware);
+  for (const std::string& name : names) {
+    const auto donors = donors_of(name);
+    EXPECT_FALSE(donors.empty());
+    for (const std::string& donor : donors) {
+      EXPECT_NE(donor, name);
+      EXPECT_THAT(names, ::testing::Contains(donor)) << name;
+    }
+  }
+}
+
 TEST(Coefficients, WrittenCurvesReadBackTheSame) {
   DeviceCurves curves;
   curves.name = "H100-SXM";
