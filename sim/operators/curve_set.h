@@ -39,7 +39,7 @@ struct CurveChoice {
   std::string note;  ///< empty, or a sentence that says what stands in for what
 
   /// Seconds of one call with band and provenance: fitted; extrapolated where a column lies outside
-  /// the data, with the band widened by 1.1 per doubling outside, at most 2; assumed under any
+  /// the data, with the band widened by 1.2 per doubling outside, at most 2; assumed under any
   /// transfer rule.
   Estimate seconds(std::span<const double> shape) const;
 };
