@@ -36,6 +36,10 @@ double octaves_outside(const CurveChoice& choice, std::span<const double> shape)
   return worst;
 }
 
+TransferRule device_rule(const std::string& hardware, const std::string& device) {
+  return same_architecture(hardware, device) ? TransferRule::device : TransferRule::architecture;
+}
+
 double distance(std::string_view a, std::string_view b) {
   const NumberFormat *x = find_number_format(a), *y = find_number_format(b);
   if (!x || !y) return a == b ? 0 : 1e9;
@@ -55,6 +59,8 @@ std::string_view to_string(TransferRule rule) {
       return "precision";
     case TransferRule::device:
       return "device";
+    case TransferRule::architecture:
+      return "architecture";
     case TransferRule::start:
       return "start";
   }
@@ -67,10 +73,12 @@ double widening(TransferRule rule, std::string_view op) {
     case TransferRule::none:
       return 1;
     case TransferRule::backend:
-      return op.starts_with("dispatch") || op.starts_with("combine") ? 3 : 1.6;
+      return op.starts_with("dispatch") || op.starts_with("combine") ? 3 : 1.7;
     case TransferRule::precision:
-      return 1.6;
+      return 2;
     case TransferRule::device:
+      return 1.15;
+    case TransferRule::architecture:
       return 1.4;
     case TransferRule::start:
       return 3;
@@ -171,17 +179,15 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   if (!find_number_format(key.precision) && key.precision != bytes_precision) {
     throw InputError("precision " + quote(key.precision) + " is not a number format.");
   }
-  const auto by_device = widening(TransferRule::device, key.op);
   std::vector<std::string> devices = donors_of(hardware_.name);
   devices.insert(devices.begin(), hardware_.name);
   for (const std::string& device : devices) {
     const DeviceCurves& curves = curves_of(device);
     const bool own = device == hardware_.name;
     const auto take = [&](const FittedCurve& c, TransferRule rule) {
-      const double more = own ? 1 : by_device;
-      const double factor = widened(widening(rule, key.op), more);
-      return choice(c, device, key, own ? widening(rule, key.op) : factor,
-                    own ? rule : TransferRule::device);
+      const TransferRule from = own ? rule : device_rule(hardware_.name, device);
+      const double more = own ? 1 : widening(from, key.op);
+      return choice(c, device, key, widened(widening(rule, key.op), more), from);
     };
     CurveChoice found;
     if (const FittedCurve* c = exact(curves, key)) {
@@ -212,8 +218,10 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
 std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
   const FittedCurve* c = exact(curves_of(device), key);
-  if (!c || c->kernel != key.kernel) return {};
-  return choice(*c, device, key, widening(TransferRule::device, key.op), TransferRule::device);
+  if (!c) return {};
+  const TransferRule rule = device_rule(hardware_.name, device);
+  const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;
+  return choice(*c, device, key, widened(widening(rule, key.op), widening(kernel, key.op)), rule);
 }
 
 std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRule rule) {
