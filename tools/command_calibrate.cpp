@@ -165,8 +165,9 @@ int run(const Arguments& arguments, Console& console) {
   options.holdout = arguments.number("--holdout", 0, 0.9);
   options.source = arguments.has("--source") ? arguments.text("--source") : join(files);
   options.date = arguments.has("--date") ? arguments.text("--date") : today();
-  const OperatorTables tables = read_operator_tables(
-      files, hardware.name, library.names(Library::Shelf::hardware), calibration_cap);
+  std::vector<std::string> known = library.names(Library::Shelf::hardware);
+  known.push_back(hardware.name);  // It may come from a file.
+  const OperatorTables tables = read_operator_tables(files, hardware.name, known, calibration_cap);
 
   const std::string from = arguments.text("--from");
   if (!from.empty() && arguments.has("--output")) {

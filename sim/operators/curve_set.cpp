@@ -9,7 +9,8 @@
 namespace tollgate {
 namespace {
 
-constexpr double per_octave_outside = 1.1;
+// Measured: curves fitted to the lower part of a table, against its rows beyond (docs/method.md).
+constexpr double per_octave_outside = 1.2;
 constexpr double most_outside = 2;
 
 double widened(double factor, double by) {
@@ -36,6 +37,10 @@ double octaves_outside(const CurveChoice& choice, std::span<const double> shape)
   return worst;
 }
 
+TransferRule device_rule(const std::string& hardware, const std::string& device) {
+  return same_architecture(hardware, device) ? TransferRule::device : TransferRule::architecture;
+}
+
 double distance(std::string_view a, std::string_view b) {
   const NumberFormat *x = find_number_format(a), *y = find_number_format(b);
   if (!x || !y) return a == b ? 0 : 1e9;
@@ -55,22 +60,26 @@ std::string_view to_string(TransferRule rule) {
       return "precision";
     case TransferRule::device:
       return "device";
+    case TransferRule::architecture:
+      return "architecture";
     case TransferRule::start:
       return "start";
   }
   return "";
 }
 
-double widening(TransferRule rule) {
+double widening(TransferRule rule, std::string_view op) {
   // Measured: the P90 factor that each rule adds on measured devices (docs/method.md, section 4).
   switch (rule) {
     case TransferRule::none:
       return 1;
     case TransferRule::backend:
-      return 1.6;
+      return op.starts_with("dispatch") || op.starts_with("combine") ? 3 : 1.7;
     case TransferRule::precision:
-      return 1.6;
+      return 2;
     case TransferRule::device:
+      return 1.15;
+    case TransferRule::architecture:
       return 1.4;
     case TransferRule::start:
       return 3;
@@ -104,6 +113,11 @@ const DeviceCurves& CurveSet::curves_of(const std::string& device) {
   DeviceCurves curves;
   if (const YamlPtr tree = library_.operator_curves(device)) {
     curves = device_curves_schema().read(*tree, "");
+    if (curves.name != device) {
+      throw InputError(
+          place_of(curves.places, "name"),
+          "these are the curves of " + quote(curves.name) + ", not of " + device + ".");
+    }
   }
   return read_.emplace(device, std::move(curves)).first->second;
 }
@@ -166,17 +180,15 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   if (!find_number_format(key.precision) && key.precision != bytes_precision) {
     throw InputError("precision " + quote(key.precision) + " is not a number format.");
   }
-  const auto by_device = widening(TransferRule::device);
   std::vector<std::string> devices = donors_of(hardware_.name);
   devices.insert(devices.begin(), hardware_.name);
   for (const std::string& device : devices) {
     const DeviceCurves& curves = curves_of(device);
     const bool own = device == hardware_.name;
     const auto take = [&](const FittedCurve& c, TransferRule rule) {
-      const double more = own ? 1 : by_device;
-      const double factor = widened(widening(rule), more);
-      return choice(c, device, key, own ? widening(rule) : factor,
-                    own ? rule : TransferRule::device);
+      const TransferRule from = own ? rule : device_rule(hardware_.name, device);
+      const double more = own ? 1 : widening(from, key.op);
+      return choice(c, device, key, widened(widening(rule, key.op), more), from);
     };
     CurveChoice found;
     if (const FittedCurve* c = exact(curves, key)) {
@@ -197,7 +209,7 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   start.context = {device_of(hardware_), find_number_format(key.precision)};
   for (const CurveParameter& p : curve->parameters()) start.parameters.push_back(p.start);
   start.rule = TransferRule::start;
-  widen(start.low, start.high, widening(TransferRule::start));
+  widen(start.low, start.high, widening(TransferRule::start, key.op));
   start.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
                hardware_.name + " nor on a device near it; assumed constants stand in.";
   if (strict) throw InputError("--strict: " + start.note);
@@ -207,8 +219,10 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
 std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
   const FittedCurve* c = exact(curves_of(device), key);
-  if (!c || c->kernel != key.kernel) return {};
-  return choice(*c, device, key, widening(TransferRule::device), TransferRule::device);
+  if (!c) return {};
+  const TransferRule rule = device_rule(hardware_.name, device);
+  const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;
+  return choice(*c, device, key, widened(widening(rule, key.op), widening(kernel, key.op)), rule);
 }
 
 std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRule rule) {
@@ -223,7 +237,7 @@ std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRul
                          : rule == TransferRule::precision ? other_precision(own, key)
                                                            : nullptr;
   if (!c) return {};
-  return choice(*c, hardware_.name, key, widening(rule), rule);
+  return choice(*c, hardware_.name, key, widening(rule, key.op), rule);
 }
 
 }  // namespace tollgate

@@ -17,16 +17,17 @@ class Library;
 
 /// How a curve came to a device that has no measurement of its own, best first.
 enum class TransferRule {
-  none,       ///< fitted on this device
-  backend,    ///< another backend on this device
-  precision,  ///< another number format on this device, its shares on this format's peak
-  device,     ///< another device, its shares on this datasheet
-  start,      ///< no measurement anywhere: the curve's starting constants
+  none,          ///< fitted on this device
+  backend,       ///< another backend on this device
+  precision,     ///< another number format on this device, its shares on this format's peak
+  device,        ///< another device of the same architecture, its shares on this datasheet
+  architecture,  ///< the same of another architecture
+  start,         ///< no measurement anywhere: the curve's starting constants
 };
 std::string_view to_string(TransferRule rule);
 
-/// Factor by which a rule widens the P10-P90 band (in quadrature, in logarithms).
-double widening(TransferRule rule);
+/// Factor by which a rule widens the P10-P90 band of an operator (in quadrature, in logarithms).
+double widening(TransferRule rule, std::string_view op);
 
 /// A curve with the constants and the device it is asked for.
 struct CurveChoice {
@@ -39,7 +40,7 @@ struct CurveChoice {
   std::string note;  ///< empty, or a sentence that says what stands in for what
 
   /// Seconds of one call with band and provenance: fitted; extrapolated where a column lies outside
-  /// the data, with the band widened by 1.1 per doubling outside, at most 2; assumed under any
+  /// the data, with the band widened by 1.2 per doubling outside, at most 2; assumed under any
   /// transfer rule.
   Estimate seconds(std::span<const double> shape) const;
 };
@@ -60,7 +61,7 @@ class CurveSet {
   /// One rule alone, for checking it: what would stand in if `key` were not measured here.
   std::optional<CurveChoice> by_rule(const OperatorKey& key, TransferRule rule);
 
-  /// The same from one named device.
+  /// The same from one named device: of this kernel, else of the preferred one.
   std::optional<CurveChoice> from_device(const OperatorKey& key, const std::string& device);
 
   bool has_measurements();
@@ -81,5 +82,6 @@ class CurveSet {
 /// Devices whose curves stand in for those of `hardware`, the nearest first: the same die, the same
 /// architecture, the neighbouring ones.
 std::vector<std::string> donors_of(const std::string& hardware);
+bool same_architecture(const std::string& a, const std::string& b);
 
 }  // namespace tollgate

@@ -41,7 +41,25 @@ constexpr std::array<Donors, 26> table{{
     {"Ascend-910C", {"A100-SXM", "H100-SXM", "H200-SXM"}},
 }};
 
+constexpr std::array<std::pair<std::string_view, int>, 19> architectures{{
+    {"A100-SXM", 1},    {"A100-PCIe", 1}, {"A800-SXM", 1}, {"H100-SXM", 2},     {"H100-PCIe", 2},
+    {"H100-NVL", 2},    {"H200-SXM", 2},  {"H800-SXM", 2}, {"H20-SXM", 2},      {"GH200", 2},
+    {"B200-SXM", 3},    {"B300-SXM", 3},  {"L40S", 4},     {"GB200-NVL72", 3},  {"L4", 4},
+    {"GB300-NVL72", 3}, {"RTX-4090", 4},  {"RTX-5090", 5}, {"RTX-PRO-6000", 5},
+}};
+
+int architecture_of(std::string_view hardware) {
+  for (const auto& [name, architecture] : architectures) {
+    if (name == hardware) return architecture;
+  }
+  return 0;
+}
+
 }  // namespace
+
+bool same_architecture(const std::string& a, const std::string& b) {
+  return architecture_of(a) != 0 && architecture_of(a) == architecture_of(b);
+}
 
 std::vector<std::string> donors_of(const std::string& hardware) {
   const auto* found = std::find_if(table.begin(), table.end(),

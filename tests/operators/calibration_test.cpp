@@ -64,8 +64,8 @@ TEST(Calibration, FindsWhatMadeTheData) {
   EXPECT_NEAR(c.held_out, 800, 5 * 25);
 }
 
-/// Of 20 tables of 1000 noisy rows, 80 % of the checking half falls inside: about 2000 shapes with a
-/// standard deviation of 0.9 % from counting and as much from each band's 100 residuals; 4 sigma.
+/// Of 20 tables of 1000 noisy rows, 80 % of the checking half falls inside: about 2000 shapes with
+/// a standard deviation of 0.9 % from counting and as much from each band's 100 residuals; 4 sigma.
 TEST(Calibration, TheBandCoversFourFifths) {
   double inside = 0, all = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {

@@ -92,8 +92,7 @@ TEST_F(CurveSets, TheOrderOfStandIns) {
   ship("H100-SXM", {curve("vllm", "bf16", "c", 3e-5, 100)});
   EXPECT_EQ(of("H100-SXM").find(wanted).rule, TransferRule::precision);
   EXPECT_DOUBLE_EQ(of("H100-SXM").find(wanted).parameters[0], 3e-5);
-  ship("H100-SXM",
-       {curve("vllm", "bf16", "c", 3e-5, 100), curve("sglang", "fp8", "b", 2e-5, 100)});
+  ship("H100-SXM", {curve("vllm", "bf16", "c", 3e-5, 100), curve("sglang", "fp8", "b", 2e-5, 100)});
   EXPECT_EQ(of("H100-SXM").find(wanted).rule, TransferRule::backend);
   EXPECT_DOUBLE_EQ(of("H100-SXM").find(wanted).parameters[0], 2e-5);
   ship("H100-SXM", {curve("vllm", "fp8", "a", 1e-5, 100), curve("sglang", "fp8", "b", 2e-5, 100)});
@@ -110,7 +109,8 @@ TEST_F(CurveSets, AStandInSaysSoWidensItsBandAndStrictRefusesIt) {
   const Estimate e = found.seconds(inside);
   EXPECT_EQ(e.provenance, Provenance::assumed);
   // In quadrature: ln 1.1 and ln of the rule's factor.
-  const double expected = std::exp(std::hypot(std::log(1.1), std::log(widening(found.rule))));
+  const double expected =
+      std::exp(std::hypot(std::log(1.1), std::log(widening(found.rule, "dispatch"))));
   EXPECT_NEAR(e.high / e.value, expected, 1e-9);
   EXPECT_THROW(set.find(wanted, true), InputError);
 }
@@ -133,10 +133,30 @@ TEST_F(CurveSets, WithoutAnyMeasurementTheStartStandsInWithAWideBand) {
   EXPECT_THAT(found.note, HasSubstr("assumed constants"));
 }
 
+TEST_F(CurveSets, AFileOfAnotherDeviceIsRefused) {
+  ship("H200-SXM", {curve("vllm", "fp8", "d", 4e-5, 100)});
+  std::filesystem::rename(folder_.path("hardware/operators/H200-SXM.yaml"),
+                          folder_.path("hardware/operators/H100-SXM.yaml"));
+  CurveSet set = of("H100-SXM");
+  EXPECT_THROW(set.find({"dispatch", "vllm", "fp8", ""}), InputError);
+}
+
 TEST_F(CurveSets, UnknownNamesAreInputErrors) {
   CurveSet set = of("H100-SXM");
   EXPECT_THROW(set.find({"dispach", "vllm", "fp8", ""}), InputError);
   EXPECT_THROW(set.find({"dispatch", "vllm", "fp3", ""}), InputError);
+}
+
+TEST(Donors, EveryShippedDeviceHasSomeThatAreShippedToo) {
+  const auto names = Library(TOLLGATE_REPOSITORY "/models").names(Library::Shelf::hardware);
+  for (const std::string& name : names) {
+    const auto donors = donors_of(name);
+    EXPECT_FALSE(donors.empty());
+    for (const std::string& donor : donors) {
+      EXPECT_NE(donor, name);
+      EXPECT_THAT(names, ::testing::Contains(donor)) << name;
+    }
+  }
 }
 
 TEST(Coefficients, WrittenCurvesReadBackTheSame) {

@@ -31,6 +31,8 @@ __global__ void kv_stream_kernel(const __nv_bfloat16* cache, const __nv_bfloat16
   const int sequence = blockIdx.x, head = blockIdx.y, split = blockIdx.z;
   // Sixteen lanes hold one row of 128 elements, eight each.
   const int lane = threadIdx.x % 16, row_of_block = threadIdx.x / 16;
+  // The two rows of a warp may end at different turns.
+  const unsigned lanes = 0xffffu << (threadIdx.x & 16);
   const int from = split * per_split, to = min(context, from + per_split);
   const std::size_t stride = static_cast<std::size_t>(kv_heads) * head_dim;
   const std::size_t plane = static_cast<std::size_t>(context) * stride;
@@ -47,7 +49,7 @@ __global__ void kv_stream_kernel(const __nv_bfloat16* cache, const __nv_bfloat16
     const auto* v = reinterpret_cast<const __nv_bfloat16*>(&v4);
     float score = 0;
     for (int j = 0; j < 8; ++j) score += q[j] * __bfloat162float(k[j]);
-    for (int step = 8; step > 0; step /= 2) score += __shfl_xor_sync(~0u, score, step, 16);
+    for (int step = 8; step > 0; step /= 2) score += __shfl_xor_sync(lanes, score, step, 16);
     const float weight = __expf(score * 0.088f - 8);
     for (int j = 0; j < 8; ++j) sum[j] += weight * __bfloat162float(v[j]);
   }
