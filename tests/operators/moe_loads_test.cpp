@@ -71,7 +71,8 @@ TEST(PublishedLoad, SteeperLawsLoadTheFullestRankMore) {
 /// expert with the mean load sits where ln x = ln X - ln ln X. For X = 0.8 x 65536 the share of
 /// experts above the mean is ln ln X / ln X = 0.22 (independent of the code: integral of 1/x).
 /// 400 draws of 64 experts as 64 ranks give the fullest expert: the maximum of 64 log-uniform draws
-/// has mean X times 1 - ln X / 64 to first order = 0.83 X before normalising by a sum of 64 X / ln X.
+/// has mean X times 1 - ln X / 64 to first order = 0.83 X before normalising by a sum of 64 X / ln
+/// X.
 TEST(PublishedLoad, TheFullestExpertOfALogUniformLawIsWhereItShouldBe) {
   const RankLoad load = published_load(64, 2, 64, 65536, "power_law_1.01", 400);
   const double x = 0.8 * 65536, log_x = std::log(x);

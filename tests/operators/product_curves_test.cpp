@@ -54,15 +54,26 @@ std::vector<double> expert_shape(std::mt19937_64& random, double copies) {
   const double experts = integer(random, 8), tokens = integer(random, 14);
   double rows = 0, active = 0, rows16 = 0, rows64 = 0, rows128 = 0;
   for (double e = 0; e < experts; ++e) {
-    const double n = std::floor(tokens * std::pow(static_cast<double>(random() >> 11) * 0x1p-53, 3));
+    const double n =
+        std::floor(tokens * std::pow(static_cast<double>(random() >> 11) * 0x1p-53, 3));
     rows += n;
     active += n > 0 ? 1 : 0;
     rows16 += 16 * std::ceil(n / 16);
     rows64 += 64 * std::ceil(n / 64);
     rows128 += 128 * std::ceil(n / 128);
   }
-  return {hidden, inter,  static_cast<double>(random() % 2), tokens,  rows + 4 * tokens, rows,
-          active, rows16, rows64,                            rows128, experts,           copies};
+  return {hidden,
+          inter,
+          static_cast<double>(random() % 2),
+          tokens,
+          rows + 4 * tokens,
+          rows,
+          active,
+          rows16,
+          rows64,
+          rows128,
+          experts,
+          copies};
 }
 
 TEST(GemmCurve, LargeProductsRunAtTheShareOfThePeak) {
@@ -102,8 +113,8 @@ TEST(GemmCurve, WeightsInTheCacheAreReadFaster) {
   const OperatorCurve& curve = gemm_curve();
   auto p = parameters(curve);
   set(curve, p, "resident", 1);
-  const double cold[] = {1, 1024, 2048, 0}, warm[] = {1, 1024, 2048, 6}, large[] = {1, 8192, 8192, 0},
-               rotated[] = {1, 8192, 8192, 6};
+  const double cold[] = {1, 1024, 2048, 0}, warm[] = {1, 1024, 2048, 6},
+               large[] = {1, 8192, 8192, 0}, rotated[] = {1, 8192, 8192, 6};
   EXPECT_LT(curve.seconds(warm, context(), p.data()), curve.seconds(cold, context(), p.data()));
   EXPECT_DOUBLE_EQ(curve.seconds(large, context(), p.data()),
                    curve.seconds(rotated, context(), p.data()));
@@ -118,9 +129,9 @@ TEST(GemmCurve, QuantisingActivationsAddsTimeInProportionToThem) {
   plain.quantises = false;
   const CurveContext without{h200(), &plain};
   const double shape[] = {4096, 4096, 8192, 0};
-  EXPECT_NEAR(curve.seconds(shape, context("fp8"), p.data()) -
-                  curve.seconds(shape, without, p.data()),
-              3 * 4096.0 * 8192 / (0.5 * 4.8e12), 1e-9);
+  EXPECT_NEAR(
+      curve.seconds(shape, context("fp8"), p.data()) - curve.seconds(shape, without, p.data()),
+      3 * 4096.0 * 8192 / (0.5 * 4.8e12), 1e-9);
 }
 
 TEST(MoeCurve, ManyTokensRunAtTheShareOfThePeakAndFewReadActiveExperts) {
