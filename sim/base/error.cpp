@@ -4,7 +4,8 @@ namespace tollgate {
 
 std::string to_string(const Place& place) {
   if (place.line <= 0) return place.file;
-  return place.file + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+  const std::string line = place.file + ":" + std::to_string(place.line);
+  return place.column <= 0 ? line : line + ":" + std::to_string(place.column);
 }
 
 }  // namespace tollgate

@@ -5,14 +5,15 @@
 
 namespace tollgate {
 
-/// A place in an input file. Lines and columns count from 1; line 0 means the file as a whole.
+/// A place in an input file. Lines and columns count from 1; line 0 means the file as a whole, column
+/// 0 the whole line.
 struct Place {
   std::string file;
   int line = 0;
   int column = 0;
 };
 
-/// "file:line:column", or "file" when the place is the whole file.
+/// "file:line:column", "file:line" or "file".
 std::string to_string(const Place& place);
 
 /// Bad input of the user: one full sentence with its place. Caught once, in main; exit code 2.

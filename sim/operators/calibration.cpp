@@ -86,18 +86,25 @@ Split split(const TableGroup& group, double holdout) {
   return out;
 }
 
+double order_statistic(std::vector<double>& values, double q) {
+  if (values.empty()) return 0;
+  const double at = std::floor(q * static_cast<double>(values.size() - 1) + 0.5);
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(at);
+  std::nth_element(values.begin(), nth, values.end());
+  return *nth;
+}
+
 void expect_possible(const HardwareSpec& hardware, const TableGroup& group,
                      const OperatorCurve& curve, const CurveContext& context) {
   std::vector<double> ratio;
   for (const OperatorSample& s : group.samples) {
     ratio.push_back(curve.bound(s.shape.data(), context) / s.seconds);
   }
-  const auto middle = ratio.begin() + static_cast<std::ptrdiff_t>(ratio.size() / 2);
-  std::nth_element(ratio.begin(), middle, ratio.end());
-  if (*middle <= too_fast) return;
-  throw InputError("tollgate calibrate: the middle row of " + group.key.op + ", " +
+  const double fastest = order_statistic(ratio, 0.9);
+  if (fastest <= too_fast) return;
+  throw InputError("tollgate calibrate: one row in ten of " + group.key.op + ", " +
                    group.key.backend + ", " + group.key.precision + " is " +
-                   significant(*middle, 3) + " times faster than the peak of " + hardware.name +
+                   significant(fastest, 3) + " times faster than the peak of " + hardware.name +
                    " allows; is the latency in another unit?");
 }
 
@@ -144,14 +151,6 @@ std::vector<double> errors_of(const OperatorCurve& curve, const CurveContext& co
     out.push_back(std::fabs(t / s->seconds - 1));
   }
   return out;
-}
-
-double order_statistic(std::vector<double>& values, double q) {
-  if (values.empty()) return 0;
-  const double at = std::floor(q * static_cast<double>(values.size() - 1) + 0.5);
-  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(at);
-  std::nth_element(values.begin(), nth, values.end());
-  return *nth;
 }
 
 std::vector<OperatorError> by_operator(const std::vector<Outcome>& outcomes) {

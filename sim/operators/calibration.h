@@ -53,8 +53,8 @@ inline constexpr std::size_t calibration_cap = 6000;
 ///   half of the held-out shapes where there are 200 or more (the other half gives the coverage),
 ///   else from five-fold cross-validation of the rest.
 ///
-/// Throws InputError if nothing can be fitted, or if most rows of a group are more than ten times
-/// faster than the device's peak allows (a unit mistaken).
+/// Throws InputError if nothing can be fitted, or if one row in ten of a group is more than ten
+/// times faster than the device's peak allows (a unit mistaken).
 Calibration calibrate(const HardwareSpec& hardware, const OperatorTables& tables,
                       const CalibrationOptions& options);
 

@@ -38,8 +38,8 @@ struct DeviceCurves {
 
 const Schema<DeviceCurves>& device_curves_schema();
 
-/// The file's text, `schema_version` included. Numbers keep six significant digits; reading gives
-/// the same curves for parameters that went through rounded().
+/// The file's text, `schema_version` included. Reading gives the same numbers but for their last
+/// bit (units), and the same text again.
 std::string to_text(const DeviceCurves& curves);
 
 /// Six significant digits.

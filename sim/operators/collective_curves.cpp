@@ -205,10 +205,11 @@ class ElementwiseCurve final : public OperatorCurve {
     const double held = std::min(shape[0], context.device.l2 / 2);
     const double warm = held / (context.device.bandwidth * std::max(p[1], p[2])) +
                         (shape[0] - held) / (context.device.bandwidth * p[1]);
-    return p[0] + std::min(cold, warm);
+    return std::max(p[0] + std::min(cold, warm), bound(shape, context));
   }
-  double bound(const double*, const CurveContext&) const override {
-    return 0;  // A cache can hold any of it.
+  double bound(const double* shape, const CurveContext& context) const override {
+    // What exceeds the cache comes from memory.
+    return std::max(0.0, shape[0] - context.device.l2) / context.device.bandwidth;
   }
 };
 

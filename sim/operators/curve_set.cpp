@@ -60,13 +60,13 @@ std::string_view to_string(TransferRule rule) {
   return "";
 }
 
-double widening(TransferRule rule) {
+double widening(TransferRule rule, std::string_view op) {
   // Measured: the P90 factor that each rule adds on measured devices (docs/method.md, section 4).
   switch (rule) {
     case TransferRule::none:
       return 1;
     case TransferRule::backend:
-      return 1.6;
+      return op.starts_with("dispatch") || op.starts_with("combine") ? 3 : 1.6;
     case TransferRule::precision:
       return 1.6;
     case TransferRule::device:
@@ -165,7 +165,7 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   if (!find_number_format(key.precision) && key.precision != bytes_precision) {
     throw InputError("precision " + quote(key.precision) + " is not a number format.");
   }
-  const auto by_device = widening(TransferRule::device);
+  const auto by_device = widening(TransferRule::device, key.op);
   std::vector<std::string> devices = donors_of(hardware_.name);
   devices.insert(devices.begin(), hardware_.name);
   for (const std::string& device : devices) {
@@ -173,8 +173,8 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
     const bool own = device == hardware_.name;
     const auto take = [&](const FittedCurve& c, TransferRule rule) {
       const double more = own ? 1 : by_device;
-      const double factor = widened(widening(rule), more);
-      return choice(c, device, key, own ? widening(rule) : factor,
+      const double factor = widened(widening(rule, key.op), more);
+      return choice(c, device, key, own ? widening(rule, key.op) : factor,
                     own ? rule : TransferRule::device);
     };
     CurveChoice found;
@@ -196,7 +196,7 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   start.context = {device_of(hardware_), find_number_format(key.precision)};
   for (const CurveParameter& p : curve->parameters()) start.parameters.push_back(p.start);
   start.rule = TransferRule::start;
-  widen(start.low, start.high, widening(TransferRule::start));
+  widen(start.low, start.high, widening(TransferRule::start, key.op));
   start.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
                hardware_.name + " nor on a device near it; assumed constants stand in.";
   if (strict) throw InputError("--strict: " + start.note);
@@ -207,7 +207,7 @@ std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
   const FittedCurve* c = exact(curves_of(device), key);
   if (!c || c->kernel != key.kernel) return {};
-  return choice(*c, device, key, widening(TransferRule::device), TransferRule::device);
+  return choice(*c, device, key, widening(TransferRule::device, key.op), TransferRule::device);
 }
 
 std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRule rule) {
@@ -222,7 +222,7 @@ std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRul
                          : rule == TransferRule::precision ? other_precision(own, key)
                                                            : nullptr;
   if (!c) return {};
-  return choice(*c, hardware_.name, key, widening(rule), rule);
+  return choice(*c, hardware_.name, key, widening(rule, key.op), rule);
 }
 
 }  // namespace tollgate

@@ -25,8 +25,8 @@ enum class TransferRule {
 };
 std::string_view to_string(TransferRule rule);
 
-/// Factor by which a rule widens the P10-P90 band (in quadrature, in logarithms).
-double widening(TransferRule rule);
+/// Factor by which a rule widens the P10-P90 band of an operator (in quadrature, in logarithms).
+double widening(TransferRule rule, std::string_view op);
 
 /// A curve with the constants and the device it is asked for.
 struct CurveChoice {

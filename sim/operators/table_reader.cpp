@@ -33,6 +33,7 @@ struct Group {
   long long read = 0;
   std::vector<double> low, high;
   std::uint64_t limit = ~std::uint64_t{0};
+  std::size_t trim_at = 4096;
 
   void widen(const std::vector<double>& from, const std::vector<double>& to) {
     if (low.empty()) {
@@ -223,7 +224,11 @@ FileContents read_file(const std::string& file, const std::string& hardware,
       sample.key = {};
       sample.version = {};
       group.rows.push_back({hash, number, format.repetitions_must_agree, &file, std::move(sample)});
-      if (group.rows.size() > 4 * cap) group.trim(cap);
+      if (group.rows.size() >= group.trim_at) {
+        group.trim(cap);
+        // Repetitions of the shapes kept may fill it again at once.
+        group.trim_at = std::max(4 * cap, 2 * group.rows.size());
+      }
     }
   }
   for (const auto& [system, ours] : systems) contents.systems.push_back(system);

@@ -61,7 +61,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"lst"}, "tollgate: there is no command 'lst'. Did you mean 'list'?"},
       {{"frobnicate"},
        "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, route "
-       "fit, schema, "
+       "fit, calibrate, schema, "
        "help."},
       {{"--vresion"}, "tollgate: there is no option '--vresion'. Did you mean '--version'?"},
       {{"x/y.yaml"},
@@ -78,14 +78,16 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"run", "a", "--seed", "x"},
        "tollgate run: --seed must be a whole number from 0 to 9000000000000000, but is 'x'."},
       {{"list"},
-       "tollgate list: KIND is missing (one of models, hardware, prices, traffic); 'tollgate list "
+       "tollgate list: KIND is missing (one of models, hardware, prices, traffic, operators); "
+       "'tollgate list "
        "--help' explains it."},
       {{"list", "model"},
-       "tollgate list: KIND must be one of models, hardware, prices, traffic, but is 'model'. Did "
+       "tollgate list: KIND must be one of models, hardware, prices, traffic, operators, but is "
+       "'model'. Did "
        "you mean 'models'?"},
       {{"help", "lst"},
        "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, "
-       "import, route, route fit, schema, help."},
+       "import, route, route fit, calibrate, schema, help."},
       {{"show", "DeepSeek-V2Lite"},
        "tollgate show: there is no model, hardware, traffic or price book named 'DeepSeek-V2Lite'. "
        "Did you mean "
