@@ -1,7 +1,9 @@
 #include "sim/operators/known_bad.h"
 
 #include <array>
+#include <span>
 
+#include "sim/operators/attention_tables.h"
 #include "sim/operators/gemm_tables.h"
 
 namespace tollgate {
@@ -27,18 +29,30 @@ bool matches(std::string_view pattern, std::string_view text) {
   return pattern.empty() || pattern == text;
 }
 
+/// A kernel of a library, "fa3.d128", is named by the library too.
+bool matches_kernel(std::string_view pattern, std::string_view text) {
+  return matches(pattern, text) || matches(pattern, text.substr(0, text.find('.')));
+}
+
+std::string_view reason_among(std::span<const KnownBad> tables, std::string_view hardware,
+                              const OperatorKey& key) {
+  for (const KnownBad& bad : tables) {
+    if (matches(bad.op, key.op) && matches(bad.hardware, hardware) &&
+        matches(bad.backend, key.backend) && matches(bad.precision, key.precision) &&
+        matches_kernel(bad.kernel, key.kernel)) {
+      return bad.reason;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key) {
-  for (const std::span<const KnownBad> group :
-       {std::span<const KnownBad>(bad_tables), product_known_bad()}) {
-    for (const KnownBad& bad : group) {
-      if (matches(bad.op, key.op) && matches(bad.hardware, hardware) &&
-          matches(bad.backend, key.backend) && matches(bad.precision, key.precision) &&
-          matches(bad.kernel, key.kernel)) {
-        return bad.reason;
-      }
-    }
+  for (const std::span<const KnownBad> tables :
+       {std::span<const KnownBad>(bad_tables), attention_known_bad(), product_known_bad()}) {
+    const std::string_view reason = reason_among(tables, hardware, key);
+    if (!reason.empty()) return reason;
   }
   return {};
 }

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tollgate {
+
+/// Attention libraries compile one kernel per head dimension, and pick another one where query
+/// heads do not share a key-value head, where very many do, or where a window bounds the context.
+/// These kernels differ several-fold, so each has parameters of its own. OperatorKey::kernel holds
+/// the library's label and what tells its kernels apart, as written by these functions.
+
+/// "fa3" and 128: "fa3.d128". Head dimensions are those compiled for: 64, 128, 192, 256, 512; one
+/// between them runs on the next larger, as FlashAttention pads.
+std::string prefill_kernel(std::string_view library, double head_dim);
+
+/// "fa3.d128", then ".mha" for one query head per key-value head or ".wide" for more than 32 (where
+/// TensorRT-LLM leaves XQA), then ".window" if window > 0 (where FlashAttention 2 stops packing).
+std::string decode_kernel(std::string_view library, double head_dim, double heads, double kv_heads,
+                          double window);
+
+}  // namespace tollgate
