@@ -26,7 +26,9 @@ void evaluate(benchmark::State& state, const OperatorCurve* curve) {
   for (const CurveParameter& p : curve->parameters()) parameters.push_back(p.start);
   for (const std::string_view column : curve->columns()) {
     const bool length = column == "seq" || column == "context" || column == "past";
-    shape.push_back(column == "window" ? 0 : length ? 1000 : column == "head_dim" ? 128 : 8);
+    const bool width = column == "n" || column == "k" || column == "hidden" || column == "inter";
+    const bool none = column == "window" || column == "copies";
+    shape.push_back(none ? 0 : length ? 1000 : width ? 4096 : column == "head_dim" ? 128 : 8);
   }
   for (auto _ : state) {
     shape[0] = shape[0] < 64 ? shape[0] + 1 : 8;
