@@ -45,9 +45,9 @@ void read_mla_bmm(const TableRow& row, std::vector<OperatorSample>& out) {
   if (!before && row.text("op") != "mla_gen_post") {
     row.refuse("op is " + quote(row.text("op")) + ", not mla_gen_pre or mla_gen_post.");
   }
-  OperatorSample s = sample_of(
-      row, "batched_gemm",
-      {row.number("heads"), row.number("tokens"), before ? 512.0 : 128.0, before ? 128.0 : 512.0});
+  OperatorSample s = sample_of(row, "batched_gemm",
+                               {row.number("heads"), row.number("tokens"), before ? 512.0 : 128.0,
+                                before ? 128.0 : 512.0, 1});
   out.push_back(std::move(s));
 }
 

@@ -186,9 +186,10 @@ TEST(ProductCurves, StayAboveTheBoundAndNeverFallWithMoreWork) {
     };
     check(gemm_curve(), {integer(random, 15), integer(random, 16), integer(random, 16), copies},
           {0, 1, 2});
-    check(batched_gemm_curve(),
-          {integer(random, 7), integer(random, 14), integer(random, 10), integer(random, 10)},
-          {0, 1, 2, 3});
+    check(
+        batched_gemm_curve(),
+        {integer(random, 7), integer(random, 14), integer(random, 10), integer(random, 10), copies},
+        {0, 1, 2, 3});
     check(quantise_curve(), {integer(random, 15), integer(random, 16)}, {0, 1});
     check(moe_curve(), expert_shape(random, copies), {0, 1, 3, 4, 5, 6, 7, 8, 9});
     if (HasFatalFailure()) return;
