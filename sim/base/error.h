@@ -5,8 +5,8 @@
 
 namespace tollgate {
 
-/// A place in an input file. Lines and columns count from 1; line 0 means the file as a whole, column
-/// 0 the whole line.
+/// A place in an input file. Lines and columns count from 1; line 0 means the file as a whole,
+/// column 0 the whole line.
 struct Place {
   std::string file;
   int line = 0;

@@ -33,8 +33,8 @@ class Library {
   RequestClass traffic(const std::string& name, const Place& asked);
   std::vector<PriceBook> prices();
 
-  /// The tree of hardware/operators/NAME.yaml, fitted operator curves (sim/operators reads it); null
-  /// if there is none.
+  /// The tree of hardware/operators/NAME.yaml, fitted operator curves (sim/operators reads it);
+  /// null if there is none.
   YamlPtr operator_curves(const std::string& name);
 
   /// Gives operator classes that `hardware` leaves out the constants of hardware/_defaults.yaml.
