@@ -106,11 +106,11 @@ void read_mla_generation_module(const TableRow& row, std::vector<OperatorSample>
 bool convolves(const TableRow& row) {
   return row.text("kernel").find("conv1d") != std::string_view::npos;
 }
-void add_convolution(const TableRow& row, double channels, std::string_view rule,
+void add_convolution(const TableRow& row, double channels, std::string_view prefix,
                      std::vector<OperatorSample>& out) {
   const std::string phase = row.text("phase") == "verify" ? ".verify" : "";
   out.push_back(sample_of(row, "short_convolution", "bf16",
-                          std::string(row.text("kernel")) + phase + std::string(rule),
+                          std::string(prefix) + std::string(row.text("kernel")) + phase,
                           {row.number("batch"), row.number("seq"), channels}));
 }
 
@@ -131,7 +131,7 @@ void read_mamba(const TableRow& row, std::vector<OperatorSample>& out) {
   add_convolution(row,
                   row.number("heads") * row.number("head_dim") +
                       2 * row.number("groups") * row.number("d_state"),
-                  ".mamba", out);
+                  "mamba_", out);
 }
 
 struct SparseModel {

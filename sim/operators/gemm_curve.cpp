@@ -100,23 +100,26 @@ struct Gemm final : OperatorCurve {
 };
 
 struct BatchedGemm final : OperatorCurve {
-  enum Index { compute, memory, launch, overlap, wave, count };
-  static constexpr std::array<std::string_view, 4> columns_of{"heads", "m", "n", "k"};
+  enum Index { compute, memory, launch, overlap, wave, resident, count };
+  static constexpr std::array<std::string_view, 5> columns_of{"heads", "m", "n", "k", "copies"};
   static constexpr std::array<CurveParameter, count> parameters_of{{
       {"compute", "1", 0.6, 0.01, 1, "Share of the peak."},
       {"memory", "1", 0.7, 0.01, 1, "Share of the memory bandwidth."},
       {"launch", "s", 4e-6, 2e-7, 400e-6, "Time of an empty call."},
       {"overlap", "1", 0.2, 0.001, 1, "Share of the shorter of compute and memory left exposed."},
       {"wave", "s", 1e-6, 1e-8, 1e-4, "Time of a wave of tiles beside its work."},
+      {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps weights."},
   }};
 
   std::string_view op() const override { return "batched_gemm"; }
   std::span<const std::string_view> columns() const override { return columns_of; }
   std::span<const CurveParameter> parameters() const override { return parameters_of; }
+  std::size_t sizes() const override { return 4; }
 
-  static double bytes_of(const double* x, const CurveContext& c) {
-    return x[0] * (c.format->weight_bytes * x[2] * x[3] +
-                   x[1] * (c.format->activation_bytes * x[3] + 2 * x[2]));
+  static Traffic bytes_of(const double* x, const CurveContext& c, double share) {
+    const double weights = x[0] * c.format->weight_bytes * x[2] * x[3];
+    const double activations = x[0] * x[1] * (c.format->activation_bytes * x[3] + 2 * x[2]);
+    return traffic_of(weights, activations, x[4], share, c.device);
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const double padded = 64 * round_up(x[1] * (1.0 / 64));
@@ -124,32 +127,38 @@ struct BatchedGemm final : OperatorCurve {
     const double products =
         2 * x[0] * padded * x[2] * x[3] / (peak_of(*c.format, c.device) * p[compute]) +
         p[wave] * std::max(1.0, tiles / processors_of(c.device));
-    const double traffic = bytes_of(x, c) / (c.device.bandwidth * p[memory]);
+    const double traffic = seconds_of(bytes_of(x, c, p[resident]), c.device.bandwidth, p[memory]);
     return p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic);
   }
   double bound(const double* x, const CurveContext& c) const override {
     return std::max(2 * x[0] * x[1] * x[2] * x[3] / peak_of(*c.format, c.device),
-                    bytes_of(x, c) / c.device.bandwidth);
+                    bytes_of(x, c, 1).memory / c.device.bandwidth);
   }
 };
 
 struct Quantise final : OperatorCurve {
-  enum Index { memory, launch, row, count };
+  enum Index { memory, launch, row, resident, count };
   static constexpr std::array<std::string_view, 2> columns_of{"m", "k"};
   static constexpr std::array<CurveParameter, count> parameters_of{{
       {"memory", "1", 0.5, 0.01, 1, "Share of the memory bandwidth."},
       {"launch", "s", 2e-6, 1e-8, 400e-6, "Time of an empty call."},
       {"row", "s", 1e-10, 1e-12, 1e-7, "Least time per row."},
+      {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps activations."},
   }};
 
   std::string_view op() const override { return "quantise"; }
   std::span<const std::string_view> columns() const override { return columns_of; }
   std::span<const CurveParameter> parameters() const override { return parameters_of; }
+  /// Activations were written just before, also in serving.
+  static Traffic bytes_of(const double* x, const CurveContext& c, double share) {
+    return traffic_of(0, 3 * x[0] * x[1], 1, share, c.device);
+  }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
-    return p[launch] + x[0] * std::max(p[row], 3 * x[1] / (c.device.bandwidth * p[memory]));
+    return p[launch] + std::max(x[0] * p[row], seconds_of(bytes_of(x, c, p[resident]),
+                                                          c.device.bandwidth, p[memory]));
   }
   double bound(const double* x, const CurveContext& c) const override {
-    return 3 * x[0] * x[1] / c.device.bandwidth;
+    return bytes_of(x, c, 1).memory / c.device.bandwidth;
   }
 };
 

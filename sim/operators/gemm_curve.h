@@ -25,13 +25,13 @@ namespace tollgate {
 const OperatorCurve& gemm_curve();
 
 /// The pair of absorbed batched products around MLA decode: y[b] = x[b] W[b] for `heads` b.
-/// Columns: heads, m, n, k. t = launch + max(a, b) + overlap min(a, b), a and b as bytes and FLOPs
-/// with rows padded to 64.
+/// Columns: heads, m, n, k, copies (as above). t = launch + max(a, b) + overlap min(a, b), a and b
+/// as bytes and FLOPs with rows padded to 64.
 const OperatorCurve& batched_gemm_curve();
 
 /// A kernel that turns bf16 activations [m,k] into a narrower format, or finds their scales.
 /// Columns: m, k. t = launch + m max(row, 3 k / (memory BW)), 3 bytes per element: two read, one
-/// written.
+/// written; those that fit the last-level cache at four times the bandwidth.
 const OperatorCurve& quantise_curve();
 
 }  // namespace tollgate

@@ -29,9 +29,9 @@ struct Prefill {
     const double tiles = batch * heads * std::ceil(seq / attention_tile);
     const double pair = 2 * (key + value) * processors / (peak * compute);
     const double rows = std::min(seq, attention_tile);
-    const double work =
-        tiles * tile + pair * batch * heads * (visible_pairs(seq, past) + pad * seq);
-    const double heaviest = tile + pair * rows * (seq + past + pad);
+    const double work = tiles * tile + pair * (batch * heads * (seq * (seq + 1) / 2 + pad * seq) +
+                                               tiles * attention_tile * past);
+    const double heaviest = tile + pair * (rows * (seq + pad) + attention_tile * past);
     const double moved = bytes(cache_bytes);
     const double missed = miss_share(moved, device.l2, 0.6, 1.2);
     return std::max(tiled_seconds(work, tiles, heaviest, processors, tail, lone),

@@ -40,17 +40,20 @@ class PrefillAttentionCurve final : public OperatorCurve {
 
     const double context_length = seq + past;
     const double all = visible_pairs(seq, past);
-    double pairs = all;
     const double rows = std::min(seq, attention_tile);
-    double last_row = context_length;
+    double pairs = all, last_row = context_length, past_seen = past;
     if (window > 0 && window < context_length) {
       const double seen = std::min(all, visible_pairs(seq, past, window) + seq * pad);
       pairs -= skip * (all - seen);
       last_row -= skip * std::max(0.0, context_length - window - rows);
+      past_seen -= skip * std::max(0.0, past - window);
     }
+    const double idle = std::max(0.0, tiles * attention_tile - batch * heads * seq);
     const double pair = 4 * dim * processors / (peak * compute);
-    const double work = tiles * tile + pair * batch * heads * (pairs + pad * seq);
-    const double heaviest = tile + pair * rows * (last_row + pad);
+    const double work =
+        tiles * tile + pair * (batch * heads * (pairs + pad * seq) + idle * past_seen);
+    const double heaviest =
+        tile + pair * (rows * (last_row + pad) + (attention_tile - rows) * past_seen);
     const double math = tiled_seconds(work, tiles, heaviest, processors, tail, lone);
 
     const double moved = bytes(x, context);

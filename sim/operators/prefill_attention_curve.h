@@ -15,16 +15,17 @@ namespace tollgate {
 /// query-key pair
 ///
 ///   tiles    = batch (heads ceil(seq / 128), or kv_heads ceil(seq group / 128) as far as `pack`ed)
-///   work     = tiles x tile + c (batch heads)(pairs + pad x seq)
+///   work     = tiles x tile + c (batch heads (pairs + pad x seq) + idle rows x past)
 ///   heaviest = tile + c (last tile's pairs)
 ///   math     = max(work / processors + tail x heaviest min(1, tiles / processors), lone x
 ///   heaviest) t = launch + max(math, bytes from memory or last-level cache) + kv x cache bytes /
 ///   bandwidth
 ///
-/// `pairs` are those the mask leaves, and 1 - `skip` of those a window hides. `bytes` are queries,
-/// outputs, keys and values once; they miss the cache from 0.6 of it on, entirely from 1.2. Tables
-/// repeat one call, so small ones are warm: set Device::l2 to 0 for a call whose data is cold.
-/// The bound counts bytes beyond the last-level cache only.
+/// `pairs` are those the mask leaves (idle rows of a tile see the past as the others do), and 1 -
+/// `skip` of those a window hides. `bytes` are queries, outputs, keys and values once; they miss
+/// the cache from 0.6 of it on, entirely from 1.2. Tables repeat one call, so small ones are warm:
+/// set Device::l2 to 0 for a call whose data is cold. The bound counts bytes beyond the last-level
+/// cache only.
 const OperatorCurve& prefill_attention_curve();
 
 }  // namespace tollgate

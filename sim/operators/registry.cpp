@@ -23,9 +23,8 @@ std::vector<TableFormat> joined(std::initializer_list<std::vector<TableFormat>> 
 }  // namespace
 
 std::span<const OperatorCurve* const> operator_curves() {
-  static const auto curves = joined(
-      {product_curves(), attention_curves(), collective_curves(), expert_exchange_curves(),
-       elementwise_curves()});
+  static const auto curves = joined({product_curves(), attention_curves(), collective_curves(),
+                                     expert_exchange_curves(), elementwise_curves()});
   return curves;
 }
 
@@ -37,8 +36,8 @@ const OperatorCurve* find_curve(std::string_view op) {
 }
 
 std::span<const TableFormat> operator_tables() {
-  static const auto tables = joined(
-      {{own_table()}, gemm_tables(), moe_tables(), attention_tables(), collective_tables()});
+  static const auto tables =
+      joined({{own_table()}, gemm_tables(), moe_tables(), attention_tables(), collective_tables()});
   return tables;
 }
 

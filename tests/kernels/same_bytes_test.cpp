@@ -12,6 +12,7 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/dispatch/capacity.h"
 #include "kernels/dispatch/traffic.h"
 #include "kernels/placement/eplb.h"
 #include "kernels/registry.h"

@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <sstream>
 
+#include "sim/operators/attention_kernels.h"
 #include "sim/operators/fit.h"
 #include "sim/operators/known_bad.h"
+#include "sim/operators/line_reader.h"
 #include "sim/operators/shape_hash.h"
 #include "sim/operators/table_reader.h"
 #include "sim/spec/library.h"
@@ -92,6 +95,74 @@ TEST(AttentionAccuracy, HoldsOnShapesAndDevicesThatTheFitDidNotSee) {
   check("H200-SXM", judged("H200-SXM", "h200_sxm", others, hopper));
   check("B200-SXM", judged("B200-SXM", "b200_sxm", others, {}));
   check("L40S", judged("L40S", "l40s", others, {}));
+}
+
+/// One layer of vLLM 0.19 on an RTX PRO 6000 (LLMServingSim, bf16, FlashAttention 2).
+struct LayerTime {
+  double tensor, chunk, past, sequences, context, seconds;
+};
+std::vector<LayerTime> layer_times(const std::string& file) {
+  LineReader reader(file);
+  std::string_view line;
+  reader.next(line);
+  EXPECT_EQ(line, "hardware,model,variant,tp,prefill_chunk,kv_prefill,n_decode,kv_decode,time_us");
+  std::vector<LayerTime> out;
+  while (reader.next(line)) {
+    if (!line.starts_with("RTXPRO6000,meta-llama/Llama-3.1-8B,bf16,")) continue;
+    std::istringstream fields{std::string(line.substr(line.find("bf16,") + 5))};
+    double v[6];
+    char comma;
+    for (double& x : v) fields >> x >> comma;
+    out.push_back({v[0], v[1], v[2], v[3], v[4], v[5] * 1e-6});
+  }
+  return out;
+}
+
+// Curves fitted to aiconfigurator's tables, where no prompt has a past and small caches are warm,
+// against profiles of another source, another version of vLLM and without CUDA graphs: chunks of a
+// prompt after 16 to 16384 cached tokens, and decode batches. Nothing is fitted to the latter.
+TEST(AttentionAccuracy, PastContextsAndColdCachesMatchProfilesOfAnotherSource) {
+  const std::string file =
+      std::string(TOLLGATE_SHARED) + "/data/serving/llmservingsim_profiles/v1_attention.csv.gz";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << "no profiles of LLMServingSim in the data";
+  Parameters found;
+  judged("RTX-PRO-6000", "rtx_pro_6000_server", found, {});
+  Library library(TOLLGATE_REPOSITORY "/models");
+  CurveContext context{device_of(library.hardware("RTX-PRO-6000", {})), find_number_format("bf16")};
+  CurveContext cold = context;
+  cold.device.l2 = 0;
+  const std::string library_name = "vllm_flash_attn_fa2";
+  const auto& prefill =
+      found.at({"prefill_attention", "vllm", "bf16", prefill_kernel(library_name, 128)});
+  const auto& decode =
+      found.at({"decode_attention", "vllm", "bf16", decode_kernel(library_name, 128, 32, 8, 0)});
+  std::vector<double> past, decoding, warm;
+  for (const LayerTime& row : layer_times(file)) {
+    const double heads = 32 / row.tensor, kv_heads = 8 / row.tensor;
+    if (row.chunk > 0 && row.past > 0 && row.sequences == 0) {
+      const double shape[] = {1, row.chunk, row.past, heads, kv_heads, 128, 0};
+      const double t = find_curve("prefill_attention")->seconds(shape, context, prefill.data());
+      past.push_back(std::fabs(t / row.seconds - 1));
+    } else if (row.chunk == 0 && row.sequences > 0) {
+      const double shape[] = {row.sequences, row.context + 1, heads, kv_heads, 128, 0};
+      const OperatorCurve& curve = *find_curve("decode_attention");
+      decoding.push_back(std::fabs(curve.seconds(shape, cold, decode.data()) / row.seconds - 1));
+      warm.push_back(std::fabs(curve.seconds(shape, context, decode.data()) / row.seconds - 1));
+    }
+  }
+  ASSERT_GT(past.size(), 300u);
+  ASSERT_GT(decoding.size(), 300u);
+  std::cout << "chunks after a past: " << past.size() << ", median "
+            << 100 * order_statistic(past, 0.5) << " %, P90 " << 100 * order_statistic(past, 0.9)
+            << " %; decode: " << decoding.size() << ", median "
+            << 100 * order_statistic(decoding, 0.5) << " %, P90 "
+            << 100 * order_statistic(decoding, 0.9) << " %, with warm caches "
+            << 100 * order_statistic(warm, 0.5) << " %\n";
+  EXPECT_LE(order_statistic(past, 0.5), 0.15);
+  EXPECT_LE(order_statistic(past, 0.9), 0.30);
+  EXPECT_LE(order_statistic(decoding, 0.5), 0.08);
+  EXPECT_LE(order_statistic(decoding, 0.9), 0.20);
+  EXPECT_LT(order_statistic(decoding, 0.5), order_statistic(warm, 0.5));
 }
 
 }  // namespace
