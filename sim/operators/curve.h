@@ -40,6 +40,10 @@ class OperatorCurve {
   virtual std::span<const std::string_view> columns() const = 0;
   virtual std::span<const CurveParameter> parameters() const = 0;
 
+  /// How many columns, from the first, are sizes with a range of measured values; those after them
+  /// say how a measurement was made.
+  virtual std::size_t sizes() const { return columns().size(); }
+
   /// Seconds of one call; `shape` has columns().size() values, `p` parameters().size().
   virtual double seconds(const double* shape, const CurveContext& context,
                          const double* p) const = 0;

@@ -25,7 +25,8 @@ void widen(double& low, double& high, double by) {
 /// Doublings that the worst column lies outside the data.
 double octaves_outside(const CurveChoice& choice, std::span<const double> shape) {
   double worst = 0;
-  for (std::size_t i = 0; i < choice.lowest.size(); ++i) {
+  const std::size_t sizes = std::min(choice.lowest.size(), choice.curve->sizes());
+  for (std::size_t i = 0; i < sizes; ++i) {
     const double x = std::max(shape[i], 1e-9);
     if (shape[i] < choice.lowest[i]) worst = std::max(worst, std::log2(choice.lowest[i] / x));
     if (shape[i] > choice.highest[i]) {

@@ -15,6 +15,9 @@ using Eigen::VectorXd;
 /// Residuals beyond this count less and less: a Cauchy loss c^2/2 ln(1 + (r/c)^2), c in ln units.
 constexpr double cauchy_scale = 0.15;
 
+constexpr int screened_starts = 128;
+constexpr std::size_t screening_rows = 300;
+
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
   const auto at = static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1) + 0.5);
@@ -41,15 +44,21 @@ class Problem {
     }
     return p;
   }
-  /// The curve's start, each parameter shifted up or down by `shift` as `signs` say.
-  VectorXd start(double shift, unsigned signs) const {
+  /// Start 0 is the curve's own; the others lie around it on a low-discrepancy sequence (Kronecker,
+  /// steps of frac(sqrt(prime))), up to `reach` away in each logit.
+  VectorXd start(int number) const {
+    constexpr double reach = 2.5;
     VectorXd u(parameters());
     for (Eigen::Index i = 0; i < u.size(); ++i) {
       const CurveParameter& c = curve_.parameters()[static_cast<std::size_t>(i)];
       double s = logarithmic(c) ? std::log(c.start / c.low) / std::log(c.high / c.low)
                                 : (c.start - c.low) / (c.high - c.low);
       s = std::clamp(s, 0.02, 0.98);
-      u[i] = std::log(s / (1 - s)) + ((signs >> (i % 32)) & 1 ? shift : -shift);
+      u[i] = std::log(s / (1 - s));
+      if (number == 0) continue;
+      double at = number * root_of_prime(i);
+      at -= std::floor(at);
+      u[i] = std::clamp(u[i] + reach * (2 * at - 1), -5.0, 5.0);
     }
     return u;
   }
@@ -71,32 +80,17 @@ class Problem {
   }
 
  private:
+  static double root_of_prime(Eigen::Index i) {
+    static constexpr std::array<double, 16> primes{2,  3,  5,  7,  11, 13, 17, 19,
+                                                   23, 29, 31, 37, 41, 43, 47, 53};
+    return std::sqrt(primes[static_cast<std::size_t>(i) % primes.size()]);
+  }
   static bool logarithmic(const CurveParameter& c) { return c.low > 0 && c.high > 10 * c.low; }
 
   const OperatorCurve& curve_;
   const CurveContext& context_;
   std::span<const OperatorSample* const> samples_;
 };
-
-struct Start {
-  double shift;
-  unsigned signs;
-};
-constexpr std::array<Start, 12> starts{{
-    {0, 0},
-    {1, 0x55555555},
-    {1, 0xaaaaaaaa},
-    {1.5, 0x33333333},
-    {1.5, 0xcccccccc},
-    {1.5, 0x0f0f0f0f},
-    {1.5, 0xf0f0f0f0},
-    {2, 0x99999999},
-    {2, 0x66666666},
-    {2, 0x5a5a5a5a},
-    {2, 0xa5a5a5a5},
-    {2, 0xffffffff},
-}};
-constexpr std::size_t many_starts_below = 300;
 
 struct Descent {
   VectorXd u;
@@ -158,12 +152,33 @@ CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
                                 " rows to fit.");
   }
   const Problem problem(curve, context, samples);
+  // Curves with a least over tiles have many local minima: screen starts on some rows, descend from
+  // the best few on those, and from the best of these on all.
+  std::vector<const OperatorSample*> some(samples.begin(), samples.end());
+  if (some.size() > screening_rows) {
+    for (std::size_t i = 0; i < screening_rows; ++i) {
+      some[i] = samples[i * samples.size() / screening_rows];
+    }
+    some.resize(screening_rows);
+  }
+  const Problem screen(curve, context, some);
+  std::vector<Descent> starts;
+  for (int i = 0; i < screened_starts; ++i) {
+    VectorXd u = screen.start(i);
+    const double loss = i == 0 ? -1 : Problem::loss(screen.residuals(u));
+    starts.push_back({std::move(u), loss, 0});
+  }
+  const auto keep_best = [&](std::size_t count) {
+    std::stable_sort(starts.begin(), starts.end(),
+                     [](const Descent& a, const Descent& b) { return a.loss < b.loss; });
+    starts.resize(std::min(count, starts.size()));
+  };
+  keep_best(8);
+  for (Descent& d : starts) d = descend(screen, std::move(d.u));
+  keep_best(3);
   Descent best{VectorXd(), INFINITY, 0};
-  // Small tables are cheap, and those of curves with branches need more starts.
-  const std::span<const Start> chosen =
-      std::span(starts).first(samples.size() <= many_starts_below ? starts.size() : 3);
-  for (const auto& [shift, signs] : chosen) {
-    Descent found = descend(problem, problem.start(shift, signs));
+  for (Descent& d : starts) {
+    Descent found = descend(problem, std::move(d.u));
     if (found.loss < best.loss) best = std::move(found);
   }
   CurveFit fit;

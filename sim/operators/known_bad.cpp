@@ -4,6 +4,7 @@
 #include <span>
 
 #include "sim/operators/attention_tables.h"
+#include "sim/operators/gemm_tables.h"
 
 namespace tollgate {
 namespace {
@@ -49,7 +50,7 @@ std::string_view reason_among(std::span<const KnownBad> tables, std::string_view
 
 std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key) {
   for (const std::span<const KnownBad> tables :
-       {std::span<const KnownBad>(bad_tables), attention_known_bad()}) {
+       {std::span<const KnownBad>(bad_tables), attention_known_bad(), product_known_bad()}) {
     const std::string_view reason = reason_among(tables, hardware, key);
     if (!reason.empty()) return reason;
   }

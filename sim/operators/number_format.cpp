@@ -23,7 +23,7 @@ constexpr std::array<NumberFormat, 9> formats{{
 struct Spelling {
   std::string_view written, name;
 };
-constexpr std::array<Spelling, 11> spellings{{
+constexpr std::array<Spelling, 13> spellings{{
     {"bfloat16", "bf16"},
     {"float16", "bf16"},
     {"half", "bf16"},
@@ -34,6 +34,8 @@ constexpr std::array<Spelling, 11> spellings{{
     {"w4a8_mxfp4_fp8", "mxfp4_fp8"},
     {"int4_wo", "int4"},
     {"w4afp8", "int4"},
+    {"int8_wo", "w8a16"},
+    {"sq", "int8"},
     {"fp4", "nvfp4"},
 }};
 

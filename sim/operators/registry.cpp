@@ -1,6 +1,7 @@
 #include "sim/operators/attention_tables.h"
 #include "sim/operators/collective_curves.h"
 #include "sim/operators/curve.h"
+#include "sim/operators/gemm_tables.h"
 #include "sim/operators/table.h"
 
 namespace tollgate {
@@ -23,7 +24,8 @@ std::vector<TableFormat> joined(std::initializer_list<std::vector<TableFormat>> 
 
 std::span<const OperatorCurve* const> operator_curves() {
   static const auto curves = joined(
-      {attention_curves(), collective_curves(), expert_exchange_curves(), elementwise_curves()});
+      {product_curves(), attention_curves(), collective_curves(), expert_exchange_curves(),
+       elementwise_curves()});
   return curves;
 }
 
@@ -35,7 +37,8 @@ const OperatorCurve* find_curve(std::string_view op) {
 }
 
 std::span<const TableFormat> operator_tables() {
-  static const auto tables = joined({{own_table()}, attention_tables(), collective_tables()});
+  static const auto tables = joined(
+      {{own_table()}, gemm_tables(), moe_tables(), attention_tables(), collective_tables()});
   return tables;
 }
 

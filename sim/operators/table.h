@@ -18,6 +18,7 @@ class TableRow {
            std::span<const std::string_view> fields, double latency_scale = 1)
       : file_(file), line_(line), columns_(columns), fields_(fields), scale_(latency_scale) {}
 
+  std::string_view file() const { return file_; }
   bool has(std::string_view column) const;
   std::string_view text(std::string_view column) const;  ///< the column must exist
   double number(std::string_view column) const;  ///< finite and at least 0; latency_us above 0
