@@ -36,10 +36,10 @@ OperatorSample sample_of(const TableRow& row, std::string_view op, std::string p
   return s;
 }
 
-/// fp8: cache and products; fp8_bf16: an fp8 cache and bf16 products.
+/// fp8: cache and products; w8a16: an fp8 cache and bf16 products.
 std::string attention_precision(const TableRow& row, std::string_view dtype) {
   const bool products = bytes_of(row, dtype) < 2, cache = bytes_of(row, "kv_dtype") < 2;
-  return products ? "fp8" : cache ? "fp8_bf16" : "bf16";
+  return products ? "fp8" : cache ? "w8a16" : "bf16";
 }
 std::string cache_suffix(const TableRow& row) {
   return bytes_of(row, "kv_dtype") < 2 ? ".fp8" : ".bf16";

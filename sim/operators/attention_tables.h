@@ -13,7 +13,7 @@ std::span<const OperatorCurve* const> attention_curves();
 
 /// Published layouts of attention times: aiconfigurator's tables of context and generation
 /// attention, MLA kernels and modules, GDN, KDA and Mamba-2 kernels, and the modules of sparse
-/// attention. Precisions: of prefill kernels fp8 (cache and products), fp8_bf16 (cache only) or
+/// attention. Precisions: of prefill kernels fp8 (cache and products), w8a16 (cache only) or
 /// bf16; of decode kernels the cache's; of modules the projections', with the cache's in the
 /// kernel's name.
 std::vector<TableFormat> attention_tables();

@@ -12,7 +12,6 @@ constexpr std::array<NumberFormat, 10> formats{{
     {"bf16", 2, 2, false},
     {"fp8", 1, 1, true},
     {"fp8_block", 1, 1 + 4.0 / 128, true},
-    {"fp8_bf16", 1, 2, false},
     {"nvfp4", 0.5625, 0.5625, true},
     {"mxfp4", 0.53125, 2, false},
     {"mxfp4_fp8", 0.53125, 1, true},

@@ -8,7 +8,7 @@ namespace tollgate {
 ///
 /// Columns: batch (sequences), seq (new tokens of each), past (cached tokens before them), heads,
 /// kv_heads, head_dim, window (positions a query sees at most; 0 = all). The format of the context
-/// is that of cache and products: bf16, fp8, or fp8_bf16 (fp8 cache, bf16 products).
+/// is that of cache and products: bf16, fp8, or w8a16 (fp8 cache, bf16 products).
 ///
 /// A kernel gives each tile of 128 queries of a head to a processor (FlashAttention-2, arXiv
 /// 2307.08691; -3, 2407.08608), so with c = 4 head_dim / (compute x peak / processors) seconds per

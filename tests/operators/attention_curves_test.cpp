@@ -94,7 +94,7 @@ TEST(AttentionCurves, NeverBeatTheirBoundAndNeverFallWithMoreWork) {
     for (int trial = 0; trial < 4000; ++trial) {
       const CurveContext context = hopper(trial % 3 == 0   ? "bf16"
                                           : trial % 3 == 1 ? "fp8"
-                                                           : "fp8_bf16",
+                                                           : "w8a16",
                                           trial % 4 == 0 ? 0 : 50 << 20);
       const auto p = random_parameters(*curve, random);
       std::vector<double> shape;
