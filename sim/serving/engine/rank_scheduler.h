@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "sim/serving/engine/block_pool.h"
+#include "sim/serving/engine/completion_calendar.h"
+#include "sim/serving/engine/emission_clock.h"
+#include "sim/serving/engine/request_table.h"
+#include "sim/serving/engine/scheduler_config.h"
+#include "sim/serving/engine/step_timer.h"
+
+namespace tollgate {
+
+/// What an engine does with the requests it is given.
+enum class EngineRole {
+  both,     ///< prompt and answer
+  prefill,  ///< prompt and first token; the cache stays until it has been read (unpin)
+  decode,   ///< the prompt's cache is sent over; its last token is computed again
+};
+
+/// A request that left the engine, or whose cache room was given so that sending may begin.
+struct EngineEvent {
+  enum class Kind { finished, ready_to_receive } kind;
+  std::int32_t request;
+  Ticks at;
+};
+
+/// Scheduler and cache of one data-parallel rank.
+///
+/// Decoding sequences are not touched in a step: what a step needs are their number, the sum of their
+/// contexts and how many of them stand at each offset in a block, all of which advance evenly with
+/// the emission clock. A sequence costs work when it joins and when it ends. The exception is a
+/// shortage of cache, which walks through the running sequences in order of admission.
+class RankScheduler {
+ public:
+  /// `events`, where given, collects what other engines must hear of. `extremes`: fill in the longest
+  /// and the shortest decode context of a batch. `horizon`: the longest answer.
+  RankScheduler(const SchedulerConfig& config, EngineRole role, const RequestTable& requests,
+                Outcome& outcome, std::vector<EngineEvent>* events, bool extremes,
+                std::int64_t horizon);
+
+  /// A request arrives.
+  void enqueue(std::int32_t request) { arrivals_.push_back(request); }
+  /// The cache of a request that was given room has arrived.
+  void received(std::int32_t request);
+  /// The cache of a finished prompt has been read.
+  void unpin(std::int32_t request);
+
+  /// Gives back slots and cache of sequences whose end has been processed.
+  void release_finished();
+
+  /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
+  /// finish_step.
+  RankBatch schedule(const EmissionClock& clock, Ticks now);
+  void finish_step(const EmissionClock& before, Ticks end);
+
+  /// The decode-only step that was just scheduled may be repeated at least this many times, itself
+  /// included, before a sequence ends or cache runs out.
+  std::int64_t run_limit(const EmissionClock& clock) const;
+  /// Carries out `steps` such steps, the last of which ends at `end`.
+  void finish_run(const EmissionClock& before, std::int64_t steps, Ticks end);
+
+  bool preempted() const { return preempted_; }
+  bool has_waiting() const { return !resumed_.empty() || !arrivals_.empty(); }
+  bool has_finishing() const { return !due_.empty(); }
+  std::int64_t waiting() const {
+    return static_cast<std::int64_t>(resumed_.size() + arrivals_.size() + parked_.size());
+  }
+  std::int64_t running() const { return running_count_; }
+  std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
+  std::int64_t decoding() const { return decoders_; }
+  const EngineCounters& counters() const { return counters_; }
+  std::int64_t blocks_in_use() const { return pool_.total() - pool_.free(); }
+
+ private:
+  enum class State : std::uint8_t { none, prefill, decode, finishing, parked, pinned };
+  struct Slot {
+    std::int64_t end = 0;       ///< clock at which the last token is out
+    std::int64_t stamp = 0;     ///< order of admission
+    std::int32_t request = -1;
+    std::int32_t next = -1;     ///< calendar link
+    std::int32_t produced = 0;  ///< tokens emitted before this stay
+    std::int32_t computed = 0;  ///< while the prompt is computed
+    std::int32_t held = 0;      ///< blocks held of the stream
+    std::int32_t reserved = 0;  ///< blocks in all, where they do not follow from the tokens
+    bool sealed = false;        ///< computes a block that is cached already: registers no more
+    State state = State::none;
+  };
+  struct Waiting {
+    std::int32_t request, produced;
+  };
+  struct Parked {
+    std::int32_t slot;
+    bool received;
+  };
+  struct Order {
+    std::int64_t stamp;
+    std::int32_t slot;
+  };
+
+  std::int32_t output(std::int32_t request) const {
+    return role_ == EngineRole::prefill ? 1 : requests_.output[static_cast<std::size_t>(request)];
+  }
+  std::int32_t input(std::int32_t request) const {
+    return requests_.input[static_cast<std::size_t>(request)];
+  }
+  std::int32_t stream(std::int32_t request) const {
+    return requests_.stream.empty() ? -1 : requests_.stream[static_cast<std::size_t>(request)];
+  }
+  std::int64_t shared(std::int32_t request) const {
+    return requests_.shared.empty() ? 0 : requests_.shared[static_cast<std::size_t>(request)];
+  }
+  Slot& slot(std::int32_t i) { return slots_[static_cast<std::size_t>(i)]; }
+  const Slot& slot(std::int32_t i) const { return slots_[static_cast<std::size_t>(i)]; }
+  std::int64_t blocks_for(std::int64_t tokens) const {
+    return (tokens + block_ - 1) / block_;
+  }
+  /// Tokens whose keys and values a decoding sequence has, at clock value `now`.
+  std::int64_t context_of(const Slot& s, std::int64_t now) const {
+    return input(s.request) + output(s.request) - 1 - (s.end - now);
+  }
+  /// Non-negative remainder.
+  std::size_t offset(std::int64_t tokens) const {
+    const std::int64_t r = block_ == 16 ? (tokens & 15) : tokens % block_;
+    return static_cast<std::size_t>(r < 0 ? r + block_ : r);
+  }
+  bool reserves_all() const { return config_.policy == SchedulerPolicy::trtllm; }
+  std::int64_t at_tick(std::int64_t tick) const;
+  std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
+  std::int32_t new_slot(const Waiting& w);
+  void drop_slot(std::int32_t i);
+  void free_cache(Slot& s, std::int64_t computed);
+  void preempt(std::int32_t i, std::int64_t now);
+  void run_short(const EmissionClock& clock);
+  void compute(std::int32_t i, std::int64_t tokens, RankBatch& batch);
+  void continue_partial(std::int64_t& budget, RankBatch& batch);
+  bool admit_received(std::int64_t& budget, RankBatch& batch);
+  bool admit_next(std::int64_t& budget, RankBatch& batch, Ticks now);
+  void register_prompt(Slot& s);
+  void prompt_done(std::int32_t i, std::int64_t now, Ticks end);
+  void finish(std::int32_t i, std::int64_t computed, Ticks end);
+  void drain(std::int64_t from_clock, std::int64_t to_clock, Ticks end);
+  void fill_extremes(RankBatch& batch, std::int64_t now) const;
+  void compact_order();
+
+  const SchedulerConfig config_;
+  const EngineRole role_;
+  const RequestTable& requests_;
+  Outcome& outcome_;
+  std::vector<EngineEvent>* events_;
+  const bool extremes_;
+  const std::int64_t block_;
+
+  BlockPool pool_;
+  CompletionCalendar calendar_;
+  std::vector<Slot> slots_;
+  std::vector<std::int32_t> spare_slots_;
+  std::vector<Order> order_;  ///< running sequences in order of admission; stale entries are skipped
+  std::int64_t stamps_ = 0;
+  std::vector<Waiting> resumed_;  ///< preempted: the front of the queue, last in first out
+  std::deque<std::int32_t> arrivals_;
+  std::vector<Parked> parked_;
+  std::vector<std::int32_t> pinned_;
+
+  std::int64_t running_count_ = 0;      ///< sequences that count against max_sequences
+  std::int64_t decoders_ = 0;           ///< of these, decoding
+  std::int64_t decode_context_ = 0;     ///< sum of their contexts
+  std::vector<std::int64_t> at_offset_; ///< decoders by (context - clock) modulo block
+  std::int32_t partial_ = -1;           ///< the one prompt that is cut in chunks
+  std::vector<std::int32_t> prompts_;   ///< worked on in the step that was scheduled
+  std::vector<std::int32_t> due_, later_, ended_;
+  bool preempted_ = false;
+  EngineCounters counters_;
+};
+
+}  // namespace tollgate

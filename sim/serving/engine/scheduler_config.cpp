@@ -1,0 +1,83 @@
+#include "sim/serving/engine/scheduler_config.h"
+
+#include <algorithm>
+#include <string>
+
+#include "sim/base/error.h"
+
+namespace tollgate {
+namespace {
+
+std::string request_name(std::int32_t r) { return "request " + std::to_string(r); }
+
+void check_table(const RequestTable& t) {
+  const std::size_t n = t.input.size();
+  const auto fits = [n](const auto& column) { return column.empty() || column.size() == n; };
+  if (t.output.size() != n || !fits(t.arrival) || !fits(t.max_tokens) || !fits(t.stream) ||
+      !fits(t.shared) || t.stream.size() != t.shared.size()) {
+    throw InputError("the columns of the request table differ in length");
+  }
+  for (std::size_t s = 0; s < t.streams.size(); ++s) {
+    if (t.streams[s].parent >= static_cast<std::int32_t>(s) || t.streams[s].branch < 0) {
+      throw InputError("stream " + std::to_string(s) + " must branch from an earlier one");
+    }
+  }
+  for (std::int32_t r = 0; r < t.size(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    if (t.input[i] < 1) throw InputError(request_name(r) + " has no prompt tokens");
+    if (t.output[i] < 1) throw InputError(request_name(r) + " generates no token");
+    if (t.allowed(r) < t.output[i]) {
+      throw InputError(request_name(r) + " generates more tokens than its client allows");
+    }
+    if (!t.arrival.empty()) {
+      if (t.arrival[i] < 0 || (i > 0 && t.arrival[i] < t.arrival[i - 1])) {
+        throw InputError(request_name(r) + " arrives before the one ahead of it");
+      }
+      if (t.arrival[i] > latest_arrival) {
+        throw InputError(request_name(r) + " arrives after 53 days, beyond the simulator's clock");
+      }
+    }
+    if (!t.shared.empty() && (t.shared[i] < 0 || t.shared[i] > t.input[i] + t.output[i])) {
+      throw InputError(request_name(r) + " shares more tokens than it has");
+    }
+  }
+}
+
+}  // namespace
+
+void check(const SchedulerConfig& c, const RequestTable& t) {
+  check_table(t);
+  if (c.ranks < 1 || c.block_tokens < 1 || c.max_sequences < 1 || c.batched_tokens < 1) {
+    throw InputError("an engine needs at least one rank, sequence, block token and budget token");
+  }
+  if (c.blocks < 1) throw InputError("the model leaves no room for a key-value cache");
+  if (c.draft_tokens < 0 || !(c.tokens_per_step >= 1) ||
+      c.tokens_per_step > 1 + c.draft_tokens) {
+    throw InputError("with " + std::to_string(c.draft_tokens) +
+                     " draft tokens a step emits between 1 and " +
+                     std::to_string(1 + c.draft_tokens) + " tokens");
+  }
+  if (c.policy != SchedulerPolicy::sglang &&
+      static_cast<std::int64_t>(c.max_sequences) * (1 + c.draft_tokens) > c.batched_tokens) {
+    throw InputError("max_sequences x (1 + draft_tokens) exceeds the token budget of a step, " +
+                     std::to_string(c.batched_tokens));
+  }
+  const std::int64_t overshoot = c.draft_tokens > 0 ? 2 * c.draft_tokens + 1 : 0;
+  for (std::int32_t r = 0; r < t.size(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    const std::int64_t longest =
+        std::int64_t{t.input[i]} +
+        (c.policy == SchedulerPolicy::vllm ? t.output[i] : t.allowed(r));
+    if (longest > c.context) {
+      throw InputError(request_name(r) + " has " + std::to_string(longest) +
+                       " tokens, but the model's context is " + std::to_string(c.context));
+    }
+    const std::int64_t blocks = (longest + overshoot + c.block_tokens - 1) / c.block_tokens;
+    if (blocks > c.blocks) {
+      throw InputError(request_name(r) + " needs " + std::to_string(blocks) +
+                       " cache blocks, but a rank has " + std::to_string(c.blocks));
+    }
+  }
+}
+
+}  // namespace tollgate

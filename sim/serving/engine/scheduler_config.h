@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sim/serving/engine/request_table.h"
+
+namespace tollgate {
+
+/// Which engine's rules decide what a step computes.
+enum class SchedulerPolicy {
+  vllm,     ///< v1: running sequences first, chunked prefill, recompute preemption from the tail
+  trtllm,   ///< the same order, but a sequence is admitted only with all the cache it may ever need
+            ///< (GUARANTEED_NO_EVICT), so that nothing is preempted
+  sglang,   ///< prefill first, reservation by the new-token ratio, retraction
+};
+
+/// One engine: what its scheduler is allowed and how much cache a rank has. The defaults are those of
+/// vLLM's API server on accelerators of 70 GiB or more.
+struct SchedulerConfig {
+  SchedulerPolicy policy = SchedulerPolicy::vllm;
+  int ranks = 1;                      ///< data-parallel ranks that step together
+  std::int64_t blocks = 0;            ///< cache blocks of one rank
+  int block_tokens = 16;              ///< SGLang: page size, 1
+  std::int64_t batched_tokens = 8192; ///< token budget of a step of one rank
+  std::int32_t max_sequences = 1024;  ///< running sequences of one rank
+  std::int64_t context = 1 << 30;     ///< longest prompt and answer together
+  bool async = true;                  ///< schedule one step ahead (SGLang: overlap schedule)
+  bool prefix_cache = true;
+  int draft_tokens = 0;               ///< speculation: tokens a sequence verifies beside its own
+  double tokens_per_step = 1;         ///< mean tokens a decoding sequence emits per step
+
+  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py).
+  std::int64_t chunk = 8192;          ///< chunked_prefill_size
+  double conservativeness = 1;        ///< schedule_conservativeness
+  bool mixed_chunk = false;           ///< decode beside a prefill batch
+};
+
+/// Throws InputError with one sentence if the configuration is impossible, or if a request can never
+/// be served by it: longer than the context or than the cache of a rank.
+void check(const SchedulerConfig& config, const RequestTable& requests);
+
+}  // namespace tollgate
