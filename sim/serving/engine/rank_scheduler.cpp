@@ -60,6 +60,7 @@ void RankScheduler::received(std::int32_t request) {
   for (Parked& p : parked_) {
     if (slot(p.slot).request == request) p.received = true;
   }
+  ++received_;
 }
 
 void RankScheduler::unpin(std::int32_t request) {
@@ -214,6 +215,7 @@ bool RankScheduler::admit_received(std::int64_t& budget, RankBatch& batch) {
   if (at == parked_.end()) return false;
   const std::int32_t i = at->slot;
   parked_.erase(at);
+  --received_;
   Slot& s = slot(i);
   s.state = State::prefill;
   s.stamp = ++stamps_;
@@ -227,8 +229,8 @@ bool RankScheduler::admit_received(std::int64_t& budget, RankBatch& batch) {
 
 bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now) {
   if (budget <= 0 || running_count_ >= config_.max_sequences) return false;
-  if (admit_received(budget, batch)) return true;
-  if (!has_waiting()) return false;
+  if (received_ > 0) return admit_received(budget, batch);
+  if (resumed_.empty() && arrivals_.empty()) return false;
   const bool resumes = !resumed_.empty();
   const Waiting w = resumes ? resumed_.back() : Waiting{arrivals_.front(), 0};
   const std::int64_t target = input(w.request) + w.produced;

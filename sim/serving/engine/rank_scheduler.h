@@ -63,7 +63,8 @@ class RankScheduler {
   void finish_run(const EmissionClock& before, std::int64_t steps, Ticks end);
 
   bool preempted() const { return preempted_; }
-  bool has_waiting() const { return !resumed_.empty() || !arrivals_.empty(); }
+  /// Whether somebody waits who could be admitted if a sequence ended.
+  bool has_waiting() const { return !resumed_.empty() || !arrivals_.empty() || received_ > 0; }
   bool has_finishing() const { return !due_.empty(); }
   std::int64_t waiting() const {
     return static_cast<std::int64_t>(resumed_.size() + arrivals_.size() + parked_.size());
@@ -161,7 +162,8 @@ class RankScheduler {
   std::int64_t stamps_ = 0;
   std::vector<Waiting> resumed_;  ///< preempted: the front of the queue, last in first out
   std::deque<std::int32_t> arrivals_;
-  std::vector<Parked> parked_;
+  std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
+  std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
 
   std::int64_t running_count_ = 0;      ///< sequences that count against max_sequences
