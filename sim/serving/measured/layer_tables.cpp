@@ -11,7 +11,7 @@
 namespace tollgate {
 namespace {
 
-/// Alpha where no bucket was measured: the usual value, 0.05 to 0.06 (fits of the same profiles).
+/// Alpha of chunks and buckets that were not measured: those that were have 0.05 to 0.06 on average.
 constexpr double usual_skew = 0.06;
 
 /// The two entries around x, the last two beyond the end and the first alone before the beginning, and
@@ -176,12 +176,8 @@ double LayerTables::attention(double prompt_tokens, double before, double sequen
 double LayerTables::skew(double prompt_tokens, double before, double sequences, double longest,
                          double mean, double shortest) const {
   if (skew_.empty()) return 0;
-  auto chunk = skew_.lower_bound(prompt_tokens);
-  if (chunk == skew_.end() ||
-      (chunk != skew_.begin() &&
-       prompt_tokens - std::prev(chunk)->first < chunk->first - prompt_tokens)) {
-    --chunk;
-  }
+  const auto chunk = skew_.find(prompt_tokens);
+  if (chunk == skew_.end()) return usual_skew;
   const double rate = longest > shortest ? (mean - shortest) / (longest - shortest) : 0.5;
   const auto at = chunk->second.find(
       join_labels(label_of(by_sequences, sequences), label_of(by_rate, rate),
