@@ -23,7 +23,7 @@ int pick(std::mt19937_64& g, std::initializer_list<int> of) {
   return *(of.begin() + g() % of.size());
 }
 
-enum class Feature { plain, prefix, speculation, ranks, disaggregated, replicas, all };
+enum class Feature { plain, sglang, prefix, speculation, ranks, disaggregated, replicas, all };
 
 Scenario draw(std::uint64_t seed, Feature feature) {
   std::mt19937_64 g(seed);
@@ -37,26 +37,36 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   SchedulerConfig c;
   c.async = chance(60);
   c.policy = chance(20) ? SchedulerPolicy::trtllm : SchedulerPolicy::vllm;
-  c.block_tokens = pick(g, {16, 16, 16, 1, 64});
+  if (feature == Feature::sglang || (feature == Feature::all && chance(30))) {
+    c.policy = SchedulerPolicy::sglang;
+  }
+  const bool sglang = c.policy == SchedulerPolicy::sglang;
+  c.block_tokens = sglang ? pick(g, {1, 1, 16}) : pick(g, {16, 16, 16, 1, 64});
   c.max_sequences = pick(g, {1, 2, 8, 32, 128});
   c.prefix_cache = false;
   if (has(Feature::speculation)) {
     c.draft_tokens = pick(g, {1, 2, 3, 5});
     c.tokens_per_step = 1 + static_cast<double>(g() % 1000) / 1000 * c.draft_tokens;
   }
-  if (has(Feature::ranks)) c.ranks = pick(g, {2, 3, 4});
+  if (has(Feature::ranks) && !sglang) c.ranks = pick(g, {2, 3, 4});
   c.batched_tokens =
       std::max<std::int64_t>(pick(g, {64, 256, 2048, 8192}), c.max_sequences * (1 + c.draft_tokens));
+  if (sglang) {
+    c.mixed_chunk = chance(30);
+    c.chunk = pick(g, {64, 500, 8192}) + (c.mixed_chunk ? c.max_sequences : 0);
+    c.conservativeness = pick(g, {1, 3, 10, 13}) / 10.0;
+  }
   const int longest_input = pick(g, {20, 300, 3000}), longest_output = pick(g, {3, 60, 600});
   // From room for one request to room for many.
-  c.blocks = (longest_input + longest_output + 2 * c.draft_tokens + 1) / c.block_tokens + 2;
+  c.blocks = (longest_input + longest_output + 2 * c.draft_tokens + 2) / c.block_tokens + 3;
   c.blocks = c.blocks * pick(g, {10, 13, 20, 60, 400}) / 10;
   const int count = pick(g, {3, 40, 150});
   const double gap = std::pow(10.0, -4 + static_cast<double>(g() % 1000) / 250);  // seconds
   RequestTable& t = s.requests;
   Ticks now = 0;
-  const bool prefix = has(Feature::prefix);
-  const bool trtllm = c.policy == SchedulerPolicy::trtllm;
+  const bool prefix =
+      has(Feature::prefix) || (feature == Feature::sglang && chance(30));
+  const bool reserves = c.policy != SchedulerPolicy::vllm;
   if (prefix) {
     c.prefix_cache = true;
     const int streams = pick(g, {1, 3, 20});
@@ -80,7 +90,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     };
     t.input.push_back(span(longest_input));
     t.output.push_back(chance(5) ? 1 : span(longest_output));
-    if (trtllm) t.max_tokens.push_back(std::max(t.output.back(), span(longest_output)));
+    if (reserves) t.max_tokens.push_back(std::max(t.output.back(), span(longest_output)));
     if (prefix) {
       const bool none = chance(20);
       t.stream.push_back(
@@ -90,7 +100,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     }
   }
   s.system.engines = {c, &s.timer, 1};
-  if (has(Feature::disaggregated)) {
+  if (has(Feature::disaggregated) && !sglang) {
     s.system.engines.replicas = pick(g, {1, 2});
     SchedulerConfig d = c;
     d.policy = SchedulerPolicy::vllm;
@@ -125,7 +135,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
 
 class EngineFuzz : public testing::TestWithParam<Feature> {};
 
-/// 250 random scenarios per feature, 1,750 in all: every time and every count is that of the plain
+/// 250 random scenarios per feature, 2,000 in all: every time and every count is that of the plain
 /// engine, which steps through each iteration, sequence and block.
 TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
   std::int64_t preemptions = 0, hits = 0, steps = 0, events = 0;
@@ -153,7 +163,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     events += fast.counters.events;
   }
   // The scenarios do exercise what they are meant to.
-  EXPECT_GT(preemptions, 500);
+  EXPECT_GT(preemptions, GetParam() == Feature::sglang ? 100 : 500);
   EXPECT_LT(events, steps);
   if (GetParam() == Feature::prefix || GetParam() == Feature::all) {
     EXPECT_GT(hits, 10000);
@@ -162,13 +172,13 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
 }
 
 std::string name_of(const testing::TestParamInfo<Feature>& feature) {
-  const char* const names[] = {"plain",         "prefix",   "speculation", "ranks",
+  const char* const names[] = {"plain",  "sglang",       "prefix",   "speculation", "ranks",
                                "disaggregated", "replicas", "all"};
   return names[static_cast<int>(feature.param)];
 }
 
 INSTANTIATE_TEST_SUITE_P(features, EngineFuzz,
-                         testing::Values(Feature::plain, Feature::prefix, Feature::speculation,
+                         testing::Values(Feature::plain, Feature::sglang, Feature::prefix, Feature::speculation,
                                          Feature::ranks, Feature::disaggregated, Feature::replicas,
                                          Feature::all),
                          name_of);

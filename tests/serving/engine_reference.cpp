@@ -85,6 +85,8 @@ struct Rank {
   std::vector<SequencePtr> pinned;
   std::vector<Part> parts;
   bool preempted = false;
+  std::int64_t ratio = 0;
+  bool full = false, ended = false;
 };
 
 struct Report {
@@ -115,7 +117,7 @@ struct Engine {
   Engine(const SchedulerConfig& config, Role r, const StepTimer& s, const RequestTable& table,
          Outcome& outcome)
       : c(config), role(r), timer(s), t(table), out(outcome) {
-    for (int i = 0; i < c.ranks; ++i) ranks.push_back(Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false});
+    for (int i = 0; i < c.ranks; ++i) ranks.push_back(Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
     p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
   }
 
@@ -223,7 +225,11 @@ struct Engine {
     free_blocks(r, *s);
     s->computed = 0;
     s->decoding = false;
-    r.waiting.push_front(s);
+    if (c.policy == SchedulerPolicy::sglang) {
+      r.waiting.push_back(s);
+    } else {
+      r.waiting.push_front(s);
+    }
   }
 
   void schedule_vllm(Rank& r, Ticks now, std::int64_t emitted) {
@@ -278,21 +284,8 @@ struct Engine {
         whole = ceil_blocks(input(*s) + std::max<std::int64_t>(t.allowed(s->request), output(*s)) +
                             c.draft_tokens);
       }
-      std::vector<int> hit;
-      std::int64_t used = 0;
-      const std::int64_t limit = std::min(target - 1, shared(*s)) / c.block_tokens;
-      bool more = false;
-      for (std::int64_t b = 0; b <= limit && caching() && shared(*s) > 0; ++b) {
-        const auto found = r.pool.found.find(key(*s, b));
-        if (found == r.pool.found.end()) break;
-        if (b == limit) {
-          more = true;
-          break;
-        }
-        hit.push_back(found->second);
-        used += r.pool.at(found->second).users > 0;
-      }
-      if (whole - used > r.pool.free()) break;
+      const Hit hit = look_up(r, *s);
+      if (whole - hit.used > r.pool.free()) break;
       r.waiting.pop_front();
       if (role == Role::decode && s->promised == 0) {
         grow(r, *s, whole);
@@ -300,15 +293,7 @@ struct Engine {
         reports.push_back({false, s->request, now});
         continue;
       }
-      for (int b : hit) {
-        r.pool.share(b);
-        s->blocks.push_back(b);
-      }
-      s->named = static_cast<std::int64_t>(hit.size());
-      s->duplicate = more;
-      s->computed = s->named * c.block_tokens;
-      out.counters.prompt_tokens += target;
-      out.counters.cached_tokens += s->computed;
+      take_hit(r, *s, hit);
       const std::int64_t tokens = std::min(target - s->computed, budget);
       const bool all =
           c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
@@ -318,6 +303,172 @@ struct Engine {
       take_part(r, s, tokens, emitted);
       budget -= tokens;
     }
+  }
+
+  /// Prefix blocks that a waiting sequence can share, how many of them are in use, and whether the
+  /// block after the last one it may share is cached as well.
+  struct Hit {
+    std::vector<int> blocks;
+    std::int64_t used = 0;
+    bool more = false;
+  };
+  Hit look_up(Rank& r, const Sequence& s) {
+    Hit hit;
+    if (!caching() || shared(s) == 0) return hit;
+    const std::int64_t limit = std::min(input(s) + s.promised - 1, shared(s)) / c.block_tokens;
+    for (std::int64_t b = 0; b <= limit; ++b) {
+      const auto found = r.pool.found.find(key(s, b));
+      if (found == r.pool.found.end()) break;
+      if (b == limit) {
+        hit.more = true;
+        break;
+      }
+      hit.blocks.push_back(found->second);
+      hit.used += r.pool.at(found->second).users > 0;
+    }
+    return hit;
+  }
+  void take_hit(Rank& r, Sequence& s, const Hit& hit) {
+    for (int b : hit.blocks) {
+      r.pool.share(b);
+      s.blocks.push_back(b);
+    }
+    s.named = static_cast<std::int64_t>(hit.blocks.size());
+    s.duplicate = hit.more;
+    s.computed = s.named * c.block_tokens;
+    out.counters.prompt_tokens += input(s) + s.promised;
+    out.counters.cached_tokens += s.computed;
+  }
+
+  void decode_all(Rank& r, std::int64_t emitted) {
+    for (const SequencePtr& s : std::vector<SequencePtr>(r.running)) {
+      if (!s->decoding || s->promised >= output(*s)) continue;
+      grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+      take_part(r, s, 1 + c.draft_tokens, emitted);
+    }
+  }
+
+  void schedule_sglang(Rank& r, std::int64_t emitted) {
+    std::vector<SequencePtr> decoders;
+    SequencePtr chunked;
+    for (const SequencePtr& s : r.running) {
+      if (s->decoding && s->promised < output(*s)) decoders.push_back(s);
+      if (!s->decoding) chunked = s;
+    }
+    const auto growth = [&] {
+      std::int64_t blocks = 0;
+      for (const SequencePtr& s : decoders) {
+        blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
+                  static_cast<std::int64_t>(s->blocks.size());
+      }
+      return blocks;
+    };
+    const auto may_generate = [&](const Sequence& s) {
+      const std::int64_t left = t.allowed(s.request) - s.promised;
+      return std::clamp<std::int64_t>(left, 0, 4096);
+    };
+    if (chunked || (!r.full && !r.waiting.empty())) {
+      std::int64_t promised = 0;
+      for (const SequencePtr& s : decoders) promised += may_generate(*s);
+      const std::int64_t mixed = c.mixed_chunk ? static_cast<std::int64_t>(decoders.size()) : 0;
+      std::int64_t room = r.pool.free() * c.block_tokens - ((promised * r.ratio) >> 30) - mixed;
+      std::int64_t input_left = c.batched_tokens - mixed, chunk_left = c.chunk - mixed;
+      bool goes_on = true, cut = false;
+      const auto run = [&](const SequencePtr& s, std::int64_t tokens) {
+        const bool whole = s->computed + tokens == input(*s) + s->promised;
+        const std::int64_t blocks = ceil_blocks(s->computed + tokens + (whole ? c.draft_tokens : 0));
+        room -= (blocks - static_cast<std::int64_t>(s->blocks.size())) * c.block_tokens;
+        if (whole) room -= may_generate(*s);
+        input_left -= tokens;
+        chunk_left -= tokens;
+        cut = !whole;
+        grow(r, *s, blocks);
+        take_part(r, s, tokens, emitted);
+      };
+      if (chunked) {
+        const std::int64_t left = input(*chunked) + chunked->promised - chunked->computed;
+        std::int64_t tokens = std::min(left, chunk_left);
+        const std::int64_t room_here =
+            (static_cast<std::int64_t>(chunked->blocks.size()) + r.pool.free()) * c.block_tokens -
+            chunked->computed;
+        if (tokens + (tokens == left ? c.draft_tokens : 0) > room_here) {
+          tokens = room_here - c.draft_tokens;
+        }
+        if (tokens > 0) {
+          run(chunked, tokens);
+        } else {
+          goes_on = false;
+        }
+      }
+      while (goes_on && !cut && chunk_left > 0 && input_left > 0 && !r.waiting.empty()) {
+        if (static_cast<std::int64_t>(r.running.size()) >= c.max_sequences) {
+          r.full = true;
+          break;
+        }
+        SequencePtr s = r.waiting.front();
+        const Hit hit = look_up(r, *s);
+        const auto hits = static_cast<std::int64_t>(hit.blocks.size());
+        const std::int64_t extend = input(*s) + s->promised - hits * c.block_tokens;
+        const std::int64_t locks = (hits - hit.used) * c.block_tokens;
+        if (extend + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
+          r.full = true;
+          break;
+        }
+        if (extend > input_left && !r.parts.empty()) break;
+        std::int64_t tokens = extend;
+        if (extend > chunk_left) tokens = chunk_left / c.block_tokens * c.block_tokens;
+        if (tokens <= 0) break;
+        r.waiting.pop_front();
+        take_hit(r, *s, hit);
+        room -= locks;
+        r.running.push_back(s);
+        run(s, tokens);
+      }
+    }
+    if (!r.parts.empty()) {
+      if (c.mixed_chunk && !decoders.empty() && growth() <= r.pool.free()) {
+        for (const SequencePtr& s : decoders) {
+          grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+          take_part(r, s, 1 + c.draft_tokens, emitted);
+        }
+      }
+      return;
+    }
+    if (decoders.empty()) {
+      if (r.full && !r.waiting.empty()) r.preempted = true;
+      r.full = r.ended = false;
+      r.ratio = initial_token_ratio(c);
+      return;
+    }
+    if (r.ended) r.full = r.ended = false;
+    if (growth() > r.pool.free()) {
+      std::stable_sort(decoders.begin(), decoders.end(),
+                       [&](const SequencePtr& a, const SequencePtr& b) {
+                         return std::pair(-a->promised, input(*a)) <
+                                std::pair(-b->promised, input(*b));
+                       });
+      bool first = true;
+      while (decoders.size() > 1 &&
+             (first || r.pool.free() * c.block_tokens <
+                           static_cast<std::int64_t>(decoders.size()) * 20)) {
+        first = false;
+        r.running.erase(std::find(r.running.begin(), r.running.end(), decoders.back()));
+        preempt(r, decoders.back());
+        decoders.pop_back();
+      }
+      std::int64_t generated = 0, allowed = 0;
+      for (const SequencePtr& s : decoders) {
+        generated += s->promised + 20;
+        allowed += t.allowed(s->request);
+      }
+      r.ratio = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
+      r.full = false;
+      r.preempted = true;
+      if (growth() > r.pool.free()) return;
+    } else {
+      r.ratio = std::max(least_token_ratio(c), r.ratio - token_ratio_decay(c));
+    }
+    decode_all(r, emitted);
   }
 
   void take_part(Rank& r, const SequencePtr& s, std::int64_t tokens, std::int64_t emitted) {
@@ -352,6 +503,7 @@ struct Engine {
         reports.push_back({true, s.request, step.end});
         const auto at = std::find(r.running.begin(), r.running.end(), part.sequence);
         if (at != r.running.end()) r.running.erase(at);
+        r.ended = true;
         if (role == Role::prefill) {
           r.pinned.push_back(part.sequence);
         } else {
@@ -377,7 +529,11 @@ struct Engine {
       Rank& r = ranks[i];
       r.parts.clear();
       r.preempted = false;
-      schedule_vllm(r, now, emitted);
+      if (c.policy == SchedulerPolicy::sglang) {
+        schedule_sglang(r, emitted);
+      } else {
+        schedule_vllm(r, now, emitted);
+      }
       preempted |= r.preempted;
       RankBatch& b = batches[i];
       for (const Part& part : r.parts) {
@@ -401,7 +557,8 @@ struct Engine {
     const std::size_t depth = c.async ? 2 : 1;
     if (any) {
       fruitless = 0;
-      ++steps;
+      // SGLang's prefill batches leave decoding sequences where they are.
+      if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
       ++out.counters.steps;
       gpu = std::max(gpu, now) + timer.step(batches);
       step.end = gpu;

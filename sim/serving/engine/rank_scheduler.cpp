@@ -17,7 +17,8 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
       pool_(config.blocks, config.block_tokens, config.prefix_cache && role != EngineRole::decode,
             requests),
       calendar_(horizon + 2),
-      at_offset_(static_cast<std::size_t>(config.block_tokens), 0) {}
+      at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
+      ratio_(initial_token_ratio(config)) {}
 
 /// Decoding sequences that take a block when the clock passes `tick`. A sequence always has room for
 /// its context and for its drafts.
@@ -97,6 +98,7 @@ void RankScheduler::release_finished() {
       drop_slot(i);
     }
   }
+  shrunk_ |= !due_.empty();
   due_.clear();
   due_.swap(later_);
 }
@@ -107,7 +109,7 @@ void RankScheduler::preempt(std::int32_t i, std::int64_t now) {
   std::int32_t produced = s.produced;
   if (s.state == State::decode) {
     computed = context_of(s, now);
-    produced = output(s.request) - static_cast<std::int32_t>(s.end - now);
+    produced = emitted(s, now);
     --decoders_;
     decode_context_ -= computed;
     --at_offset_[offset(computed - now)];
@@ -118,7 +120,11 @@ void RankScheduler::preempt(std::int32_t i, std::int64_t now) {
     s.reserved = static_cast<std::int32_t>(blocks_for(computed));
   }
   free_cache(s, computed);
-  resumed_.push_back({s.request, produced});
+  if (config_.policy == SchedulerPolicy::sglang) {
+    arrivals_.push_back({s.request, produced});
+  } else {
+    resumed_.push_back({s.request, produced});
+  }
   drop_slot(i);
   --running_count_;
   preempted_ = true;
@@ -232,7 +238,7 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   if (received_ > 0) return admit_received(budget, batch);
   if (resumed_.empty() && arrivals_.empty()) return false;
   const bool resumes = !resumed_.empty();
-  const Waiting w = resumes ? resumed_.back() : Waiting{arrivals_.front(), 0};
+  const Waiting w = resumes ? resumed_.back() : arrivals_.front();
   const std::int64_t target = input(w.request) + w.produced;
   const std::int64_t whole =
       reserves_all()
@@ -279,23 +285,31 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   return true;
 }
 
+void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch) {
+  const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
+  if (need > pool_.free()) {
+    run_short(clock);
+    return;
+  }
+  pool_.take(need);
+  std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
+  if (partial_ >= 0) continue_partial(budget, batch);
+  if (preempted_) return;
+  while (admit_next(budget, batch, now)) {
+  }
+}
+
 RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now) {
   RankBatch batch;
   preempted_ = false;
   prompts_.clear();
-  const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
-  if (need <= pool_.free()) {
-    pool_.take(need);
-    std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
-    if (partial_ >= 0) continue_partial(budget, batch);
-    if (!preempted_) {
-      while (admit_next(budget, batch, now)) {
-      }
-    }
+  if (config_.policy == SchedulerPolicy::sglang) {
+    schedule_sglang(clock, batch);
   } else {
-    run_short(clock);
+    schedule_vllm(clock, now, batch);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
+  if (!decodes_) return batch;
   batch.decode_sequences = decoders_;
   batch.decode_context = decode_context_;
   if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
@@ -363,17 +377,21 @@ void RankScheduler::drain(std::int64_t from_clock, std::int64_t to_clock, Ticks 
 }
 
 void RankScheduler::finish_step(const EmissionClock& before, Ticks end) {
-  const std::int64_t from = before.now(), to = before.after(1);
+  const std::int64_t from = before.now(), to = decodes_ ? before.after(1) : from;
   decode_context_ += decoders_ * (to - from);
-  drain(from, to, end);
+  // Results are taken in the order of the batch: SGLang puts prompts before what decodes.
+  const bool prompts_first = config_.policy == SchedulerPolicy::sglang;
+  if (!prompts_first) drain(from, to, end);
   for (std::int32_t i : prompts_) {
     const Slot& s = slot(i);
     if (s.computed == input(s.request) + s.produced) prompt_done(i, to, end);
   }
+  if (prompts_first) drain(from, to, end);
 }
 
 std::int64_t RankScheduler::run_limit(const EmissionClock& clock) const {
   if (decoders_ == 0) return never;
+  if (retry_) return 1;
   const std::int64_t now = clock.now(), next = clock.after(1);
   const std::int64_t to_end = clock.steps_to_reach(now + calendar_.ahead(now));
   if (blocks_needed(next, clock.after(to_end)) <= pool_.free()) return to_end;
@@ -389,6 +407,7 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
   if (steps > 1) {
     release_finished();
     pool_.take(blocks_needed(before.after(1), to));
+    if (config_.policy == SchedulerPolicy::sglang) pass_decode_steps(steps - 1);
   }
   decode_context_ += decoders_ * (to - from);
   // Nothing ends before the last step, by run_limit.

@@ -42,7 +42,7 @@ class RankScheduler {
                 std::int64_t horizon);
 
   /// A request arrives.
-  void enqueue(std::int32_t request) { arrivals_.push_back(request); }
+  void enqueue(std::int32_t request) { arrivals_.push_back({request, 0}); }
   /// The cache of a request that was given room has arrived.
   void received(std::int32_t request);
   /// The cache of a finished prompt has been read.
@@ -54,6 +54,9 @@ class RankScheduler {
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step.
   RankBatch schedule(const EmissionClock& clock, Ticks now);
+  /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches keep
+  /// them waiting).
+  bool decodes() const { return decodes_; }
   void finish_step(const EmissionClock& before, Ticks end);
 
   /// The decode-only step that was just scheduled may be repeated at least this many times, itself
@@ -130,6 +133,16 @@ class RankScheduler {
   bool reserves_all() const { return config_.policy == SchedulerPolicy::trtllm; }
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
+  void schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch);
+  void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
+  void prefill_sglang(std::int64_t now, RankBatch& batch);
+  bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
+  void retract(std::int64_t now);
+  void pass_decode_steps(std::int64_t steps);
+  std::int32_t emitted(const Slot& s, std::int64_t now) const {
+    return output(s.request) - static_cast<std::int32_t>(s.end - now);
+  }
+  std::int64_t still_allowed(std::int32_t request, std::int64_t produced) const;
   std::int32_t new_slot(const Waiting& w);
   void drop_slot(std::int32_t i);
   void free_cache(Slot& s, std::int64_t computed);
@@ -161,7 +174,7 @@ class RankScheduler {
   std::vector<Order> order_;  ///< running sequences in order of admission; stale entries are skipped
   std::int64_t stamps_ = 0;
   std::vector<Waiting> resumed_;  ///< preempted: the front of the queue, last in first out
-  std::deque<std::int32_t> arrivals_;
+  std::deque<Waiting> arrivals_;
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
@@ -174,6 +187,13 @@ class RankScheduler {
   std::vector<std::int32_t> prompts_;   ///< worked on in the step that was scheduled
   std::vector<std::int32_t> due_, later_, ended_;
   bool preempted_ = false;
+  bool decodes_ = true;
+
+  // SGLang: share of what running sequences may still generate that is kept free, in 2^-30.
+  std::int64_t ratio_ = 0;
+  bool full_ = false;    ///< nobody was admitted; not tried again before a sequence ends
+  bool shrunk_ = false;  ///< a sequence has ended since
+  bool retry_ = false;   ///< the next point tries to admit
   EngineCounters counters_;
 };
 

@@ -180,7 +180,7 @@ void Replica::execute() {
   const Ticks start = config_.async ? std::max(now, end_) : now;
   end_ = start + timer_.step(batches_);
   for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
-  clock_.advance(1);
+  if (ranks_.front().decodes()) clock_.advance(1);
   ++counters_.steps;
   ++counters_.events;
   next_ = config_.async ? start : end_;

@@ -45,6 +45,18 @@ void check_table(const RequestTable& t) {
 
 }  // namespace
 
+std::int64_t initial_token_ratio(const SchedulerConfig& c) {
+  return static_cast<std::int64_t>(std::min(0.7 * c.conservativeness, 1.0) * (1 << 30));
+}
+
+std::int64_t least_token_ratio(const SchedulerConfig& c) {
+  return initial_token_ratio(c) * 14 / 100;
+}
+
+std::int64_t token_ratio_decay(const SchedulerConfig& c) {
+  return (initial_token_ratio(c) - least_token_ratio(c)) / 600;
+}
+
 void check(const SchedulerConfig& c, const RequestTable& t) {
   check_table(t);
   if (c.ranks < 1 || c.block_tokens < 1 || c.max_sequences < 1 || c.batched_tokens < 1) {
@@ -62,6 +74,13 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
     throw InputError("max_sequences x (1 + draft_tokens) exceeds the token budget of a step, " +
                      std::to_string(c.batched_tokens));
   }
+  if (c.policy == SchedulerPolicy::sglang) {
+    if (c.ranks > 1) throw InputError("SGLang's data-parallel attention is not simulated");
+    if (!(c.conservativeness > 0)) throw InputError("conservativeness must be positive");
+    if (c.chunk < c.block_tokens + (c.mixed_chunk ? c.max_sequences : 0)) {
+      throw InputError("the prefill chunk has no room for a page of prompt tokens");
+    }
+  }
   const std::int64_t overshoot = c.draft_tokens > 0 ? 2 * c.draft_tokens + 1 : 0;
   for (std::int32_t r = 0; r < t.size(); ++r) {
     const auto i = static_cast<std::size_t>(r);
@@ -72,7 +91,10 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
       throw InputError(request_name(r) + " has " + std::to_string(longest) +
                        " tokens, but the model's context is " + std::to_string(c.context));
     }
-    const std::int64_t blocks = (longest + overshoot + c.block_tokens - 1) / c.block_tokens;
+    // SGLang keeps one page and one token beyond what a request may need.
+    const std::int64_t spare = c.policy == SchedulerPolicy::sglang ? c.block_tokens + 1 : 0;
+    const std::int64_t blocks =
+        (longest + overshoot + spare + c.block_tokens - 1) / c.block_tokens;
     if (blocks > c.blocks) {
       throw InputError(request_name(r) + " needs " + std::to_string(blocks) +
                        " cache blocks, but a rank has " + std::to_string(c.blocks));

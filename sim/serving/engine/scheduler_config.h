@@ -21,7 +21,8 @@ struct SchedulerConfig {
   int ranks = 1;                      ///< data-parallel ranks that step together
   std::int64_t blocks = 0;            ///< cache blocks of one rank
   int block_tokens = 16;              ///< SGLang: page size, 1
-  std::int64_t batched_tokens = 8192; ///< token budget of a step of one rank
+  std::int64_t batched_tokens = 8192; ///< token budget of a step of one rank; SGLang: of a prefill
+                                      ///< batch, max_prefill_tokens, 16384
   std::int32_t max_sequences = 1024;  ///< running sequences of one rank
   std::int64_t context = 1 << 30;     ///< longest prompt and answer together
   bool async = true;                  ///< schedule one step ahead (SGLang: overlap schedule)
@@ -34,6 +35,20 @@ struct SchedulerConfig {
   double conservativeness = 1;        ///< schedule_conservativeness
   bool mixed_chunk = false;           ///< decode beside a prefill batch
 };
+
+/// SGLang's share of the tokens still allowed to running sequences that is kept free, in 2^-30: 0.7 x
+/// conservativeness at first, down to 0.14 of that in equal parts over 600 decode steps
+/// (server defaults SGLANG_INIT_NEW_TOKEN_RATIO, _MIN_NEW_TOKEN_RATIO_FACTOR,
+/// _NEW_TOKEN_RATIO_DECAY_STEPS).
+std::int64_t initial_token_ratio(const SchedulerConfig& config);
+std::int64_t least_token_ratio(const SchedulerConfig& config);
+std::int64_t token_ratio_decay(const SchedulerConfig& config);
+
+/// Of the tokens that a request may still generate, SGLang keeps room for at most this many
+/// (CLIP_MAX_NEW_TOKENS).
+inline constexpr std::int64_t longest_reservation = 4096;
+/// After a retraction there is room for this many more steps (retract_decode_steps).
+inline constexpr std::int64_t retract_decode_steps = 20;
 
 /// Throws InputError with one sentence if the configuration is impossible, or if a request can never
 /// be served by it: longer than the context or than the cache of a rank.
