@@ -148,6 +148,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.last, plain.last);
     ASSERT_EQ(fast.arrival, plain.arrival);
     ASSERT_EQ(fast.counters.steps, plain.counters.steps);
+    ASSERT_EQ(fast.counters.blocked_steps, plain.counters.blocked_steps);
     ASSERT_EQ(fast.counters.preemptions, plain.counters.preemptions);
     ASSERT_EQ(fast.counters.recomputed, plain.counters.recomputed);
     ASSERT_EQ(fast.counters.prompt_tokens, plain.counters.prompt_tokens);

@@ -560,6 +560,11 @@ struct Engine {
       // SGLang's prefill batches leave decoding sequences where they are.
       if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
       ++out.counters.steps;
+      const bool blocked = std::any_of(ranks.begin(), ranks.end(), [](const Rank& r) {
+        return !r.waiting.empty() || std::any_of(r.parked.begin(), r.parked.end(),
+                                                 [](const SequencePtr& s) { return s->received; });
+      });
+      out.counters.blocked_steps += blocked;
       gpu = std::max(gpu, now) + timer.step(batches);
       step.end = gpu;
       flight.push_back(step);

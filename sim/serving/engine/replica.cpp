@@ -5,6 +5,13 @@
 #include <stdexcept>
 
 namespace tollgate {
+namespace {
+
+void check_advances(Ticks duration) {
+  if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+}
+
+}  // namespace
 
 Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer& timer,
                  const RequestTable& requests, Outcome& outcome, std::vector<EngineEvent>* events)
@@ -134,6 +141,7 @@ void Replica::open_run(Ticks now) {
   run_.point = now;
   run_.start = config_.async ? std::max(now, end_) : now;
   run_.line = timer_.decode(batches_);
+  check_advances(run_.line.first);
   // v may be at most `valid` before the last step of the run.
   const std::int64_t valid = std::min(run_.line.valid, std::int64_t{1} << 40);
   std::int64_t steps = clock_.steps_within(clock_.now() + valid) + 1;
@@ -150,6 +158,7 @@ void Replica::finish_run() {
   for (RankScheduler& r : ranks_) r.finish_run(clock_, run_.steps, end_);
   clock_.advance(run_.steps);
   counters_.steps += run_.steps;
+  if (run_.blocked) counters_.blocked_steps += run_.steps;
   ++counters_.events;
   run_.steps = 0;
 }
@@ -157,13 +166,14 @@ void Replica::finish_run() {
 void Replica::execute() {
   const Ticks now = next_;
   if (run_.steps > 0) finish_run();
-  bool work = false, prompts = false, preempted = false;
+  bool work = false, prompts = false, preempted = false, blocked = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].release_finished();
     batches_[i] = ranks_[i].schedule(clock_, now);
     work |= !batches_[i].empty();
     prompts |= batches_[i].prefill_tokens > 0;
     preempted |= ranks_[i].preempted();
+    blocked |= ranks_[i].has_waiting();
   }
   if (!work) {
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
@@ -175,13 +185,17 @@ void Replica::execute() {
   idle_points_ = 0;
   if (!prompts && !preempted) {
     open_run(now);
+    run_.blocked = blocked;
     return;
   }
   const Ticks start = config_.async ? std::max(now, end_) : now;
-  end_ = start + timer_.step(batches_);
+  const Ticks duration = timer_.step(batches_);
+  check_advances(duration);
+  end_ = start + duration;
   for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
   if (ranks_.front().decodes()) clock_.advance(1);
   ++counters_.steps;
+  counters_.blocked_steps += blocked;
   ++counters_.events;
   next_ = config_.async ? start : end_;
 }

@@ -39,6 +39,7 @@ class Replica {
     std::int64_t steps = 0;
     Ticks point = 0;  ///< that decided the first
     Ticks start = 0;  ///< of the first
+    bool blocked = false;  ///< somebody waits who cannot be admitted while it lasts
     DecodeLine line;
   };
 

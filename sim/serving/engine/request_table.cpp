@@ -6,6 +6,7 @@ namespace tollgate {
 
 EngineCounters& EngineCounters::operator+=(const EngineCounters& o) {
   steps += o.steps;
+  blocked_steps += o.blocked_steps;
   events += o.events;
   preemptions += o.preemptions;
   recomputed += o.recomputed;

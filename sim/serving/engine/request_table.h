@@ -46,6 +46,7 @@ struct RequestTable {
 /// Sums over a simulation.
 struct EngineCounters {
   std::int64_t steps = 0;          ///< engine steps
+  std::int64_t blocked_steps = 0;  ///< of these, those that left somebody waiting for admission
   std::int64_t events = 0;         ///< of these, decided one by one; the others have a closed form
   std::int64_t preemptions = 0;    ///< sequences thrown out of the cache, to be computed anew
   std::int64_t recomputed = 0;     ///< tokens whose cache was lost by that
