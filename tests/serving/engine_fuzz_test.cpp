@@ -47,7 +47,10 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   if (has(Feature::speculation)) {
     c.draft_tokens = pick(g, {1, 2, 3, 5});
     c.tokens_per_step = 1 + static_cast<double>(g() % 1000) / 1000 * c.draft_tokens;
+    c.sample_acceptance = chance(40);
+    c.seed = g();
   }
+  if (!c.prefix_cache && chance(15)) c.stated_hit_rate = static_cast<double>(g() % 101) / 100;
   if (has(Feature::ranks) && !sglang) c.ranks = pick(g, {2, 3, 4});
   c.batched_tokens =
       std::max<std::int64_t>(pick(g, {64, 256, 2048, 8192}), c.max_sequences * (1 + c.draft_tokens));
@@ -59,6 +62,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   const int longest_input = pick(g, {20, 300, 3000}), longest_output = pick(g, {3, 60, 600});
   // From room for one request to room for many.
   c.blocks = (longest_input + longest_output + 2 * c.draft_tokens + 2) / c.block_tokens + 3;
+  if (c.sample_acceptance) c.blocks += (longest_output / 2 + 64) / c.block_tokens + 1;
   c.blocks = c.blocks * pick(g, {10, 13, 20, 60, 400}) / 10;
   const int count = pick(g, {3, 40, 150});
   const double gap = std::pow(10.0, -4 + static_cast<double>(g() % 1000) / 250);  // seconds
@@ -68,6 +72,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
       has(Feature::prefix) || (feature == Feature::sglang && chance(30));
   const bool reserves = c.policy != SchedulerPolicy::vllm;
   if (prefix) {
+    c.stated_hit_rate = 0;
     c.prefix_cache = true;
     const int streams = pick(g, {1, 3, 20});
     for (int i = 0; i < streams; ++i) {
@@ -109,6 +114,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     s.system.decode = EnginePool{d, &s.timer, pick(g, {1, 2, 3})};
     s.system.engines.scheduler.draft_tokens = 0;
     s.system.engines.scheduler.tokens_per_step = 1;
+    s.system.engines.scheduler.sample_acceptance = false;
     s.system.link = {static_cast<Ticks>(g() % 1'000'000'000),
                      static_cast<Ticks>(g() % 100'000'000)};
     s.system.router = Router::least_loaded;

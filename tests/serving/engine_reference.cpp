@@ -8,6 +8,8 @@
 #include <set>
 #include <stdexcept>
 
+#include "sim/serving/engine/acceptance_sampler.h"
+
 namespace tollgate {
 namespace {
 
@@ -59,6 +61,7 @@ struct Sequence {
   std::int64_t emitted = 0;
   std::int64_t computed = 0;
   std::vector<int> blocks;
+  std::int64_t steps_left = 0;  // with sampled acceptance
   std::int64_t named = 0;  // blocks from the beginning that are shared under a name
   bool duplicate = false;
   bool decoding = false;
@@ -328,6 +331,10 @@ struct Engine {
     }
     return hit;
   }
+  std::int64_t stated(const Sequence& s) const {
+    return std::min(static_cast<std::int64_t>(c.stated_hit_rate * static_cast<double>(input(s))),
+                    input(s) - 1);
+  }
   void take_hit(Rank& r, Sequence& s, const Hit& hit) {
     for (int b : hit.blocks) {
       r.pool.share(b);
@@ -336,6 +343,7 @@ struct Engine {
     s.named = static_cast<std::int64_t>(hit.blocks.size());
     s.duplicate = hit.more;
     s.computed = s.named * c.block_tokens;
+    if (c.stated_hit_rate > 0) s.computed = stated(s);
     out.counters.prompt_tokens += input(s) + s.promised;
     out.counters.cached_tokens += s.computed;
   }
@@ -408,9 +416,11 @@ struct Engine {
         SequencePtr s = r.waiting.front();
         const Hit hit = look_up(r, *s);
         const auto hits = static_cast<std::int64_t>(hit.blocks.size());
-        const std::int64_t extend = input(*s) + s->promised - hits * c.block_tokens;
+        const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
+        const std::int64_t extend =
+            c.stated_hit_rate > 0 ? input(*s) + s->promised - stated(*s) : fresh;
         const std::int64_t locks = (hits - hit.used) * c.block_tokens;
-        if (extend + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
+        if (fresh + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
           r.full = true;
           break;
         }
@@ -476,12 +486,23 @@ struct Engine {
     if (s->decoding) {
       part.emits = emitted;
       s->computed += emitted;
+      if (c.sample_acceptance) {
+        const std::int64_t shown =
+            --s->steps_left == 0 ? output(*s)
+                                 : std::min(s->promised + emitted, output(*s) - 1);
+        part.emits = shown - s->promised;
+      }
     } else {
       s->computed += tokens;
       name_up_to(r, *s, s->computed);
       if (s->computed == input(*s) + s->promised) {
         part.emits = 1;
         s->decoding = true;
+        if (c.sample_acceptance && s->promised + 1 < output(*s)) {
+          s->steps_left = AcceptanceSampler(c.tokens_per_step, c.draft_tokens, c.seed)
+                              .steps(s->request, static_cast<std::int32_t>(s->promised) + 1,
+                                     output(*s) - s->promised - 1);
+        }
       }
     }
     s->promised += part.emits;

@@ -16,6 +16,7 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
       block_(config.block_tokens),
       pool_(config.blocks, config.block_tokens, config.prefix_cache && role != EngineRole::decode,
             requests),
+      sampler_(config.tokens_per_step, config.draft_tokens, config.seed),
       calendar_(horizon + 2),
       at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
       ratio_(initial_token_ratio(config)) {}
@@ -178,6 +179,30 @@ void RankScheduler::register_prompt(Slot& s) {
   s.held = static_cast<std::int32_t>(filled);
 }
 
+std::int64_t RankScheduler::cached_tokens(const Waiting& w, const BlockPool::Match& hit) const {
+  if (config_.stated_hit_rate <= 0) return hit.blocks * block_;
+  // The last token of a prompt is always computed.
+  const std::int32_t prompt = input(w.request);
+  return std::min(static_cast<std::int32_t>(config_.stated_hit_rate * prompt), prompt - 1);
+}
+
+/// A sequence that runs from now on, with what the cache has of it.
+std::int32_t RankScheduler::start_sequence(const Waiting& w, const BlockPool::Match& hit) {
+  const std::int32_t i = new_slot(w);
+  Slot& s = slot(i);
+  pool_.acquire(stream(w.request), hit.blocks);
+  s.held = static_cast<std::int32_t>(hit.blocks);
+  s.sealed = hit.more;
+  s.computed = static_cast<std::int32_t>(cached_tokens(w, hit));
+  s.state = State::prefill;
+  s.stamp = ++stamps_;
+  order_.push_back({s.stamp, i});
+  ++running_count_;
+  counters_.prompt_tokens += input(w.request) + w.produced;
+  counters_.cached_tokens += s.computed;
+  return i;
+}
+
 void RankScheduler::compute(std::int32_t i, std::int64_t tokens, RankBatch& batch) {
   Slot& s = slot(i);
   batch.prefill_tokens += tokens;
@@ -256,9 +281,9 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   } else {
     arrivals_.pop_front();
   }
-  const std::int32_t i = new_slot(w);
-  Slot& s = slot(i);
   if (role_ == EngineRole::decode && w.produced == 0) {
+    const std::int32_t i = new_slot(w);
+    Slot& s = slot(i);
     pool_.take(whole);
     s.state = State::parked;
     s.reserved = static_cast<std::int32_t>(whole);
@@ -266,20 +291,12 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
     events_->push_back({EngineEvent::Kind::ready_to_receive, w.request, now});
     return true;
   }
-  pool_.acquire(on, hit.blocks);
-  s.held = static_cast<std::int32_t>(hit.blocks);
-  s.sealed = hit.more;
-  s.computed = static_cast<std::int32_t>(hit.blocks * block_);
-  s.state = State::prefill;
-  s.stamp = ++stamps_;
-  counters_.prompt_tokens += target;
-  counters_.cached_tokens += s.computed;
+  const std::int32_t i = start_sequence(w, hit);
+  Slot& s = slot(i);
   const std::int64_t tokens = std::min(target - s.computed, budget);
   const bool all = reserves_all() || s.computed + tokens == target;
   if (reserves_all()) s.reserved = static_cast<std::int32_t>(whole);
   pool_.take((all ? whole : blocks_for(s.computed + tokens)) - hit.blocks);
-  order_.push_back({s.stamp, i});
-  ++running_count_;
   compute(i, tokens, batch);
   budget -= tokens;
   return true;
@@ -339,7 +356,8 @@ void RankScheduler::finish(std::int32_t i, std::int64_t computed, Ticks end) {
   (config_.async ? later_ : due_).push_back(i);
 }
 
-void RankScheduler::prompt_done(std::int32_t i, std::int64_t now, Ticks end) {
+void RankScheduler::prompt_done(std::int32_t i, const EmissionClock& before, Ticks end) {
+  const std::int64_t now = decodes_ ? before.after(1) : before.now();
   Slot& s = slot(i);
   Ticks& first = outcome_.first[static_cast<std::size_t>(s.request)];
   if (role_ != EngineRole::prefill && first < 0) first = end;
@@ -350,19 +368,20 @@ void RankScheduler::prompt_done(std::int32_t i, std::int64_t now, Ticks end) {
     return;
   }
   s.state = State::decode;
-  s.end = now + left;
+  s.base = s.computed - now;
+  s.end = config_.sample_acceptance
+              ? before.steps() + decodes_ + sampler_.steps(s.request, s.produced, left)
+              : before.steps() + before.steps_to_reach(now + left);
   calendar_.insert(s.end, i, s.next);
   ++decoders_;
   decode_context_ += s.computed;
   ++at_offset_[offset(s.computed - now)];
 }
 
-/// Ends the sequences whose last token comes with clock values above `from` up to `to`.
-void RankScheduler::drain(std::int64_t from_clock, std::int64_t to_clock, Ticks end) {
+/// Ends the sequences whose last token comes with `step`, after which the clock shows `to_clock`.
+void RankScheduler::drain(std::int64_t step, std::int64_t to_clock, Ticks end) {
   ended_.clear();
-  for (std::int64_t v = from_clock + 1; v <= to_clock; ++v) {
-    for (std::int32_t i = calendar_.take(v); i >= 0; i = slot(i).next) ended_.push_back(i);
-  }
+  for (std::int32_t i = calendar_.take(step); i >= 0; i = slot(i).next) ended_.push_back(i);
   if (ended_.size() > 1) {
     std::sort(ended_.begin(), ended_.end(),
               [&](std::int32_t a, std::int32_t b) { return slot(a).stamp < slot(b).stamp; });
@@ -381,19 +400,19 @@ void RankScheduler::finish_step(const EmissionClock& before, Ticks end) {
   decode_context_ += decoders_ * (to - from);
   // Results are taken in the order of the batch: SGLang puts prompts before what decodes.
   const bool prompts_first = config_.policy == SchedulerPolicy::sglang;
-  if (!prompts_first) drain(from, to, end);
+  if (decodes_ && !prompts_first) drain(before.steps() + 1, to, end);
   for (std::int32_t i : prompts_) {
     const Slot& s = slot(i);
-    if (s.computed == input(s.request) + s.produced) prompt_done(i, to, end);
+    if (s.computed == input(s.request) + s.produced) prompt_done(i, before, end);
   }
-  if (prompts_first) drain(from, to, end);
+  if (decodes_ && prompts_first) drain(before.steps() + 1, to, end);
 }
 
 std::int64_t RankScheduler::run_limit(const EmissionClock& clock) const {
   if (decoders_ == 0) return never;
   if (retry_) return 1;
-  const std::int64_t now = clock.now(), next = clock.after(1);
-  const std::int64_t to_end = clock.steps_to_reach(now + calendar_.ahead(now));
+  const std::int64_t next = clock.after(1);
+  const std::int64_t to_end = calendar_.ahead(clock.steps());
   if (blocks_needed(next, clock.after(to_end)) <= pool_.free()) return to_end;
   std::int64_t free = pool_.free();
   std::int64_t ticks = free / decoders_ * block_;
@@ -411,7 +430,7 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
   }
   decode_context_ += decoders_ * (to - from);
   // Nothing ends before the last step, by run_limit.
-  drain(before.after(steps - 1), to, end);
+  drain(before.steps() + steps, to, end);
 }
 
 }  // namespace tollgate

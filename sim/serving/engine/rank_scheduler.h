@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <vector>
 
+#include "sim/serving/engine/acceptance_sampler.h"
 #include "sim/serving/engine/block_pool.h"
 #include "sim/serving/engine/completion_calendar.h"
 #include "sim/serving/engine/emission_clock.h"
@@ -81,7 +83,8 @@ class RankScheduler {
  private:
   enum class State : std::uint8_t { none, prefill, decode, finishing, parked, pinned };
   struct Slot {
-    std::int64_t end = 0;       ///< clock at which the last token is out
+    std::int64_t end = 0;       ///< step whose end brings the last token
+    std::int64_t base = 0;      ///< context minus clock, while decoding
     std::int64_t stamp = 0;     ///< order of admission
     std::int32_t request = -1;
     std::int32_t next = -1;     ///< calendar link
@@ -123,7 +126,7 @@ class RankScheduler {
   }
   /// Tokens whose keys and values a decoding sequence has, at clock value `now`.
   std::int64_t context_of(const Slot& s, std::int64_t now) const {
-    return input(s.request) + output(s.request) - 1 - (s.end - now);
+    return s.base + now;
   }
   /// Non-negative remainder.
   std::size_t offset(std::int64_t tokens) const {
@@ -140,9 +143,12 @@ class RankScheduler {
   void retract(std::int64_t now);
   void pass_decode_steps(std::int64_t steps);
   std::int32_t emitted(const Slot& s, std::int64_t now) const {
-    return output(s.request) - static_cast<std::int32_t>(s.end - now);
+    const std::int64_t tokens = context_of(s, now) - input(s.request) + 1;
+    return static_cast<std::int32_t>(std::min<std::int64_t>(tokens, output(s.request) - 1));
   }
   std::int64_t still_allowed(std::int32_t request, std::int64_t produced) const;
+  std::int64_t cached_tokens(const Waiting& w, const BlockPool::Match& hit) const;
+  std::int32_t start_sequence(const Waiting& w, const BlockPool::Match& hit);
   std::int32_t new_slot(const Waiting& w);
   void drop_slot(std::int32_t i);
   void free_cache(Slot& s, std::int64_t computed);
@@ -153,9 +159,9 @@ class RankScheduler {
   bool admit_received(std::int64_t& budget, RankBatch& batch);
   bool admit_next(std::int64_t& budget, RankBatch& batch, Ticks now);
   void register_prompt(Slot& s);
-  void prompt_done(std::int32_t i, std::int64_t now, Ticks end);
+  void prompt_done(std::int32_t i, const EmissionClock& before, Ticks end);
   void finish(std::int32_t i, std::int64_t computed, Ticks end);
-  void drain(std::int64_t from_clock, std::int64_t to_clock, Ticks end);
+  void drain(std::int64_t step, std::int64_t to_clock, Ticks end);
   void fill_extremes(RankBatch& batch, std::int64_t now) const;
   void compact_order();
 
@@ -168,6 +174,7 @@ class RankScheduler {
   const std::int64_t block_;
 
   BlockPool pool_;
+  const AcceptanceSampler sampler_;
   CompletionCalendar calendar_;
   std::vector<Slot> slots_;
   std::vector<std::int32_t> spare_slots_;

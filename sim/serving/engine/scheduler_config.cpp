@@ -69,6 +69,12 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
                      " draft tokens a step emits between 1 and " +
                      std::to_string(1 + c.draft_tokens) + " tokens");
   }
+  if (!(c.stated_hit_rate >= 0 && c.stated_hit_rate <= 1)) {
+    throw InputError("a stated hit rate lies between 0 and 1");
+  }
+  if (c.stated_hit_rate > 0 && c.prefix_cache) {
+    throw InputError("a stated hit rate stands in for the prefix cache, which must then be off");
+  }
   if (c.policy != SchedulerPolicy::sglang &&
       static_cast<std::int64_t>(c.max_sequences) * (1 + c.draft_tokens) > c.batched_tokens) {
     throw InputError("max_sequences x (1 + draft_tokens) exceeds the token budget of a step, " +
@@ -93,8 +99,10 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
     }
     // SGLang keeps one page and one token beyond what a request may need.
     const std::int64_t spare = c.policy == SchedulerPolicy::sglang ? c.block_tokens + 1 : 0;
+    // A sampled answer may take more steps than the mean, and its cache grows with each.
+    const std::int64_t slow = c.sample_acceptance ? t.output[i] / 2 + 64 : 0;
     const std::int64_t blocks =
-        (longest + overshoot + spare + c.block_tokens - 1) / c.block_tokens;
+        (longest + overshoot + spare + slow + c.block_tokens - 1) / c.block_tokens;
     if (blocks > c.blocks) {
       throw InputError(request_name(r) + " needs " + std::to_string(blocks) +
                        " cache blocks, but a rank has " + std::to_string(c.blocks));

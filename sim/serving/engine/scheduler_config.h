@@ -29,6 +29,12 @@ struct SchedulerConfig {
   bool prefix_cache = true;
   int draft_tokens = 0;               ///< speculation: tokens a sequence verifies beside its own
   double tokens_per_step = 1;         ///< mean tokens a decoding sequence emits per step
+  /// Each answer takes as many steps as drafts drawn one by one would give it, instead of the mean.
+  /// Its cache grows by the mean all the same.
+  bool sample_acceptance = false;
+  std::uint64_t seed = 1;             ///< of those draws
+  /// Share of each prompt that counts as cached when it is admitted, without a prefix cache.
+  double stated_hit_rate = 0;
 
   // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py).
   std::int64_t chunk = 8192;          ///< chunked_prefill_size

@@ -103,9 +103,10 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     const std::int32_t on = stream(w.request);
     const BlockPool::Match hit =
         pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
-    const std::int64_t extend = target - hit.blocks * block_;
+    const std::int64_t extend = target - cached_tokens(w, hit);
+    const std::int64_t fresh = target - hit.blocks * block_;
     const std::int64_t locked = (hit.blocks - hit.in_use) * block_;
-    if (extend + still_allowed(w.request, w.produced) + block_ + config_.draft_tokens >=
+    if (fresh + still_allowed(w.request, w.produced) + block_ + config_.draft_tokens >=
         room - locked) {
       full_ = true;
       return;
@@ -115,21 +116,11 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     if (tokens <= 0) return;
     arrivals_.pop_front();
     const std::int64_t free = pool_.free();
-    const std::int32_t i = new_slot(w);
-    Slot& s = slot(i);
-    pool_.acquire(on, hit.blocks);
-    s.held = static_cast<std::int32_t>(hit.blocks);
-    s.sealed = hit.more;
-    s.computed = static_cast<std::int32_t>(hit.blocks * block_);
-    s.state = State::prefill;
-    s.stamp = ++stamps_;
-    counters_.prompt_tokens += target;
-    counters_.cached_tokens += s.computed;
+    const std::int32_t i = start_sequence(w, hit);
+    const Slot& s = slot(i);
     pool_.take(blocks_for(tokens == extend ? target + config_.draft_tokens
                                            : s.computed + tokens) -
                hit.blocks);
-    order_.push_back({s.stamp, i});
-    ++running_count_;
     compute(i, tokens, batch);
     spend(slot(i), tokens, free);
   }
