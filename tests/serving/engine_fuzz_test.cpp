@@ -50,6 +50,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     c.sample_acceptance = chance(40);
     c.seed = g();
   }
+  c.by_priority = chance(25);
   if (!c.prefix_cache && chance(15)) c.stated_hit_rate = static_cast<double>(g() % 101) / 100;
   if (has(Feature::ranks) && !sglang) c.ranks = pick(g, {2, 3, 4});
   c.batched_tokens =
@@ -95,6 +96,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     };
     t.input.push_back(span(longest_input));
     t.output.push_back(chance(5) ? 1 : span(longest_output));
+    if (c.by_priority) t.priority.push_back(static_cast<std::int8_t>(pick(g, {-1, 0, 0, 5})));
     if (reserves) t.max_tokens.push_back(std::max(t.output.back(), span(longest_output)));
     if (prefix) {
       const bool none = chance(20);
@@ -145,7 +147,7 @@ class EngineFuzz : public testing::TestWithParam<Feature> {};
 /// engine, which steps through each iteration, sequence and block.
 TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
   std::int64_t preemptions = 0, hits = 0, steps = 0, events = 0;
-  for (std::uint64_t seed = 0; seed < 250; ++seed) {
+  for (std::uint64_t seed = 0; seed < (getenv("TOLLGATE_LONG_FUZZ") ? 4000 : 250); ++seed) {
     const Scenario s = draw(seed * 7919 + 1, GetParam());
     SCOPED_TRACE(s.text);
     const Outcome plain = simulate_plainly(s.system, s.requests);

@@ -195,7 +195,7 @@ struct Engine {
     auto s = std::make_shared<Sequence>();
     s->request = request;
     rank_of[request] = to;
-    ranks[to].waiting.push_back(s);
+    wait(ranks[to], s, false);
     wake(at);
   }
   void received(std::int32_t request, Ticks at) {
@@ -216,6 +216,21 @@ struct Engine {
     wake(at);
   }
 
+  void wait(Rank& r, const SequencePtr& s, bool in_front) {
+    if (c.by_priority && !t.priority.empty()) {
+      const auto urgency = [&](const SequencePtr& x) {
+        return std::pair(t.priority[static_cast<std::size_t>(x->request)], x->request);
+      };
+      auto at = r.waiting.begin();
+      while (at != r.waiting.end() && urgency(*at) < urgency(s)) ++at;
+      r.waiting.insert(at, s);
+    } else if (in_front) {
+      r.waiting.push_front(s);
+    } else {
+      r.waiting.push_back(s);
+    }
+  }
+
   void preempt(Rank& r, const SequencePtr& s) {
     r.preempted = true;
     ++out.counters.preemptions;
@@ -228,11 +243,7 @@ struct Engine {
     free_blocks(r, *s);
     s->computed = 0;
     s->decoding = false;
-    if (c.policy == SchedulerPolicy::sglang) {
-      r.waiting.push_back(s);
-    } else {
-      r.waiting.push_front(s);
-    }
+    wait(r, s, c.policy != SchedulerPolicy::sglang);
   }
 
   void schedule_vllm(Rank& r, Ticks now, std::int64_t emitted) {

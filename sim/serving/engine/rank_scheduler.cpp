@@ -18,6 +18,7 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
             requests),
       sampler_(config.tokens_per_step, config.draft_tokens, config.seed),
       calendar_(horizon + 2),
+      queue_(requests, config.by_priority),
       at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
       ratio_(initial_token_ratio(config)) {}
 
@@ -122,9 +123,9 @@ void RankScheduler::preempt(std::int32_t i, std::int64_t now) {
   }
   free_cache(s, computed);
   if (config_.policy == SchedulerPolicy::sglang) {
-    arrivals_.push_back({s.request, produced});
+    queue_.push_back({s.request, produced});
   } else {
-    resumed_.push_back({s.request, produced});
+    queue_.push_front({s.request, produced});
   }
   drop_slot(i);
   --running_count_;
@@ -175,6 +176,11 @@ void RankScheduler::register_prompt(Slot& s) {
   if (!config_.prefix_cache || role_ == EngineRole::decode || on < 0 || s.sealed) return;
   const std::int64_t filled = std::min<std::int64_t>(shared(s.request), s.computed) / block_;
   if (filled <= s.held) return;
+  if (pool_.cached(on, s.held)) {
+    // Somebody who ended in the meantime has left the same block.
+    s.sealed = true;
+    return;
+  }
   pool_.extend(on, s.held, filled);
   s.held = static_cast<std::int32_t>(filled);
 }
@@ -261,9 +267,8 @@ bool RankScheduler::admit_received(std::int64_t& budget, RankBatch& batch) {
 bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now) {
   if (budget <= 0 || running_count_ >= config_.max_sequences) return false;
   if (received_ > 0) return admit_received(budget, batch);
-  if (resumed_.empty() && arrivals_.empty()) return false;
-  const bool resumes = !resumed_.empty();
-  const Waiting w = resumes ? resumed_.back() : arrivals_.front();
+  if (queue_.empty()) return false;
+  const Waiting w = queue_.front();
   const std::int64_t target = input(w.request) + w.produced;
   const std::int64_t whole =
       reserves_all()
@@ -276,11 +281,7 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
       pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
   if (whole - hit.in_use > pool_.free()) return false;
 
-  if (resumes) {
-    resumed_.pop_back();
-  } else {
-    arrivals_.pop_front();
-  }
+  queue_.pop();
   if (role_ == EngineRole::decode && w.produced == 0) {
     const std::int32_t i = new_slot(w);
     Slot& s = slot(i);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "sim/serving/engine/acceptance_sampler.h"
@@ -12,6 +11,7 @@
 #include "sim/serving/engine/request_table.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
+#include "sim/serving/engine/waiting_queue.h"
 
 namespace tollgate {
 
@@ -44,7 +44,7 @@ class RankScheduler {
                 std::int64_t horizon);
 
   /// A request arrives.
-  void enqueue(std::int32_t request) { arrivals_.push_back({request, 0}); }
+  void enqueue(std::int32_t request) { queue_.push_back({request, 0}); }
   /// The cache of a request that was given room has arrived.
   void received(std::int32_t request);
   /// The cache of a finished prompt has been read.
@@ -69,10 +69,12 @@ class RankScheduler {
 
   bool preempted() const { return preempted_; }
   /// Whether somebody waits who could be admitted if a sequence ended.
-  bool has_waiting() const { return !resumed_.empty() || !arrivals_.empty() || received_ > 0; }
+  bool has_waiting() const { return !queue_.empty() || received_ > 0; }
+  /// Whether an arrival may be admitted before those who wait already.
+  bool may_overtake() const { return queue_.by_priority(); }
   bool has_finishing() const { return !due_.empty(); }
   std::int64_t waiting() const {
-    return static_cast<std::int64_t>(resumed_.size() + arrivals_.size() + parked_.size());
+    return static_cast<std::int64_t>(queue_.size() + parked_.size());
   }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
@@ -95,9 +97,7 @@ class RankScheduler {
     bool sealed = false;        ///< computes a block that is cached already: registers no more
     State state = State::none;
   };
-  struct Waiting {
-    std::int32_t request, produced;
-  };
+  using Waiting = WaitingQueue::Entry;
   struct Parked {
     std::int32_t slot;
     bool received;
@@ -180,8 +180,7 @@ class RankScheduler {
   std::vector<std::int32_t> spare_slots_;
   std::vector<Order> order_;  ///< running sequences in order of admission; stale entries are skipped
   std::int64_t stamps_ = 0;
-  std::vector<Waiting> resumed_;  ///< preempted: the front of the queue, last in first out
-  std::deque<Waiting> arrivals_;
+  WaitingQueue queue_;
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;

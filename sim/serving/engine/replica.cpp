@@ -96,7 +96,7 @@ void Replica::enqueue(std::int32_t request, Ticks at) {
     }
   }
   // Behind a request that has to wait for a sequence to end, nothing changes until then.
-  const bool blocked = ranks_[to].has_waiting();
+  const bool blocked = ranks_[to].has_waiting() && !ranks_[to].may_overtake();
   ranks_[to].enqueue(request);
   if (!blocked || run_.steps == 0) wake(at);
 }

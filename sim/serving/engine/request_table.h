@@ -17,6 +17,9 @@ struct RequestTable {
   /// `output`. Empty: the output itself.
   std::vector<std::int32_t> max_tokens;
 
+  /// Urgency, smallest first; for schedulers that go by it. Empty: all alike.
+  std::vector<std::int8_t> priority;
+
   /// Prefix sharing. A stream is a sequence of tokens that several requests have in common: a
   /// system prompt, or a conversation. The first `shared` tokens of prompt and answer together lie
   /// on stream `stream`; -1 is none. A turn of a conversation shares everything, so that the next

@@ -14,7 +14,7 @@ void check_table(const RequestTable& t) {
   const std::size_t n = t.input.size();
   const auto fits = [n](const auto& column) { return column.empty() || column.size() == n; };
   if (t.output.size() != n || !fits(t.arrival) || !fits(t.max_tokens) || !fits(t.stream) ||
-      !fits(t.shared) || t.stream.size() != t.shared.size()) {
+      !fits(t.shared) || !fits(t.priority) || t.stream.size() != t.shared.size()) {
     throw InputError("the columns of the request table differ in length");
   }
   for (std::size_t s = 0; s < t.streams.size(); ++s) {

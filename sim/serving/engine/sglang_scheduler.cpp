@@ -93,12 +93,12 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     if (!continue_chunked(chunk_left, batch)) return;
     spend(slot(i), slot(i).computed - before, free);
   }
-  while (partial_ < 0 && chunk_left > 0 && tokens_left > 0 && !arrivals_.empty()) {
+  while (partial_ < 0 && chunk_left > 0 && tokens_left > 0 && !queue_.empty()) {
     if (running_count_ >= config_.max_sequences) {
       full_ = true;
       return;
     }
-    const Waiting w = arrivals_.front();
+    const Waiting w = queue_.front();
     const std::int64_t target = input(w.request) + w.produced;
     const std::int32_t on = stream(w.request);
     const BlockPool::Match hit =
@@ -114,7 +114,7 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     if (extend > tokens_left && !prompts_.empty()) return;
     const std::int64_t tokens = extend <= chunk_left ? extend : chunk_left / block_ * block_;
     if (tokens <= 0) return;
-    arrivals_.pop_front();
+    queue_.pop();
     const std::int64_t free = pool_.free();
     const std::int32_t i = start_sequence(w, hit);
     const Slot& s = slot(i);
