@@ -139,10 +139,9 @@ void RankScheduler::compact_order() {
 }
 
 /// Not every decoding sequence can have the block it needs: from the first admitted on each takes
-/// its own, and throws out the last admitted while there is none.
+/// its own, and throws out the last admitted while there is none, a prompt in chunks before all.
 void RankScheduler::run_short(const EmissionClock& clock) {
   const std::int64_t now = clock.now(), emitted = clock.after(1) - now;
-  if (partial_ >= 0) preempt(partial_, now);
   compact_order();
   for (std::size_t k = 0; k < order_.size(); ++k) {
     const std::int32_t i = order_[k].slot;
