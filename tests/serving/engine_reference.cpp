@@ -160,6 +160,7 @@ struct Engine {
     }
   }
   void free_blocks(Rank& r, Sequence& s) {
+    if (s.blocks.empty()) return;  // thrown out while its last token was on the way
     name_up_to(r, s, std::min(s.computed, input(s) + output(s) - 1));
     while (!s.blocks.empty()) {
       r.pool.give(s.blocks.back());
