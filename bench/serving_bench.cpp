@@ -17,8 +17,13 @@ struct Prepared {
   Library library{TOLLGATE_REPOSITORY "/models"};
   LlmSpec model = library.model("Llama-3.1-70B", {});
   HardwareSpec hardware = library.hardware("H200-SXM", {});
-  StepModel step{model,        hardware,     {8, 1, 1, 1},
-                 model.precision, DeploymentSpec{}, MethodSpec{}, RoutingTables(model.ffns.size())};
+  StepModel step{model,
+                 hardware,
+                 {8, 1, 1, 1},
+                 model.precision,
+                 DeploymentSpec{},
+                 MethodSpec{},
+                 RoutingTables(model.ffns.size())};
   StepTable table{step, {}};
 };
 
@@ -27,8 +32,8 @@ const Prepared& prepared() {
   return p;
 }
 
-/// Log-normal lengths and Poisson arrivals of the traffic presets (Azure 2023 conversation trace, and
-/// ServeGen's deepseek-r1 for reasoning).
+/// Log-normal lengths and Poisson arrivals of the traffic presets (Azure 2023 conversation trace,
+/// and ServeGen's deepseek-r1 for reasoning).
 struct Preset {
   const char* name;
   double input_mu, input_sigma, output_mu, output_sigma;
@@ -63,8 +68,8 @@ ServingSystem system_of(int replicas) {
 
 void report(benchmark::State& state, const RequestTable& t, const Outcome& o) {
   const auto n = static_cast<double>(t.size());
-  state.counters["requests/s"] = benchmark::Counter(n * static_cast<double>(state.iterations()),
-                                                    benchmark::Counter::kIsRate);
+  state.counters["requests/s"] =
+      benchmark::Counter(n * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["steps/request"] = static_cast<double>(o.counters.steps) / n;
   state.counters["events/request"] = static_cast<double>(o.counters.events) / n;
   state.counters["load"] = n / to_seconds(o.counters.end);
@@ -88,6 +93,22 @@ void plain_preset(benchmark::State& state, const Preset& preset, double rate) {
   report(state, t, o);
 }
 
+/// Conversations of five turns with a prefix cache that holds part of them.
+void conversations(benchmark::State& state) {
+  RequestTable t = draw(chat, 1'000'000, 10);
+  for (std::int32_t r = 0; r < t.size(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    t.stream.push_back(r % 1000 + r / 5000 * 1000);
+    t.shared.push_back(t.input[i] + t.output[i]);
+  }
+  const ServingSystem s = system_of(1);
+  Outcome o;
+  for (auto _ : state) o = simulate(s, t);
+  report(state, t, o);
+  state.counters["hit_rate"] =
+      static_cast<double>(o.counters.cached_tokens) / static_cast<double>(o.counters.prompt_tokens);
+}
+
 /// Ten million requests on eight replicas; target: under 1 GB.
 void ten_million(benchmark::State& state) {
   const RequestTable t = draw(chat, 10'000'000, 80);
@@ -105,9 +126,11 @@ void build_table(benchmark::State& state) {
 }
 
 BENCHMARK_CAPTURE(simulate_preset, chat, chat, 10)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(simulate_preset, chat_busy, chat, 40)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(simulate_preset, reasoning, reasoning, 2)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plain_preset, chat, chat, 10)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plain_preset, reasoning, reasoning, 2)->Unit(benchmark::kMillisecond);
+BENCHMARK(conversations)->Unit(benchmark::kMillisecond);
 BENCHMARK(build_table)->Unit(benchmark::kMillisecond);
 BENCHMARK(ten_million)->Unit(benchmark::kMillisecond)->Iterations(1);
 

@@ -7,8 +7,8 @@
 namespace tollgate {
 namespace {
 
-/// Renewal theory: n steps for 10,000 tokens at 2.5 a step. Over 400 answers the mean number of steps is
-/// within four standard errors (a step's standard deviation is at most 1.5 tokens).
+/// Renewal theory: n steps for 10,000 tokens at 2.5 a step. Over 400 answers the mean number of
+/// steps is within four standard errors (a step's standard deviation is at most 1.5 tokens).
 TEST(acceptance_sampler, has_the_mean_it_was_given) {
   const AcceptanceSampler sampler(2.5, 3, 7);
   double sum = 0;

@@ -53,8 +53,8 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   c.by_priority = chance(25);
   if (!c.prefix_cache && chance(15)) c.stated_hit_rate = static_cast<double>(g() % 101) / 100;
   if (has(Feature::ranks) && !sglang) c.ranks = pick(g, {2, 3, 4});
-  c.batched_tokens =
-      std::max<std::int64_t>(pick(g, {64, 256, 2048, 8192}), c.max_sequences * (1 + c.draft_tokens));
+  c.batched_tokens = std::max<std::int64_t>(pick(g, {64, 256, 2048, 8192}),
+                                            c.max_sequences * (1 + c.draft_tokens));
   if (sglang) {
     c.mixed_chunk = chance(30);
     c.chunk = pick(g, {64, 500, 8192}) + (c.mixed_chunk ? c.max_sequences : 0);
@@ -69,8 +69,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   const double gap = std::pow(10.0, -4 + static_cast<double>(g() % 1000) / 250);  // seconds
   RequestTable& t = s.requests;
   Ticks now = 0;
-  const bool prefix =
-      has(Feature::prefix) || (feature == Feature::sglang && chance(30));
+  const bool prefix = has(Feature::prefix) || (feature == Feature::sglang && chance(30));
   const bool reserves = c.policy != SchedulerPolicy::vllm;
   if (prefix) {
     c.stated_hit_rate = 0;
@@ -100,8 +99,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     if (reserves) t.max_tokens.push_back(std::max(t.output.back(), span(longest_output)));
     if (prefix) {
       const bool none = chance(20);
-      t.stream.push_back(
-          none ? -1 : static_cast<std::int32_t>(g() % t.streams.size()));
+      t.stream.push_back(none ? -1 : static_cast<std::int32_t>(g() % t.streams.size()));
       const std::int32_t all = t.input.back() + t.output.back();
       t.shared.push_back(none ? 0 : chance(40) ? all : span(all));
     }
@@ -181,15 +179,15 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
 }
 
 std::string name_of(const testing::TestParamInfo<Feature>& feature) {
-  const char* const names[] = {"plain",  "sglang",       "prefix",   "speculation", "ranks",
-                               "disaggregated", "replicas", "all"};
+  const char* const names[] = {"plain", "sglang",        "prefix",   "speculation",
+                               "ranks", "disaggregated", "replicas", "all"};
   return names[static_cast<int>(feature.param)];
 }
 
 INSTANTIATE_TEST_SUITE_P(features, EngineFuzz,
-                         testing::Values(Feature::plain, Feature::sglang, Feature::prefix, Feature::speculation,
-                                         Feature::ranks, Feature::disaggregated, Feature::replicas,
-                                         Feature::all),
+                         testing::Values(Feature::plain, Feature::sglang, Feature::prefix,
+                                         Feature::speculation, Feature::ranks,
+                                         Feature::disaggregated, Feature::replicas, Feature::all),
                          name_of);
 
 }  // namespace

@@ -62,7 +62,7 @@ struct Sequence {
   std::int64_t computed = 0;
   std::vector<int> blocks;
   std::int64_t steps_left = 0;  // with sampled acceptance
-  std::int64_t named = 0;  // blocks from the beginning that are shared under a name
+  std::int64_t named = 0;       // blocks from the beginning that are shared under a name
   bool duplicate = false;
   bool decoding = false;
   bool finished = false;
@@ -120,7 +120,9 @@ struct Engine {
   Engine(const SchedulerConfig& config, Role r, const StepTimer& s, const RequestTable& table,
          Outcome& outcome)
       : c(config), role(r), timer(s), t(table), out(outcome) {
-    for (int i = 0; i < c.ranks; ++i) ranks.push_back(Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
+    for (int i = 0; i < c.ranks; ++i)
+      ranks.push_back(
+          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
     p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
   }
 
@@ -310,8 +312,7 @@ struct Engine {
       }
       take_hit(r, *s, hit);
       const std::int64_t tokens = std::min(target - s->computed, budget);
-      const bool all =
-          c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
+      const bool all = c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
       grow(r, *s, all ? whole : ceil_blocks(s->computed + tokens));
       s->running = true;
       r.running.push_back(s);
@@ -396,7 +397,8 @@ struct Engine {
       bool goes_on = true, cut = false;
       const auto run = [&](const SequencePtr& s, std::int64_t tokens) {
         const bool whole = s->computed + tokens == input(*s) + s->promised;
-        const std::int64_t blocks = ceil_blocks(s->computed + tokens + (whole ? c.draft_tokens : 0));
+        const std::int64_t blocks =
+            ceil_blocks(s->computed + tokens + (whole ? c.draft_tokens : 0));
         room -= (blocks - static_cast<std::int64_t>(s->blocks.size())) * c.block_tokens;
         if (whole) room -= may_generate(*s);
         input_left -= tokens;
@@ -464,15 +466,14 @@ struct Engine {
     }
     if (r.ended) r.full = r.ended = false;
     if (growth() > r.pool.free()) {
-      std::stable_sort(decoders.begin(), decoders.end(),
-                       [&](const SequencePtr& a, const SequencePtr& b) {
-                         return std::pair(-a->promised, input(*a)) <
-                                std::pair(-b->promised, input(*b));
-                       });
+      std::stable_sort(
+          decoders.begin(), decoders.end(), [&](const SequencePtr& a, const SequencePtr& b) {
+            return std::pair(-a->promised, input(*a)) < std::pair(-b->promised, input(*b));
+          });
       bool first = true;
       while (decoders.size() > 1 &&
-             (first || r.pool.free() * c.block_tokens <
-                           static_cast<std::int64_t>(decoders.size()) * 20)) {
+             (first ||
+              r.pool.free() * c.block_tokens < static_cast<std::int64_t>(decoders.size()) * 20)) {
         first = false;
         r.running.erase(std::find(r.running.begin(), r.running.end(), decoders.back()));
         preempt(r, decoders.back());
@@ -500,8 +501,7 @@ struct Engine {
       s->computed += emitted;
       if (c.sample_acceptance) {
         const std::int64_t shown =
-            --s->steps_left == 0 ? output(*s)
-                                 : std::min(s->promised + emitted, output(*s) - 1);
+            --s->steps_left == 0 ? output(*s) : std::min(s->promised + emitted, output(*s) - 1);
         part.emits = shown - s->promised;
       }
     } else {
@@ -708,11 +708,10 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
       if (!e.finished) {
         Ticks& from = out_free[sender[e.request]];
         Ticks& to = in_free[index];
-        const Ticks end =
-            std::max({e.at, from, to}) +
-            std::max<Ticks>(1, system.link.latency +
-                                   system.link.per_token *
-                                       t.input[static_cast<std::size_t>(e.request)]);
+        const Ticks end = std::max({e.at, from, to}) +
+                          std::max<Ticks>(1, system.link.latency +
+                                                 system.link.per_token *
+                                                     t.input[static_cast<std::size_t>(e.request)]);
         from = to = end;
         messages.insert({end, 2, e.request});
         messages.insert({end, 3, e.request});

@@ -8,9 +8,10 @@
 namespace tollgate {
 namespace {
 
-/// The four real vLLM 0.19 runs, request by request, from the same kernel tables: mean end to end within
-/// 1 %, TTFT within 5 %, and the mean error of single requests within 1.5 %, by either clock. The host
-/// time per step is fitted to these runs (one value per machine, and one for data parallelism).
+/// The four real vLLM 0.19 runs, request by request, from the same kernel tables: mean end to end
+/// within 1 %, TTFT within 5 %, and the mean error of single requests within 1.5 %, by either
+/// clock. The host time per step is fitted to these runs (one value per machine, and one for data
+/// parallelism).
 TEST(measured_runs, are_met_by_both_clocks) {
   const std::filesystem::path data = std::filesystem::path(TOLLGATE_SHARED) / "data/serving";
   if (!std::filesystem::exists(data / "llmservingsim")) {

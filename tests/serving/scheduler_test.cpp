@@ -75,8 +75,8 @@ TEST(scheduler, vllm_preempts_where_trtllm_waits) {
   EXPECT_EQ(Bench::ms(trtllm.first[1]), 33);
 }
 
-/// SGLang stops decoding for a prefill batch: the first request loses the step in which the second's
-/// prompt is computed; with mixed chunks it does not.
+/// SGLang stops decoding for a prefill batch: the first request loses the step in which the
+/// second's prompt is computed; with mixed chunks it does not.
 TEST(scheduler, sglang_prefills_first) {
   Bench b;
   b.scheduler().policy = SchedulerPolicy::sglang;
@@ -91,7 +91,8 @@ TEST(scheduler, sglang_prefills_first) {
   EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 20);
 }
 
-/// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1) / 16.
+/// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1)
+/// / 16.
 TEST(scheduler, conversations_find_their_last_turn) {
   Bench b;
   b.add(0, 100, 60);

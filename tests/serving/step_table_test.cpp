@@ -41,9 +41,9 @@ struct Engine {
   }
 };
 
-/// Against the model that was sampled, over 4,000 random compositions: mean error under 0.1 %, worst
-/// under 12 % (prompts whose mean position lies just beyond the one at which sparse attention takes
-/// over; elsewhere 3 %).
+/// Against the model that was sampled, over 4,000 random compositions: mean error under 0.1 %,
+/// worst under 12 % (prompts whose mean position lies just beyond the one at which sparse attention
+/// takes over; elsewhere 3 %).
 void expect_close(const Engine& e, const char* name) {
   StepTableRange range;
   range.graph_padding = false;
@@ -53,8 +53,8 @@ void expect_close(const Engine& e, const char* name) {
   constexpr int samples = 4000;
   for (int i = 0; i < samples; ++i) {
     const auto log_uniform = [&](double top) {
-      return static_cast<std::int64_t>(std::exp(static_cast<double>(g() % 10000) / 10000 *
-                                                std::log(top)));
+      return static_cast<std::int64_t>(
+          std::exp(static_cast<double>(g() % 10000) / 10000 * std::log(top)));
     };
     RankBatch b;
     b.decode_sequences = g() % 5 == 0 ? 0 : log_uniform(1024);
@@ -89,8 +89,8 @@ TEST(step_table, is_the_step_model_within_a_thousandth_on_average) {
   expect_close(Engine("DeepSeek-V3.2", "H200-SXM", {8, 1, 1, 8}), "DeepSeek-V3.2");
 }
 
-/// A line of decode steps is what each step costs by itself, as far as it says that it holds, for one
-/// rank and for several of different lengths.
+/// A line of decode steps is what each step costs by itself, as far as it says that it holds, for
+/// one rank and for several of different lengths.
 TEST(step_table, decode_lines_agree_with_single_steps) {
   const Engine e("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
   for (const int ranks : {1, 3}) {
@@ -106,8 +106,8 @@ TEST(step_table, decode_lines_agree_with_single_steps) {
       }
       const DecodeLine line = table.decode(batch);
       ASSERT_GE(line.valid, 0);
-      const std::vector<std::int64_t> at = {0, std::min<std::int64_t>(line.valid, 1), line.valid / 2,
-                                            line.valid};
+      const std::vector<std::int64_t> at = {0, std::min<std::int64_t>(line.valid, 1),
+                                            line.valid / 2, line.valid};
       for (const std::int64_t v : at) {
         std::vector<RankBatch> later = batch;
         for (RankBatch& r : later) r.decode_context += v * r.decode_sequences;

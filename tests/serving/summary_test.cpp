@@ -35,7 +35,8 @@ struct Served {
   }
 };
 
-/// Times that can be reckoned by hand: one request every second, TTFT 0.1 s, then 9 tokens in 0.9 s.
+/// Times that can be reckoned by hand: one request every second, TTFT 0.1 s, then 9 tokens in 0.9
+/// s.
 TEST(summary, of_a_known_outcome) {
   RequestTable t;
   Outcome o;
@@ -45,7 +46,8 @@ TEST(summary, of_a_known_outcome) {
     t.input.push_back(50);
     t.output.push_back(10);
     o.first.push_back(at + ticks_per_second / 10);
-    o.last.push_back(at + ticks_per_second / 10 + (i % 10 == 0 ? 2 : 1) * ticks_per_second * 9 / 10);
+    o.last.push_back(at + ticks_per_second / 10 +
+                     (i % 10 == 0 ? 2 : 1) * ticks_per_second * 9 / 10);
   }
   o.counters.end = o.last.back();
   SummaryOptions options;
@@ -103,8 +105,8 @@ TEST(summary, finds_the_end_of_the_warm_up) {
   EXPECT_LT(s.from, 700);
 }
 
-/// 40 groups of 5 seeds: the 95 % interval holds the long-run mean in 90 to 100 % of them (3 sigma of
-/// a binomial with 40 trials is 10 %).
+/// 40 groups of 5 seeds: the 95 % interval holds the long-run mean in 90 to 100 % of them (3 sigma
+/// of a binomial with 40 trials is 10 %).
 TEST(summary, intervals_over_seeds_hold_the_mean) {
   Served served;
   const auto draw = [](std::uint64_t seed) { return poisson(seed, 800, 15); };

@@ -6,8 +6,8 @@
 
 namespace tollgate {
 
-/// A step time with every feature that a real one may have: a floor, padding of the batch, a knee in
-/// the mean context, and the slowest rank; in whole ticks.
+/// A step time with every feature that a real one may have: a floor, padding of the batch, a knee
+/// in the mean context, and the slowest rank; in whole ticks.
 struct TestTimer : StepTimer {
   Ticks base = 500'000'000, floor = 6'000'000'000, token = 27'000'000, pair = 20'000;
   Ticks request = 4'000'000, context = 48'900, context_beyond = 61'300;

@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    std::printf("%-42s %-7s %21s %21s %21s %6s %9s %7s\n", "vLLM 0.19, 300 requests at 10/s", "clock",
-                "TTFT s", "TPOT ms", "end to end s", "MAPE", "preempted", "wall");
+    std::printf("%-42s %-7s %21s %21s %21s %6s %9s %7s\n", "vLLM 0.19, 300 requests at 10/s",
+                "clock", "TTFT s", "TPOT ms", "end to end s", "MAPE", "preempted", "wall");
     for (const MeasuredRun& run : measured_runs()) {
       for (const Clock clock : {Clock::client, Clock::engine}) {
         const RunComparison c = compare_run(run, argv[1], clock);
@@ -33,8 +33,9 @@ int main(int argc, char** argv) {
                     1e3 * c.wall_seconds);
       }
     }
-    std::printf("simulated/measured mean and its error; MAPE: mean error of end to end, request by "
-                "request\n");
+    std::printf(
+        "simulated/measured mean and its error; MAPE: mean error of end to end, request by "
+        "request\n");
   } catch (const InputError& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 2;

@@ -10,8 +10,8 @@
 namespace tollgate {
 namespace {
 
-/// Chains of prefix blocks as streams: a request has a stream of its own, which branches from the one
-/// that first had the last block it shares.
+/// Chains of prefix blocks as streams: a request has a stream of its own, which branches from the
+/// one that first had the last block it shares.
 void read_prefixes(const std::filesystem::path& path, RequestTable& t) {
   const CsvTable csv(path);
   const std::size_t blocks = csv.column("block_ids");
@@ -28,7 +28,8 @@ void read_prefixes(const std::filesystem::path& path, RequestTable& t) {
     }
     t.streams.push_back(own);
     t.stream.push_back(r);
-    t.shared.push_back(t.input[static_cast<std::size_t>(r)] + t.output[static_cast<std::size_t>(r)]);
+    t.shared.push_back(t.input[static_cast<std::size_t>(r)] +
+                       t.output[static_cast<std::size_t>(r)]);
   }
 }
 
@@ -49,8 +50,8 @@ std::vector<MeasuredRun> measured_runs() {
   a.scheduler.max_sequences = 256;
   runs.push_back(a);
 
-  // The others ran on one machine, whose host time per step is fitted to its runs: 500 us. Their cache
-  // blocks were not recorded and were ample.
+  // The others ran on one machine, whose host time per step is fitted to its runs: 500 us. Their
+  // cache blocks were not recorded and were ample.
   constexpr double host_us = 500;
   MeasuredRun b{"RTXPRO6000_Llama-3.1-8B", "RTXPRO6000", "meta-llama/Llama-3.1-8B", {}, vllm};
   b.timing.layers = 32;
@@ -71,8 +72,11 @@ std::vector<MeasuredRun> measured_runs() {
   c.scheduler.max_sequences = 128;
   runs.push_back(c);
 
-  MeasuredRun d{"RTXPRO6000_Qwen3-30B-A3B-Instruct-2507", "RTXPRO6000",
-                "Qwen/Qwen3-30B-A3B-Instruct-2507", {}, vllm};
+  MeasuredRun d{"RTXPRO6000_Qwen3-30B-A3B-Instruct-2507",
+                "RTXPRO6000",
+                "Qwen/Qwen3-30B-A3B-Instruct-2507",
+                {},
+                vllm};
   d.timing.layers = 48;
   d.timing.hidden = 2048;
   d.timing.experts = 128;
@@ -111,8 +115,7 @@ RunComparison compare_run(const MeasuredRun& run, const std::filesystem::path& d
   const auto begin = std::chrono::steady_clock::now();
   const Outcome o = simulate(system, t);
   RunComparison c;
-  c.wall_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  c.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   c.counters = o.counters;
   const std::size_t ttft = csv.column(client ? "ttft_from_arrival_ms" : "ttft_from_queued_ms");
   const std::size_t e2e = csv.column(client ? "e2e_from_arrival_ms" : "e2e_from_queued_ms");

@@ -18,8 +18,8 @@ struct MeasuredRun {
   SchedulerConfig scheduler;
 };
 
-/// The four per-request runs of vLLM 0.19 published with LLMServingSim: 300 ShareGPT requests, ten a
-/// second, forced output lengths.
+/// The four per-request runs of vLLM 0.19 published with LLMServingSim: 300 ShareGPT requests, ten
+/// a second, forced output lengths.
 std::vector<MeasuredRun> measured_runs();
 
 /// Whose clock a request's times are taken by.
@@ -40,8 +40,8 @@ struct RunComparison {
   double wall_seconds = 0;  ///< of the simulation
 };
 
-/// Simulates a run and compares it with what was measured. `data` holds the folders llmservingsim and
-/// llmservingsim_profiles.
+/// Simulates a run and compares it with what was measured. `data` holds the folders llmservingsim
+/// and llmservingsim_profiles.
 RunComparison compare_run(const MeasuredRun& run, const std::filesystem::path& data, Clock clock);
 
 }  // namespace tollgate

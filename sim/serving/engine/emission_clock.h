@@ -22,8 +22,8 @@ inline std::int64_t floor_sum(std::int64_t n, std::int64_t m, std::int64_t a, st
   return sum;
 }
 
-/// How many tokens every decoding sequence has emitted after s steps: floor(s p / q), where p / q is
-/// the mean number a step emits (1 without speculation, the acceptance length with it). All
+/// How many tokens every decoding sequence has emitted after s steps: floor(s p / q), where p / q
+/// is the mean number a step emits (1 without speculation, the acceptance length with it). All
 /// sequences of a replica share the clock, so that a batch grows evenly and has a closed form.
 class EmissionClock {
  public:

@@ -22,8 +22,8 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
       at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
       ratio_(initial_token_ratio(config)) {}
 
-/// Decoding sequences that take a block when the clock passes `tick`. A sequence always has room for
-/// its context and for its drafts.
+/// Decoding sequences that take a block when the clock passes `tick`. A sequence always has room
+/// for its context and for its drafts.
 std::int64_t RankScheduler::at_tick(std::int64_t tick) const {
   return at_offset_[offset(-tick - config_.draft_tokens)];
 }
@@ -270,14 +270,12 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   const Waiting w = queue_.front();
   const std::int64_t target = input(w.request) + w.produced;
   const std::int64_t whole =
-      reserves_all()
-          ? blocks_for(input(w.request) +
-                       std::max(requests_.allowed(w.request), output(w.request)) +
-                       config_.draft_tokens)
-          : blocks_for(target + config_.draft_tokens);
+      reserves_all() ? blocks_for(input(w.request) +
+                                  std::max(requests_.allowed(w.request), output(w.request)) +
+                                  config_.draft_tokens)
+                     : blocks_for(target + config_.draft_tokens);
   const std::int32_t on = stream(w.request);
-  const BlockPool::Match hit =
-      pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
+  const BlockPool::Match hit = pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
   if (whole - hit.in_use > pool_.free()) return false;
 
   queue_.pop();

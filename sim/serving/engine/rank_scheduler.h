@@ -31,14 +31,14 @@ struct EngineEvent {
 
 /// Scheduler and cache of one data-parallel rank.
 ///
-/// Decoding sequences are not touched in a step: what a step needs are their number, the sum of their
-/// contexts and how many of them stand at each offset in a block, all of which advance evenly with
-/// the emission clock. A sequence costs work when it joins and when it ends. The exception is a
-/// shortage of cache, which walks through the running sequences in order of admission.
+/// Decoding sequences are not touched in a step: what a step needs are their number, the sum of
+/// their contexts and how many of them stand at each offset in a block, all of which advance evenly
+/// with the emission clock. A sequence costs work when it joins and when it ends. The exception is
+/// a shortage of cache, which walks through the running sequences in order of admission.
 class RankScheduler {
  public:
-  /// `events`, where given, collects what other engines must hear of. `extremes`: fill in the longest
-  /// and the shortest decode context of a batch. `horizon`: the longest answer.
+  /// `events`, where given, collects what other engines must hear of. `extremes`: fill in the
+  /// longest and the shortest decode context of a batch. `horizon`: the longest answer.
   RankScheduler(const SchedulerConfig& config, EngineRole role, const RequestTable& requests,
                 Outcome& outcome, std::vector<EngineEvent>* events, bool extremes,
                 std::int64_t horizon);
@@ -56,8 +56,8 @@ class RankScheduler {
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step.
   RankBatch schedule(const EmissionClock& clock, Ticks now);
-  /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches keep
-  /// them waiting).
+  /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
+  /// keep them waiting).
   bool decodes() const { return decodes_; }
   void finish_step(const EmissionClock& before, Ticks end);
 
@@ -73,9 +73,7 @@ class RankScheduler {
   /// Whether an arrival may be admitted before those who wait already.
   bool may_overtake() const { return queue_.by_priority(); }
   bool has_finishing() const { return !due_.empty(); }
-  std::int64_t waiting() const {
-    return static_cast<std::int64_t>(queue_.size() + parked_.size());
-  }
+  std::int64_t waiting() const { return static_cast<std::int64_t>(queue_.size() + parked_.size()); }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
   std::int64_t decoding() const { return decoders_; }
@@ -85,9 +83,9 @@ class RankScheduler {
  private:
   enum class State : std::uint8_t { none, prefill, decode, finishing, parked, pinned };
   struct Slot {
-    std::int64_t end = 0;       ///< step whose end brings the last token
-    std::int64_t base = 0;      ///< context minus clock, while decoding
-    std::int64_t stamp = 0;     ///< order of admission
+    std::int64_t end = 0;    ///< step whose end brings the last token
+    std::int64_t base = 0;   ///< context minus clock, while decoding
+    std::int64_t stamp = 0;  ///< order of admission
     std::int32_t request = -1;
     std::int32_t next = -1;     ///< calendar link
     std::int32_t produced = 0;  ///< tokens emitted before this stay
@@ -121,13 +119,9 @@ class RankScheduler {
   }
   Slot& slot(std::int32_t i) { return slots_[static_cast<std::size_t>(i)]; }
   const Slot& slot(std::int32_t i) const { return slots_[static_cast<std::size_t>(i)]; }
-  std::int64_t blocks_for(std::int64_t tokens) const {
-    return (tokens + block_ - 1) / block_;
-  }
+  std::int64_t blocks_for(std::int64_t tokens) const { return (tokens + block_ - 1) / block_; }
   /// Tokens whose keys and values a decoding sequence has, at clock value `now`.
-  std::int64_t context_of(const Slot& s, std::int64_t now) const {
-    return s.base + now;
-  }
+  std::int64_t context_of(const Slot& s, std::int64_t now) const { return s.base + now; }
   /// Non-negative remainder.
   std::size_t offset(std::int64_t tokens) const {
     const std::int64_t r = block_ == 16 ? (tokens & 15) : tokens % block_;
@@ -178,19 +172,20 @@ class RankScheduler {
   CompletionCalendar calendar_;
   std::vector<Slot> slots_;
   std::vector<std::int32_t> spare_slots_;
-  std::vector<Order> order_;  ///< running sequences in order of admission; stale entries are skipped
+  std::vector<Order>
+      order_;  ///< running sequences in order of admission; stale entries are skipped
   std::int64_t stamps_ = 0;
   WaitingQueue queue_;
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
 
-  std::int64_t running_count_ = 0;      ///< sequences that count against max_sequences
-  std::int64_t decoders_ = 0;           ///< of these, decoding
-  std::int64_t decode_context_ = 0;     ///< sum of their contexts
-  std::vector<std::int64_t> at_offset_; ///< decoders by (context - clock) modulo block
-  std::int32_t partial_ = -1;           ///< the one prompt that is cut in chunks
-  std::vector<std::int32_t> prompts_;   ///< worked on in the step that was scheduled
+  std::int64_t running_count_ = 0;       ///< sequences that count against max_sequences
+  std::int64_t decoders_ = 0;            ///< of these, decoding
+  std::int64_t decode_context_ = 0;      ///< sum of their contexts
+  std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
+  std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
+  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
   std::vector<std::int32_t> due_, later_, ended_;
   bool preempted_ = false;
   bool decodes_ = true;

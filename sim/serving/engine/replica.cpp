@@ -59,8 +59,8 @@ void Replica::place_next_point() {
 
 /// Something was delivered that may change what is decided at points from `at` on.
 void Replica::cut(Ticks at) {
-  const std::int64_t decided = config_.async ? 1 + steps_before(at - run_.start)
-                                             : steps_before(at - run_.start);
+  const std::int64_t decided =
+      config_.async ? 1 + steps_before(at - run_.start) : steps_before(at - run_.start);
   if (decided >= run_.steps) return;
   run_.steps = std::max<std::int64_t>(decided, 1);
   place_next_point();
@@ -76,8 +76,7 @@ void Replica::wake(Ticks at) {
 
 RankScheduler& Replica::rank_of(std::int32_t request) {
   if (rank_of_request_.empty()) return ranks_.front();
-  return ranks_[static_cast<std::size_t>(
-      rank_of_request_[static_cast<std::size_t>(request)])];
+  return ranks_[static_cast<std::size_t>(rank_of_request_[static_cast<std::size_t>(request)])];
 }
 
 void Replica::enqueue(std::int32_t request, Ticks at) {

@@ -37,8 +37,8 @@ class Replica {
   /// Steps that have been decided but not carried out.
   struct Run {
     std::int64_t steps = 0;
-    Ticks point = 0;  ///< that decided the first
-    Ticks start = 0;  ///< of the first
+    Ticks point = 0;       ///< that decided the first
+    Ticks start = 0;       ///< of the first
     bool blocked = false;  ///< somebody waits who cannot be admitted while it lasts
     DecodeLine line;
   };

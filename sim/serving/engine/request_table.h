@@ -27,7 +27,8 @@ struct RequestTable {
   std::vector<std::int32_t> stream;
   std::vector<std::int32_t> shared;
 
-  /// A stream may begin with another one: its first `branch` tokens are those of `parent` (-1: none).
+  /// A stream may begin with another one: its first `branch` tokens are those of `parent` (-1:
+  /// none).
   struct Stream {
     std::int32_t parent = -1;
     std::int32_t branch = 0;

@@ -63,8 +63,7 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
     throw InputError("an engine needs at least one rank, sequence, block token and budget token");
   }
   if (c.blocks < 1) throw InputError("the model leaves no room for a key-value cache");
-  if (c.draft_tokens < 0 || !(c.tokens_per_step >= 1) ||
-      c.tokens_per_step > 1 + c.draft_tokens) {
+  if (c.draft_tokens < 0 || !(c.tokens_per_step >= 1) || c.tokens_per_step > 1 + c.draft_tokens) {
     throw InputError("with " + std::to_string(c.draft_tokens) +
                      " draft tokens a step emits between 1 and " +
                      std::to_string(1 + c.draft_tokens) + " tokens");
@@ -91,8 +90,7 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
   for (std::int32_t r = 0; r < t.size(); ++r) {
     const auto i = static_cast<std::size_t>(r);
     const std::int64_t longest =
-        std::int64_t{t.input[i]} +
-        (c.policy == SchedulerPolicy::vllm ? t.output[i] : t.allowed(r));
+        std::int64_t{t.input[i]} + (c.policy == SchedulerPolicy::vllm ? t.output[i] : t.allowed(r));
     if (longest > c.context) {
       throw InputError(request_name(r) + " has " + std::to_string(longest) +
                        " tokens, but the model's context is " + std::to_string(c.context));

@@ -101,8 +101,7 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     const Waiting w = queue_.front();
     const std::int64_t target = input(w.request) + w.produced;
     const std::int32_t on = stream(w.request);
-    const BlockPool::Match hit =
-        pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
+    const BlockPool::Match hit = pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
     const std::int64_t extend = target - cached_tokens(w, hit);
     const std::int64_t fresh = target - hit.blocks * block_;
     const std::int64_t locked = (hit.blocks - hit.in_use) * block_;
@@ -118,8 +117,7 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     const std::int64_t free = pool_.free();
     const std::int32_t i = start_sequence(w, hit);
     const Slot& s = slot(i);
-    pool_.take(blocks_for(tokens == extend ? target + config_.draft_tokens
-                                           : s.computed + tokens) -
+    pool_.take(blocks_for(tokens == extend ? target + config_.draft_tokens : s.computed + tokens) -
                hit.blocks);
     compute(i, tokens, batch);
     spend(slot(i), tokens, free);
@@ -140,8 +138,7 @@ void RankScheduler::retract(std::int64_t now) {
     return input(slot(a).request) < input(slot(b).request);
   });
   const auto enough = [&] {
-    return pool_.free() * block_ >=
-           static_cast<std::int64_t>(left.size()) * retract_decode_steps;
+    return pool_.free() * block_ >= static_cast<std::int64_t>(left.size()) * retract_decode_steps;
   };
   for (bool first = true; left.size() > 1 && (first || !enough()); first = false) {
     preempt(left.back(), now);

@@ -194,9 +194,8 @@ class Cluster {
         Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
         Ticks& in = link_free_[1][replica];
         const Ticks start = std::max({e.at, out, in});
-        const Ticks end = start + std::max<Ticks>(1, system_.link.latency +
-                                                         system_.link.per_token *
-                                                             requests_.input[r]);
+        const Ticks end = start + std::max<Ticks>(1, system_.link.latency + system_.link.per_token *
+                                                                                requests_.input[r]);
         out = in = end;
         messages_.push({end, Message::Kind::received, e.request});
         messages_.push({end, Message::Kind::unpin, e.request});

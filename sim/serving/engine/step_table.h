@@ -13,19 +13,19 @@ struct StepTableRange {
   std::int64_t max_sequences = 1024;
   std::int64_t batched_tokens = 8192;
   std::int64_t context = 131072;  ///< longest context of a sequence
-  /// Decode batches are padded to the sizes for which vLLM captures CUDA graphs: 1, 2, 4, 8 to 256 in
-  /// steps of 8, to 512 in steps of 16; what is beyond runs without (here in steps of 16).
+  /// Decode batches are padded to the sizes for which vLLM captures CUDA graphs: 1, 2, 4, 8 to 256
+  /// in steps of 8, to 512 in steps of 16; what is beyond runs without (here in steps of 16).
   bool graph_padding = true;
 };
 
-/// A StepModel sampled into integer tables: a step costs tens of nanoseconds instead of hundreds, and
-/// runs of decode steps have exact closed forms.
+/// A StepModel sampled into integer tables: a step costs tens of nanoseconds instead of hundreds,
+/// and runs of decode steps have exact closed forms.
 ///
-/// A step that only decodes is linear in the batch's total context between knots, four per octave of
-/// the mean context, for every padded batch size. A step with prompt tokens adds what they cost beside
-/// the batch, from a grid over prompt tokens and sequences, and their attention, which is prompt tokens
-/// times a function of the mean position. Ranks are padded to the largest of them; of the prompt
-/// tokens, the expert layers see the true sum.
+/// A step that only decodes is linear in the batch's total context between knots, four per octave
+/// of the mean context, for every padded batch size. A step with prompt tokens adds what they cost
+/// beside the batch, from a grid over prompt tokens and sequences, and their attention, which is
+/// prompt tokens times a function of the mean position. Ranks are padded to the largest of them; of
+/// the prompt tokens, the expert layers see the true sum.
 class StepTable : public StepTimer {
  public:
   StepTable(const StepModel& model, const StepTableRange& range);
@@ -44,13 +44,12 @@ class StepTable : public StepTimer {
     return decode_[row * knots_ + knot];
   }
   Ticks decode_time(std::int64_t sequences, std::int64_t context) const;
-  double beside(const std::vector<double>& grid, std::int64_t tokens,
-                std::int64_t sequences) const;
+  double beside(const std::vector<double>& grid, std::int64_t tokens, std::int64_t sequences) const;
   double attention_per_token(double position) const;
 
   int ranks_;
-  std::vector<std::int32_t> row_of_;   ///< by number of sequences
-  std::vector<std::int64_t> sizes_;    ///< padded batch of each row
+  std::vector<std::int32_t> row_of_;  ///< by number of sequences
+  std::vector<std::int64_t> sizes_;   ///< padded batch of each row
   std::size_t knots_;
   std::vector<Piece> decode_;
 

@@ -40,8 +40,7 @@ struct Moments {
   std::vector<TimelineSample> samples(Ticks from, Ticks to, std::size_t count) const {
     std::vector<TimelineSample> s;
     for (std::size_t i = 0; i < count; ++i) {
-      const double share =
-          count > 1 ? static_cast<double>(i) / static_cast<double>(count - 1) : 0;
+      const double share = count > 1 ? static_cast<double>(i) / static_cast<double>(count - 1) : 0;
       s.push_back(at(from + static_cast<Ticks>(share * static_cast<double>(to - from))));
     }
     return s;
@@ -97,9 +96,9 @@ struct Latencies {
   std::int64_t kept = 0;
 };
 
-/// Overloaded: the requests in the system grow from third to third of the window, and in the end there
-/// are half as many again as in the beginning. Backlogged: more steps than not leave somebody waiting
-/// for admission.
+/// Overloaded: the requests in the system grow from third to third of the window, and in the end
+/// there are half as many again as in the beginning. Backlogged: more steps than not leave somebody
+/// waiting for admission.
 void judge(const std::vector<TimelineSample>& s, const EngineCounters& counters, bool closed,
            ServingSummary& out) {
   double third[3] = {0, 0, 0};
@@ -111,11 +110,10 @@ void judge(const std::vector<TimelineSample>& s, const EngineCounters& counters,
   const double blocked = counters.steps > 0 ? static_cast<double>(counters.blocked_steps) /
                                                   static_cast<double>(counters.steps)
                                             : 0;
-  if (!closed && third[1] > third[0] && third[2] > third[1] &&
-      third[2] > 1.5 * third[0] + noise) {
+  if (!closed && third[1] > third[0] && third[2] > third[1] && third[2] > 1.5 * third[0] + noise) {
     out.saturation = Saturation::overloaded;
-    out.reason = "requests in the system grow from " + fixed(third[0], 0) + " in the first third to " +
-                 fixed(third[2], 0) + " in the last";
+    out.reason = "requests in the system grow from " + fixed(third[0], 0) +
+                 " in the first third to " + fixed(third[2], 0) + " in the last";
     return;
   }
   out.saturation = blocked > 0.5 ? Saturation::backlogged : Saturation::stable;
@@ -136,8 +134,8 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
     to = std::llround(options.window->second * static_cast<double>(ticks_per_second));
   } else if (to > 0) {
     const auto samples = moments.samples(0, to, warm_up_samples);
-    from = static_cast<Ticks>(static_cast<double>(to) *
-                              static_cast<double>(warm_up(samples)) / warm_up_samples);
+    from = static_cast<Ticks>(static_cast<double>(to) * static_cast<double>(warm_up(samples)) /
+                              warm_up_samples);
     out.warm_up_detected = true;
   } else {
     to = o.counters.end;  // all at once: the whole run
@@ -213,7 +211,8 @@ std::vector<TimelineSample> timeline(const RequestTable& t, const Outcome& o, st
 }
 
 SeedInterval over_seeds(const std::vector<double>& v) {
-  // 97.5 % quantiles of Student's t with 1 to 30 degrees of freedom; NIST handbook, table 1.3.6.7.2.
+  // 97.5 % quantiles of Student's t with 1 to 30 degrees of freedom; NIST handbook,
+  // table 1.3.6.7.2.
   constexpr double t975[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
                              2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
                              2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
@@ -229,9 +228,10 @@ SeedInterval over_seeds(const std::vector<double>& v) {
   return s;
 }
 
-std::vector<ServingSummary> simulate_seeds(
-    const ServingSystem& system, const std::function<RequestTable(std::uint64_t)>& draw,
-    std::uint64_t first_seed, int seeds, const SummaryOptions& options) {
+std::vector<ServingSummary> simulate_seeds(const ServingSystem& system,
+                                           const std::function<RequestTable(std::uint64_t)>& draw,
+                                           std::uint64_t first_seed, int seeds,
+                                           const SummaryOptions& options) {
   if (seeds < 1) throw InputError("a simulation needs at least one seed");
   std::vector<ServingSummary> summaries(static_cast<std::size_t>(seeds));
   tbb::parallel_for(0, seeds, [&](int i) {

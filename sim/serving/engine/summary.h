@@ -16,7 +16,8 @@ struct SloClass {
 };
 
 struct SummaryOptions {
-  /// Part of the time that counts, seconds. Not given: from the end of the warm-up to the last arrival.
+  /// Part of the time that counts, seconds. Not given: from the end of the warm-up to the last
+  /// arrival.
   std::optional<std::pair<double, double>> window;
   std::vector<SloClass> classes;      ///< empty: one class without promises
   std::vector<std::int8_t> class_of;  ///< of each request; empty: all of class 0
@@ -29,10 +30,10 @@ struct LatencySummary {
 
 struct ClassSummary {
   std::string name;
-  std::int64_t requests = 0;   ///< that arrived in the window
+  std::int64_t requests = 0;  ///< that arrived in the window
   LatencySummary ttft, tpot, end_to_end;
-  double attained = 1;         ///< share of them that kept every promise
-  double goodput = 0;          ///< requests/s that did
+  double attained = 1;  ///< share of them that kept every promise
+  double goodput = 0;   ///< requests/s that did
 };
 
 enum class Saturation {
@@ -43,16 +44,16 @@ enum class Saturation {
 
 /// State of the system at a moment.
 struct TimelineSample {
-  double time = 0;           ///< seconds
-  std::int64_t waiting = 0;  ///< arrived, without a first token
-  std::int64_t decoding = 0; ///< with a first token, not finished
+  double time = 0;            ///< seconds
+  std::int64_t waiting = 0;   ///< arrived, without a first token
+  std::int64_t decoding = 0;  ///< with a first token, not finished
 };
 
 struct ServingSummary {
   double from = 0, to = 0;  ///< the window, seconds
   bool warm_up_detected = false;
   std::int64_t requests = 0;
-  double requests_per_second = 0;  ///< that end in the window
+  double requests_per_second = 0;                                    ///< that end in the window
   double input_tokens_per_second = 0, output_tokens_per_second = 0;  ///< of these
   LatencySummary ttft, tpot, end_to_end;
   double goodput = 0;
@@ -62,12 +63,12 @@ struct ServingSummary {
   std::string reason;  ///< of the verdict, one sentence
 };
 
-/// Requests count that arrive in the window; throughput is of those that end in it. Throws InputError
-/// for a window without requests.
+/// Requests count that arrive in the window; throughput is of those that end in it. Throws
+/// InputError for a window without requests.
 ///
-/// The end of the warm-up is found by MSER-5 (White, Simulation 69(6), 1997) on the number of requests
-/// in the system: the beginning is cut off whose loss makes the standard error of the rest smallest, at
-/// most half of the run.
+/// The end of the warm-up is found by MSER-5 (White, Simulation 69(6), 1997) on the number of
+/// requests in the system: the beginning is cut off whose loss makes the standard error of the rest
+/// smallest, at most half of the run.
 ServingSummary summarise(const RequestTable& requests, const Outcome& outcome,
                          const SummaryOptions& options = {});
 
@@ -75,17 +76,18 @@ ServingSummary summarise(const RequestTable& requests, const Outcome& outcome,
 std::vector<TimelineSample> timeline(const RequestTable& requests, const Outcome& outcome,
                                      std::size_t count);
 
-/// Mean of a figure over independent runs and the half-width of its 95 % confidence interval (Student's
-/// t). One value has no interval: the half-width is 0.
+/// Mean of a figure over independent runs and the half-width of its 95 % confidence interval
+/// (Student's t). One value has no interval: the half-width is 0.
 struct SeedInterval {
   double mean = 0, half_width = 0;
 };
 SeedInterval over_seeds(const std::vector<double>& values);
 
-/// The same system with requests drawn anew from seeds first_seed, first_seed + 1, ...; in parallel,
-/// the result in the order of the seeds.
-std::vector<ServingSummary> simulate_seeds(
-    const ServingSystem& system, const std::function<RequestTable(std::uint64_t)>& draw,
-    std::uint64_t first_seed, int seeds, const SummaryOptions& options = {});
+/// The same system with requests drawn anew from seeds first_seed, first_seed + 1, ...; in
+/// parallel, the result in the order of the seeds.
+std::vector<ServingSummary> simulate_seeds(const ServingSystem& system,
+                                           const std::function<RequestTable(std::uint64_t)>& draw,
+                                           std::uint64_t first_seed, int seeds,
+                                           const SummaryOptions& options = {});
 
 }  // namespace tollgate

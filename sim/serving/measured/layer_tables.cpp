@@ -11,11 +11,12 @@
 namespace tollgate {
 namespace {
 
-/// Alpha of chunks and buckets that were not measured: those that were have 0.05 to 0.06 on average.
+/// Alpha of chunks and buckets that were not measured: those that were have 0.05 to 0.06 on
+/// average.
 constexpr double usual_skew = 0.06;
 
-/// The two entries around x, the last two beyond the end and the first alone before the beginning, and
-/// how far x is from the one to the other.
+/// The two entries around x, the last two beyond the end and the first alone before the beginning,
+/// and how far x is from the one to the other.
 template <class Map>
 auto around(const Map& map, double x) {
   struct Result {
@@ -43,15 +44,15 @@ const char* label_of(const Bucket (&buckets)[n], double x) {
 }
 
 // The bins of profiler/skew of LLMServingSim.
-constexpr Bucket by_sequences[] = {{2, "n<=2"},   {4, "n<=4"},   {8, "n<=8"},
-                                   {16, "n<=16"}, {32, "n<=32"}, {64, "n<=64"},
+constexpr Bucket by_sequences[] = {{2, "n<=2"},     {4, "n<=4"},     {8, "n<=8"},
+                                   {16, "n<=16"},   {32, "n<=32"},   {64, "n<=64"},
                                    {128, "n<=128"}, {256, "n<=256"}, {1e9, "n>256"}};
 constexpr Bucket by_rate[] = {
     {.05, "sr<=5%"}, {.15, "sr<=15%"}, {.4, "sr<=40%"}, {.7, "sr<=70%"}, {1e9, "sr>70%"}};
 constexpr Bucket by_longest[] = {
     {1024, "kvB<=1k"}, {4096, "kvB<=4k"}, {16384, "kvB<=16k"}, {1e9, "kvB>16k"}};
-constexpr Bucket by_before[] = {{0, "kp=0"},       {512, "kp<=512"},  {1024, "kp<=1k"},
-                                {2048, "kp<=2k"},  {4096, "kp<=4k"},  {8192, "kp<=8k"},
+constexpr Bucket by_before[] = {{0, "kp=0"},      {512, "kp<=512"}, {1024, "kp<=1k"},
+                                {2048, "kp<=2k"}, {4096, "kp<=4k"}, {8192, "kp<=8k"},
                                 {1e9, "kp>8k"}};
 
 std::string join_labels(std::string_view a, std::string_view b, std::string_view c,
@@ -64,7 +65,8 @@ std::string join_labels(std::string_view a, std::string_view b, std::string_view
 }  // namespace
 
 void Curve::add(double x, double y) {
-  const auto at = static_cast<std::ptrdiff_t>(std::lower_bound(x_.begin(), x_.end(), x) - x_.begin());
+  const auto at =
+      static_cast<std::ptrdiff_t>(std::lower_bound(x_.begin(), x_.end(), x) - x_.begin());
   if (at < static_cast<std::ptrdiff_t>(x_.size()) && x_[static_cast<std::size_t>(at)] == x) return;
   x_.insert(x_.begin() + at, x);
   y_.insert(y_.begin() + at, y);
@@ -98,8 +100,8 @@ LayerTables::LayerTables(const std::filesystem::path& folder, const std::string&
   });
   each("v1_per_sequence.csv", [&](const CsvTable& t, std::size_t r, int tp) {
     if (tp != tensor) return;
-    per_sequence_[std::string(t.text(r, t.column("layer")))].add(
-        t.number(r, t.column("sequences")), t.number(r, t.column("time_us")));
+    per_sequence_[std::string(t.text(r, t.column("layer")))].add(t.number(r, t.column("sequences")),
+                                                                 t.number(r, t.column("time_us")));
   });
   each("v1_attention.csv.gz", [&](const CsvTable& t, std::size_t r, int tp) {
     if (tp != tensor) return;
@@ -114,10 +116,10 @@ LayerTables::LayerTables(const std::filesystem::path& folder, const std::string&
   });
   each("v1_skew_fit.csv.gz", [&](const CsvTable& t, std::size_t r, int tp) {
     if (tp != tensor) return;
-    skew_[t.number(r, t.column("pc"))][join_labels(
-        t.text(r, t.column("n_label")), t.text(r, t.column("skew_rate_label")),
-        t.text(r, t.column("kv_big_label")), t.text(r, t.column("kp_label")))] =
-        t.number(r, t.column("alpha"));
+    skew_[t.number(r, t.column("pc"))]
+         [join_labels(t.text(r, t.column("n_label")), t.text(r, t.column("skew_rate_label")),
+                      t.text(r, t.column("kv_big_label")), t.text(r, t.column("kp_label")))] =
+             t.number(r, t.column("alpha"));
   });
   if (attention_.empty() || dense_.empty()) {
     throw InputError(folder.string() + ": has no measured layers of " + model + " on " + hardware +
@@ -147,7 +149,8 @@ double LayerTables::slice(double prompt_tokens, double sequences, double before,
     double nearest = std::numeric_limits<double>::max();
     for (const auto& [p, rows] : attention_) {
       for (const auto& [n, candidate] : rows) {
-        const double d = (p - prompt_tokens) * (p - prompt_tokens) + (n - sequences) * (n - sequences);
+        const double d =
+            (p - prompt_tokens) * (p - prompt_tokens) + (n - sequences) * (n - sequences);
         if (d < nearest) {
           nearest = d;
           s = &candidate;
@@ -179,9 +182,9 @@ double LayerTables::skew(double prompt_tokens, double before, double sequences, 
   const auto chunk = skew_.find(prompt_tokens);
   if (chunk == skew_.end()) return usual_skew;
   const double rate = longest > shortest ? (mean - shortest) / (longest - shortest) : 0.5;
-  const auto at = chunk->second.find(
-      join_labels(label_of(by_sequences, sequences), label_of(by_rate, rate),
-                  label_of(by_longest, longest), label_of(by_before, before)));
+  const auto at =
+      chunk->second.find(join_labels(label_of(by_sequences, sequences), label_of(by_rate, rate),
+                                     label_of(by_longest, longest), label_of(by_before, before)));
   return at == chunk->second.end() ? usual_skew : at->second;
 }
 

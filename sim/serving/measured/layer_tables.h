@@ -23,8 +23,8 @@ class Curve {
 /// Microseconds.
 class LayerTables {
  public:
-  /// Reads v1_dense.csv, v1_per_sequence.csv, v1_attention.csv.gz, v1_moe.csv and v1_skew_fit.csv.gz
-  /// in `folder`. InputError if the model was not measured there.
+  /// Reads v1_dense.csv, v1_per_sequence.csv, v1_attention.csv.gz, v1_moe.csv and
+  /// v1_skew_fit.csv.gz in `folder`. InputError if the model was not measured there.
   LayerTables(const std::filesystem::path& folder, const std::string& hardware,
               const std::string& model, int tensor);
 
@@ -48,10 +48,10 @@ class LayerTables {
   double slice(double prompt_tokens, double sequences, double before, double context) const;
 
   std::map<std::string, Curve> dense_, per_sequence_;
-  std::map<double, std::map<double, Slice>> attention_;  ///< by prompt tokens, then sequences
-  std::map<double, bool> batch_sizes_;                   ///< that were measured
-  std::map<double, Curve> experts_;                      ///< by activated experts, over tokens
-  std::map<double, std::map<std::string, double>> skew_; ///< by prompt tokens, then bucket labels
+  std::map<double, std::map<double, Slice>> attention_;   ///< by prompt tokens, then sequences
+  std::map<double, bool> batch_sizes_;                    ///< that were measured
+  std::map<double, Curve> experts_;                       ///< by activated experts, over tokens
+  std::map<double, std::map<std::string, double>> skew_;  ///< by prompt tokens, then bucket labels
 };
 
 }  // namespace tollgate

@@ -7,7 +7,8 @@ namespace tollgate {
 
 double MeasuredTimer::attention(const RankBatch& b) const {
   if (b.empty()) return 0;
-  const auto p = static_cast<double>(b.prefill_tokens), before = static_cast<double>(b.prefill_before);
+  const auto p = static_cast<double>(b.prefill_tokens),
+             before = static_cast<double>(b.prefill_before);
   const auto n = static_cast<double>(b.decode_sequences);
   // The tables are indexed by the mean in whole tokens.
   const double mean =
@@ -15,7 +16,8 @@ double MeasuredTimer::attention(const RankBatch& b) const {
   const double even = tables_.attention(p, before, n, mean);
   const auto longest = static_cast<double>(b.decode_longest);
   if (!model_.uneven_contexts || b.decode_sequences < 2 || longest <= mean) return even;
-  const double alpha = tables_.skew(p, before, n, longest, mean, static_cast<double>(b.decode_shortest));
+  const double alpha =
+      tables_.skew(p, before, n, longest, mean, static_cast<double>(b.decode_shortest));
   const double all_longest = tables_.attention(p, before, n, longest);
   return all_longest > even ? even + alpha * (all_longest - even) : even;
 }
@@ -57,7 +59,8 @@ Ticks MeasuredTimer::step(std::span<const RankBatch> ranks) const {
     // A balanced gate: a rank meets each token that chooses one of its experts.
     double elsewhere = 1;
     for (int k = 0; k < model_.top_k; ++k) elsewhere *= 1 - 1.0 / model_.expert_ranks;
-    const double activated = std::min(tokens * model_.top_k, 1.0 * model_.experts) / model_.expert_ranks;
+    const double activated =
+        std::min(tokens * model_.top_k, 1.0 * model_.experts) / model_.expert_ranks;
     layer += tables_.experts(tokens * (1 - elsewhere), activated);
   }
   const double us = tables_.dense("embedding", tokens) + model_.layers * layer +
