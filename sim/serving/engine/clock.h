@@ -10,6 +10,8 @@ using Ticks = std::int64_t;
 
 inline constexpr Ticks ticks_per_second = 1'000'000'000'000;
 inline constexpr Ticks latest_arrival = Ticks{1} << 62;
+/// A simulation that has not ended by then, 80 days, is given up.
+inline constexpr Ticks latest_end = latest_arrival + latest_arrival / 2;
 inline constexpr Ticks never = std::numeric_limits<Ticks>::max();
 
 inline double to_seconds(Ticks t) {

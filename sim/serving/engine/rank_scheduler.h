@@ -76,9 +76,7 @@ class RankScheduler {
   std::int64_t waiting() const { return static_cast<std::int64_t>(queue_.size() + parked_.size()); }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
-  std::int64_t decoding() const { return decoders_; }
   const EngineCounters& counters() const { return counters_; }
-  std::int64_t blocks_in_use() const { return pool_.total() - pool_.free(); }
 
  private:
   enum class State : std::uint8_t { none, prefill, decode, finishing, parked, pinned };

@@ -4,11 +4,16 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "sim/base/error.h"
+
 namespace tollgate {
 namespace {
 
-void check_advances(Ticks duration) {
+void check_step(Ticks start, Ticks duration) {
   if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+  if (start > latest_end) {
+    throw InputError("the requests take more than 80 days, beyond the simulator's clock");
+  }
 }
 
 }  // namespace
@@ -123,12 +128,6 @@ std::int64_t Replica::load(Ticks at) const {
   return sum;
 }
 
-std::int64_t Replica::waiting() const {
-  std::int64_t sum = 0;
-  for (const RankScheduler& r : ranks_) sum += r.waiting();
-  return sum;
-}
-
 EngineCounters Replica::counters() const {
   EngineCounters sum = counters_;
   for (const RankScheduler& r : ranks_) sum += r.counters();
@@ -137,10 +136,9 @@ EngineCounters Replica::counters() const {
 }
 
 void Replica::open_run(Ticks now) {
-  run_.point = now;
   run_.start = config_.async ? std::max(now, end_) : now;
   run_.line = timer_.decode(batches_);
-  check_advances(run_.line.first);
+  check_step(run_.start, run_.line.first);
   // v may be at most `valid` before the last step of the run.
   const std::int64_t valid = std::min(run_.line.valid, std::int64_t{1} << 40);
   std::int64_t steps = clock_.steps_within(clock_.now() + valid) + 1;
@@ -189,7 +187,7 @@ void Replica::execute() {
   }
   const Ticks start = config_.async ? std::max(now, end_) : now;
   const Ticks duration = timer_.step(batches_);
-  check_advances(duration);
+  check_step(start, duration);
   end_ = start + duration;
   for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
   if (ranks_.front().decodes()) clock_.advance(1);

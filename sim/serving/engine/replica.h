@@ -29,7 +29,6 @@ class Replica {
 
   /// What vLLM's load balancer goes by: 4 x waiting + running, over the ranks.
   std::int64_t load(Ticks at) const;
-  std::int64_t waiting() const;
 
   EngineCounters counters() const;
 
@@ -37,7 +36,6 @@ class Replica {
   /// Steps that have been decided but not carried out.
   struct Run {
     std::int64_t steps = 0;
-    Ticks point = 0;       ///< that decided the first
     Ticks start = 0;       ///< of the first
     bool blocked = false;  ///< somebody waits who cannot be admitted while it lasts
     DecodeLine line;
