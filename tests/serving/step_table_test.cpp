@@ -117,5 +117,26 @@ TEST(step_table, decode_lines_agree_with_single_steps) {
   }
 }
 
+/// Two stages with a micro-batch each: both get through in the time of one, and a full one does not
+/// make the other slower than itself.
+TEST(step_table, micro_batches_keep_the_pace_of_the_fullest) {
+  const Engine e("Llama-3.1-70B", "H200-SXM", {4, 2, 1, 1});
+  StepTableRange range;
+  range.pipeline = 2;
+  const StepTable table(e.step, range);
+  RankBatch full, small;
+  full.decode_sequences = 64;
+  full.decode_context = 64 * 2000;
+  small.decode_sequences = 3;
+  small.decode_context = 3 * 2000;
+  const std::vector<RankBatch> alone = {full, {}}, both = {full, full}, uneven = {small, full};
+  EXPECT_EQ(table.step(alone), table.step(both));
+  EXPECT_EQ(table.step(uneven), table.step(both));
+  StepLoad load;
+  load.decode_sequences = 64;
+  load.decode_context = 2000;
+  EXPECT_NEAR(to_seconds(table.step(both)), e.step.seconds(load), 0.01 * e.step.seconds(load));
+}
+
 }  // namespace
 }  // namespace tollgate

@@ -18,7 +18,7 @@ enum class SchedulerPolicy {
 /// of vLLM's API server on accelerators of 70 GiB or more.
 struct SchedulerConfig {
   SchedulerPolicy policy = SchedulerPolicy::vllm;
-  int ranks = 1;                       ///< data-parallel ranks that step together
+  int ranks = 1;                       ///< that step together: data-parallel ranks, micro-batches
   std::int64_t blocks = 0;             ///< cache blocks of one rank
   int block_tokens = 16;               ///< SGLang: page size, 1
   std::int64_t batched_tokens = 8192;  ///< token budget of a step of one rank; SGLang: of a prefill

@@ -56,7 +56,8 @@ std::int64_t graph_size(std::int64_t n, bool padding) {
 
 }  // namespace
 
-StepTable::StepTable(const StepModel& model, const StepTableRange& range) : ranks_(range.ranks) {
+StepTable::StepTable(const StepModel& model, const StepTableRange& range)
+    : ranks_(range.ranks), pipeline_(range.pipeline) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
     const std::int64_t size = graph_size(n, range.graph_padding);
@@ -166,7 +167,8 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   const std::int64_t p = most.prefill_tokens;
   double extra = beside(single_, p, most.decode_sequences);
   if (ranks_ > 1) {
-    const double filled = (static_cast<double>(tokens) / static_cast<double>(p) - 1) / (ranks_ - 1);
+    const double full_ranks = static_cast<double>(tokens) / static_cast<double>(p * pipeline_);
+    const double filled = std::clamp((full_ranks - 1) / (ranks_ - 1), 0.0, 1.0);
     extra += filled * (beside(even_, p, most.decode_sequences) - extra);
   }
   const double position = static_cast<double>(most.prefill_context) / static_cast<double>(p);

@@ -7,9 +7,13 @@
 
 namespace tollgate {
 
-/// What a table of step times has to cover, per data-parallel rank.
+/// What a table of step times has to cover, per rank of the scheduler.
 struct StepTableRange {
-  int ranks = 1;
+  int ranks = 1;  ///< data-parallel ranks of one micro-batch
+  /// Pipeline stages, which work on as many micro-batches. Each is a rank of the scheduler (or
+  /// `ranks` of them), with a queue and a share of the cache of its own; they keep the pace of the
+  /// fullest.
+  int pipeline = 1;
   std::int64_t max_sequences = 1024;
   std::int64_t batched_tokens = 8192;
   std::int64_t context = 131072;  ///< longest context of a sequence
@@ -47,7 +51,7 @@ class StepTable : public StepTimer {
   double beside(const std::vector<double>& grid, std::int64_t tokens, std::int64_t sequences) const;
   double attention_per_token(double position) const;
 
-  int ranks_;
+  int ranks_, pipeline_;
   std::vector<std::int32_t> row_of_;  ///< by number of sequences
   std::vector<std::int64_t> sizes_;   ///< padded batch of each row
   std::size_t knots_;
