@@ -219,11 +219,11 @@ struct Engine {
     wake(at);
   }
 
+  std::pair<std::int8_t, std::int32_t> urgency(const SequencePtr& s) const {
+    return {t.priority[static_cast<std::size_t>(s->request)], s->request};
+  }
   void wait(Rank& r, const SequencePtr& s, bool in_front) {
     if (c.by_priority && !t.priority.empty()) {
-      const auto urgency = [&](const SequencePtr& x) {
-        return std::pair(t.priority[static_cast<std::size_t>(x->request)], x->request);
-      };
       auto at = r.waiting.begin();
       while (at != r.waiting.end() && urgency(*at) < urgency(s)) ++at;
       r.waiting.insert(at, s);
@@ -266,8 +266,25 @@ struct Engine {
               ? 0
               : ceil_blocks(room) - static_cast<std::int64_t>(s->blocks.size());
       while (need > r.pool.free()) {
-        SequencePtr victim = r.running.back();
-        r.running.pop_back();
+        const bool urgent = c.by_priority && !t.priority.empty();
+        auto at = r.running.end() - 1;
+        if (urgent) {
+          at = std::max_element(
+              r.running.begin(), r.running.end(),
+              [&](const SequencePtr& x, const SequencePtr& y) { return urgency(x) < urgency(y); });
+        }
+        SequencePtr victim = *at;
+        if (at - r.running.begin() < static_cast<std::ptrdiff_t>(i)) --i;
+        r.running.erase(at);
+        // What it was to compute in this step is taken back.
+        const auto part = std::find_if(r.parts.begin(), r.parts.end(),
+                                       [&](const Part& x) { return x.sequence == victim; });
+        if (part != r.parts.end()) {
+          victim->computed = part->before;
+          victim->promised -= part->emits;
+          ++victim->steps_left;
+          r.parts.erase(part);
+        }
         preempt(r, victim);
         if (victim == s) {
           stop = true;

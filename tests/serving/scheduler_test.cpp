@@ -158,6 +158,22 @@ TEST(scheduler, the_most_urgent_is_admitted_first) {
   EXPECT_LT(o.first[2], o.first[1]);
 }
 
+/// Two sequences of at most 5 blocks on 8: the less urgent one is thrown out, though admitted
+/// first.
+TEST(scheduler, the_least_urgent_is_thrown_out) {
+  Bench b;
+  b.scheduler().blocks = 8;
+  b.add(0, 48, 32);
+  b.add(0, 48, 32);
+  b.t.priority = {1, 0};
+  const Outcome by_order = simulate(b.system, b.t);
+  EXPECT_LT(by_order.last[0], by_order.last[1]);
+  b.scheduler().by_priority = true;
+  const Outcome by_priority = simulate(b.system, b.t);
+  EXPECT_EQ(by_priority.counters.preemptions, 1);
+  EXPECT_LT(by_priority.last[1], by_priority.last[0]);
+}
+
 TEST(scheduler, speculation_emits_its_mean) {
   Bench b;
   b.scheduler().draft_tokens = 3;

@@ -105,22 +105,40 @@ void RankScheduler::release_finished() {
   due_.swap(later_);
 }
 
-void RankScheduler::preempt(std::int32_t i, std::int64_t now) {
+void RankScheduler::begin_decoding(std::int32_t i, std::int64_t now) {
   Slot& s = slot(i);
-  std::int64_t computed = s.computed;
+  s.state = State::decode;
+  s.base = s.computed - now;
+  calendar_.insert(s.end, i, s.next);
+  ++decoders_;
+  decode_context_ += s.computed;
+  ++at_offset_[offset(s.base)];
+}
+
+/// Leaves its context in `computed`.
+void RankScheduler::stop_decoding(std::int32_t i, std::int64_t now) {
+  Slot& s = slot(i);
+  s.computed = static_cast<std::int32_t>(context_of(s, now));
+  --decoders_;
+  decode_context_ -= s.computed;
+  --at_offset_[offset(s.base)];
+  calendar_.remove(s.end, i, [&](std::int32_t j) -> std::int32_t& { return slot(j).next; });
+}
+
+void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
+  const std::int64_t now = clock.now();
+  Slot& s = slot(i);
   std::int32_t produced = s.produced;
   if (s.state == State::decode) {
-    computed = context_of(s, now);
     produced = emitted(s, now);
-    --decoders_;
-    decode_context_ -= computed;
-    --at_offset_[offset(computed - now)];
-    calendar_.remove(s.end, i, [&](std::int32_t j) -> std::int32_t& { return slot(j).next; });
-    s.reserved = static_cast<std::int32_t>(blocks_for(computed + config_.draft_tokens));
+    stop_decoding(i, now);
+    const std::int64_t ahead = s.served ? clock.after(1) - now : 0;
+    s.reserved = static_cast<std::int32_t>(blocks_for(s.computed + ahead + config_.draft_tokens));
   } else {
     partial_ = -1;
-    s.reserved = static_cast<std::int32_t>(blocks_for(computed));
+    s.reserved = static_cast<std::int32_t>(blocks_for(s.computed));
   }
+  const std::int32_t computed = s.computed;
   free_cache(s, computed);
   if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
@@ -132,6 +150,16 @@ void RankScheduler::preempt(std::int32_t i, std::int64_t now) {
   preempted_ = true;
   ++counters_.preemptions;
   counters_.recomputed += computed;
+}
+
+/// Throws out a sequence whose last token is on the way: it ends without its cache.
+void RankScheduler::release_early(std::int32_t i) {
+  due_.erase(std::find(due_.begin(), due_.end(), i));
+  free_cache(slot(i), slot(i).computed);
+  drop_slot(i);
+  --running_count_;
+  preempted_ = true;
+  ++counters_.preemptions;
 }
 
 void RankScheduler::compact_order() {
@@ -153,14 +181,9 @@ void RankScheduler::run_short(const EmissionClock& clock) {
       const std::int32_t victim = order_.back().slot;
       order_.pop_back();
       if (slot(victim).state == State::finishing) {
-        // Its last token is on the way; it ends without its cache.
-        due_.erase(std::find(due_.begin(), due_.end(), victim));
-        free_cache(slot(victim), slot(victim).computed);
-        drop_slot(victim);
-        --running_count_;
-        ++counters_.preemptions;
+        release_early(victim);
       } else {
-        preempt(victim, now);
+        preempt(victim, clock);
         itself = victim == i;
       }
     }
@@ -168,6 +191,70 @@ void RankScheduler::run_short(const EmissionClock& clock) {
     pool_.take(need);
   }
   preempted_ = true;
+}
+
+std::int32_t RankScheduler::least_urgent() const {
+  std::int32_t least = -1;
+  const auto urgency = [&](std::int32_t i) {
+    const std::int32_t r = slot(i).request;
+    return std::pair(requests_.priority[static_cast<std::size_t>(r)], r);
+  };
+  for (const Order& o : order_) {
+    if (slot(o.slot).stamp != o.stamp) continue;
+    if (least < 0 || urgency(o.slot) > urgency(least)) least = o.slot;
+  }
+  return least;
+}
+
+/// Throws out the least urgent until `blocks` are free; false if that was sequence i itself.
+bool RankScheduler::make_room_by_priority(std::int32_t i, std::int64_t blocks,
+                                          const EmissionClock& clock) {
+  while (pool_.free() < blocks) {
+    const std::int32_t victim = least_urgent();
+    if (slot(victim).state == State::finishing) {
+      release_early(victim);
+      continue;
+    }
+    preempt(victim, clock);
+    if (victim == i) return false;
+  }
+  return true;
+}
+
+/// As run_short, but the least urgent goes first, wherever it stands and even if it was served
+/// already. If that is the very sequence that lacks a block, those behind it are left out of the
+/// step.
+void RankScheduler::run_short_by_priority(const EmissionClock& clock, RankBatch& batch) {
+  const std::int64_t now = clock.now(), ahead = clock.after(1) - now;
+  compact_order();
+  const std::vector<Order> walk = order_;
+  for (const Order& o : walk) slot(o.slot).served = false;
+  bool stopped = false;
+  for (const Order& o : walk) {
+    const std::int32_t i = o.slot;
+    if (slot(i).stamp != o.stamp || slot(i).state == State::finishing) continue;
+    if (i == partial_) {
+      std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
+      if (!stopped) continue_partial(clock, budget, batch);
+    } else if (stopped) {
+      stop_decoding(i, now);
+      slot(i).state = State::stalled;
+      stalled_.push_back(i);
+    } else {
+      const std::int64_t has = context_of(slot(i), now) + config_.draft_tokens;
+      const std::int64_t need = blocks_for(has + ahead) - blocks_for(has);
+      stopped = !make_room_by_priority(i, need, clock);
+      if (stopped) continue;
+      pool_.take(need);
+      slot(i).served = true;
+    }
+  }
+  preempted_ = true;
+}
+
+void RankScheduler::abandon_step(const EmissionClock& clock) {
+  for (std::int32_t i : stalled_) begin_decoding(i, clock.now());
+  stalled_.clear();
 }
 
 void RankScheduler::register_prompt(Slot& s) {
@@ -225,7 +312,8 @@ void RankScheduler::compute(std::int32_t i, std::int64_t tokens, RankBatch& batc
   }
 }
 
-void RankScheduler::continue_partial(std::int64_t& budget, RankBatch& batch) {
+void RankScheduler::continue_partial(const EmissionClock& clock, std::int64_t& budget,
+                                     RankBatch& batch) {
   Slot& s = slot(partial_);
   const std::int64_t target = input(s.request) + s.produced;
   const std::int64_t tokens = std::min(target - s.computed, budget);
@@ -234,9 +322,12 @@ void RankScheduler::continue_partial(std::int64_t& budget, RankBatch& batch) {
     const std::int64_t after = s.computed + tokens;
     const std::int64_t need =
         blocks_for(after == target ? after + config_.draft_tokens : after) - blocks_for(s.computed);
-    if (need > pool_.free()) {
+    if (need > pool_.free() && queue_.by_priority()) {
+      for (const Order& o : order_) slot(o.slot).served = true;
+      if (!make_room_by_priority(partial_, need, clock)) return;
+    } else if (need > pool_.free()) {
       // It is the last admitted, so that it makes room for itself only.
-      preempt(partial_, 0);
+      preempt(partial_, clock);
       return;
     }
     pool_.take(need);
@@ -303,12 +394,16 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
 void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch) {
   const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
   if (need > pool_.free()) {
-    run_short(clock);
+    if (queue_.by_priority()) {
+      run_short_by_priority(clock, batch);
+    } else {
+      run_short(clock);
+    }
     return;
   }
   pool_.take(need);
   std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
-  if (partial_ >= 0) continue_partial(budget, batch);
+  if (partial_ >= 0) continue_partial(clock, budget, batch);
   if (preempted_) return;
   while (admit_next(budget, batch, now)) {
   }
@@ -365,15 +460,10 @@ void RankScheduler::prompt_done(std::int32_t i, const EmissionClock& before, Tic
     finish(i, s.computed, end);
     return;
   }
-  s.state = State::decode;
-  s.base = s.computed - now;
   s.end = config_.sample_acceptance
               ? before.steps() + decodes_ + sampler_.steps(s.request, s.produced, left)
               : before.steps() + before.steps_to_reach(now + left);
-  calendar_.insert(s.end, i, s.next);
-  ++decoders_;
-  decode_context_ += s.computed;
-  ++at_offset_[offset(s.computed - now)];
+  begin_decoding(i, now);
 }
 
 /// Ends the sequences whose last token comes with `step`, after which the clock shows `to_clock`.
@@ -388,7 +478,7 @@ void RankScheduler::drain(std::int64_t step, std::int64_t to_clock, Ticks end) {
     const std::int64_t computed = context_of(slot(i), to_clock);
     --decoders_;
     decode_context_ -= computed;
-    --at_offset_[offset(computed - to_clock)];
+    --at_offset_[offset(slot(i).base)];
     finish(i, computed, end);
   }
 }
@@ -404,6 +494,14 @@ void RankScheduler::finish_step(const EmissionClock& before, Ticks end) {
     if (s.computed == input(s.request) + s.produced) prompt_done(i, before, end);
   }
   if (decodes_ && prompts_first) drain(before.steps() + 1, to, end);
+  for (std::int32_t i : stalled_) {
+    Slot& s = slot(i);
+    const std::int64_t left = output(s.request) - (s.computed - input(s.request) + 1);
+    s.end =
+        config_.sample_acceptance ? s.end + 1 : before.steps() + before.steps_to_reach(to + left);
+    begin_decoding(i, to);
+  }
+  stalled_.clear();
 }
 
 std::int64_t RankScheduler::run_limit(const EmissionClock& clock) const {

@@ -61,6 +61,9 @@ class RankScheduler {
   bool decodes() const { return decodes_; }
   void finish_step(const EmissionClock& before, Ticks end);
 
+  /// No rank could schedule anything: whoever was left out of the step is as before.
+  void abandon_step(const EmissionClock& clock);
+
   /// The decode-only step that was just scheduled may be repeated at least this many times, itself
   /// included, before a sequence ends or cache runs out.
   std::int64_t run_limit(const EmissionClock& clock) const;
@@ -79,7 +82,7 @@ class RankScheduler {
   const EngineCounters& counters() const { return counters_; }
 
  private:
-  enum class State : std::uint8_t { none, prefill, decode, finishing, parked, pinned };
+  enum class State : std::uint8_t { none, prefill, decode, stalled, finishing, parked, pinned };
   struct Slot {
     std::int64_t end = 0;    ///< step whose end brings the last token
     std::int64_t base = 0;   ///< context minus clock, while decoding
@@ -91,6 +94,7 @@ class RankScheduler {
     std::int32_t held = 0;      ///< blocks held of the stream
     std::int32_t reserved = 0;  ///< blocks in all, where they do not follow from the tokens
     bool sealed = false;        ///< computes a block that is cached already: registers no more
+    bool served = false;        ///< has what it needs for the step; only in a shortage by priority
     State state = State::none;
   };
   using Waiting = WaitingQueue::Entry;
@@ -132,7 +136,7 @@ class RankScheduler {
   void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
   void prefill_sglang(std::int64_t now, RankBatch& batch);
   bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
-  void retract(std::int64_t now);
+  void retract(const EmissionClock& clock);
   void pass_decode_steps(std::int64_t steps);
   std::int32_t emitted(const Slot& s, std::int64_t now) const {
     const std::int64_t tokens = context_of(s, now) - input(s.request) + 1;
@@ -144,10 +148,16 @@ class RankScheduler {
   std::int32_t new_slot(const Waiting& w);
   void drop_slot(std::int32_t i);
   void free_cache(Slot& s, std::int64_t computed);
-  void preempt(std::int32_t i, std::int64_t now);
+  void preempt(std::int32_t i, const EmissionClock& clock);
+  void release_early(std::int32_t i);
   void run_short(const EmissionClock& clock);
+  void run_short_by_priority(const EmissionClock& clock, RankBatch& batch);
+  std::int32_t least_urgent() const;
+  bool make_room_by_priority(std::int32_t i, std::int64_t blocks, const EmissionClock& clock);
+  void begin_decoding(std::int32_t i, std::int64_t now);
+  void stop_decoding(std::int32_t i, std::int64_t now);
   void compute(std::int32_t i, std::int64_t tokens, RankBatch& batch);
-  void continue_partial(std::int64_t& budget, RankBatch& batch);
+  void continue_partial(const EmissionClock& clock, std::int64_t& budget, RankBatch& batch);
   bool admit_received(std::int64_t& budget, RankBatch& batch);
   bool admit_next(std::int64_t& budget, RankBatch& batch, Ticks now);
   void register_prompt(Slot& s);
@@ -185,6 +195,7 @@ class RankScheduler {
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
   std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
   std::vector<std::int32_t> due_, later_, ended_;
+  std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;
   bool decodes_ = true;
 

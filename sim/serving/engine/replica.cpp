@@ -173,6 +173,7 @@ void Replica::execute() {
     blocked |= ranks_[i].has_waiting();
   }
   if (!work) {
+    for (RankScheduler& r : ranks_) r.abandon_step(clock_);
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
     if (next_ == now && ++idle_points_ > 1000) {
       throw std::logic_error("the serving simulator is stuck: it preempts without end");

@@ -27,9 +27,8 @@ struct SchedulerConfig {
   std::int64_t context = 1 << 30;      ///< longest prompt and answer together
   bool async = true;                   ///< schedule one step ahead (SGLang: overlap schedule)
   bool prefix_cache = true;
-  /// Admit the most urgent first (vLLM `--scheduling-policy priority`, SGLang
-  /// `--enable-priority-scheduling`). Preemption goes by the order of admission all the same, where
-  /// vLLM would take the least urgent.
+  /// The most urgent are admitted first (vLLM `--scheduling-policy priority`, SGLang
+  /// `--enable-priority-scheduling`); vLLM preempts the least urgent.
   bool by_priority = false;
   int draft_tokens = 0;        ///< speculation: tokens a sequence verifies beside its own
   double tokens_per_step = 1;  ///< mean tokens a decoding sequence emits per step

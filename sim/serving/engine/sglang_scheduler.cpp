@@ -34,7 +34,7 @@ void RankScheduler::schedule_sglang(const EmissionClock& clock, RankBatch& batch
   }
   std::int64_t need = blocks_needed(now, next);
   if (need > pool_.free()) {
-    retract(now);
+    retract(clock);
     need = blocks_needed(now, next);
     if (need > pool_.free()) return;
   } else {
@@ -126,7 +126,8 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
 
 /// Takes decoding sequences out, those with the fewest generated tokens first and of these the ones
 /// with the longest prompt, until there is room for some steps of the rest.
-void RankScheduler::retract(std::int64_t now) {
+void RankScheduler::retract(const EmissionClock& clock) {
+  const std::int64_t now = clock.now();
   compact_order();
   std::vector<std::int32_t> left;
   for (const Order& o : order_) {
@@ -141,7 +142,7 @@ void RankScheduler::retract(std::int64_t now) {
     return pool_.free() * block_ >= static_cast<std::int64_t>(left.size()) * retract_decode_steps;
   };
   for (bool first = true; left.size() > 1 && (first || !enough()); first = false) {
-    preempt(left.back(), now);
+    preempt(left.back(), clock);
     left.pop_back();
   }
   std::int64_t generated = 0, allowed = 0;
