@@ -40,7 +40,7 @@ struct Prepared {
       routing[i] = {tables(1), tables(1024)};
     }
     mix = summarise(question.workload);
-    limits.host_per_request = question.method.host_per_request;
+    limits.host_per_request = candidate.engine.host_per_request;
   }
   const CandidateSpec& find(const std::string& name) const {
     for (const CandidateSpec& c : question.candidates) {
@@ -50,7 +50,7 @@ struct Prepared {
   }
   StepModel model() const {
     return StepModel(candidate.model, candidate.hardware, deployment, precision,
-                     candidate.deployment, question.method, routing, mix.contexts);
+                     candidate.deployment, candidate.engine, routing, mix.contexts);
   }
 };
 

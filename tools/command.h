@@ -84,6 +84,7 @@ Command show_command();
 Command import_command();
 Command route_command();
 Command route_fit_command();
+Command validate_command();
 Command schema_command();
 Command help_command();
 

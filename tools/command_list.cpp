@@ -178,11 +178,37 @@ Listing list_traffic(Library& library) {
   return list;
 }
 
+Listing list_engines(Library& library) {
+  Listing list;
+  for (const char* heading : {"engine", "version"}) list.table.column(heading, Align::left);
+  for (const char* part : {"step", "sequence", "request"})
+    list.table.column(part, Align::right, "host time per");
+  list.table.column("budget", Align::right, "defaults from 70 GiB");
+  list.table.column("sequences", Align::right, "defaults from 70 GiB");
+  for (const std::string& name : library.names(Library::Shelf::engines)) {
+    const EngineSpec e = library.engine(name, {});
+    const EngineLimits& usual = e.limits_for(70.0 * (1 << 30));
+    list.table.row({e.name, e.version, seconds_text(e.host_per_step),
+                    seconds_text(e.host_per_sequence), seconds_text(e.host_per_request),
+                    grouped(usual.batched_tokens, 0), grouped(usual.max_num_seqs, 0)});
+    list.json.push_back({{"name", e.name},
+                         {"version", e.version},
+                         {"host_per_step_seconds", e.host_per_step},
+                         {"host_per_sequence_seconds", e.host_per_sequence},
+                         {"host_per_request_seconds", e.host_per_request},
+                         {"batched_tokens", usual.batched_tokens},
+                         {"max_num_seqs", usual.max_num_seqs},
+                         {"memory_utilisation", e.memory_utilisation}});
+  }
+  return list;
+}
+
 int run(const Arguments& arguments, Console& console) {
   Library library(Library::find_root());
   const std::string kind = arguments.text("KIND");
   const Listing list = kind == "models"     ? list_models(library)
                        : kind == "hardware" ? list_hardware(library)
+                       : kind == "engines"  ? list_engines(library)
                        : kind == "prices"   ? list_prices(library)
                                             : list_traffic(library);
   std::string out;
@@ -206,11 +232,12 @@ int run(const Arguments& arguments, Console& console) {
 Command list_command() {
   CommandHelp help;
   help.name = "list";
-  help.summary = "List the models, accelerators, prices or traffic it knows.";
+  help.summary = "List the models, accelerators, engines, prices or traffic it knows.";
   help.details = {
       "The entries are the files of models/; `show` prints one with its sources. Dates stand "
       "beside prices."};
-  help.positionals = {{"KIND", "What to list.", true, {"models", "hardware", "prices", "traffic"}}};
+  help.positionals = {
+      {"KIND", "What to list.", true, {"models", "hardware", "engines", "prices", "traffic"}}};
   help.options = {format_option({"text", "json"}), output_option()};
   help.examples = {
       {"tollgate list models", "Architectures with parameters, cache per token and context."},

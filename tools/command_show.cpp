@@ -101,13 +101,15 @@ int run(const Arguments& arguments, Console& console) {
   using Shelf = Library::Shelf;
   std::string out;
   std::vector<std::string> known;
-  for (const Shelf shelf : {Shelf::llm, Shelf::hardware, Shelf::traffic, Shelf::prices}) {
+  for (const Shelf shelf :
+       {Shelf::llm, Shelf::hardware, Shelf::engines, Shelf::traffic, Shelf::prices}) {
     const std::vector<std::string> names = library.names(shelf);
     known.insert(known.end(), names.begin(), names.end());
     if (!contains(names, name)) continue;
     if (shelf == Shelf::llm) out += show_model(library.model(name, {}));
     if (shelf == Shelf::hardware)
       out += show_hardware(library.hardware(name, {}), library.prices());
+    if (shelf == Shelf::engines) out += yaml_of(engine_schema(), library.engine(name, {}));
     if (shelf == Shelf::traffic) out += show_traffic(library.traffic(name, {}));
     if (shelf == Shelf::prices) {
       for (const PriceBook& book : library.prices()) {
@@ -120,8 +122,9 @@ int run(const Arguments& arguments, Console& console) {
     std::string hint = did_you_mean(name, known);
     if (hint.empty())
       hint = " 'tollgate list models' and 'tollgate list hardware' name those it knows.";
-    throw InputError("tollgate show: there is no model, hardware, traffic or price book named " +
-                     quote(name) + "." + hint);
+    throw InputError(
+        "tollgate show: there is no model, hardware, engine, traffic or price book named " +
+        quote(name) + "." + hint);
   }
   deliver(out, arguments.text("--output"), console);
   return exit_code::ok;
@@ -132,8 +135,7 @@ int run(const Arguments& arguments, Console& console) {
 Command show_command() {
   CommandHelp help;
   help.name = "show";
-  help.summary =
-      "Print a model, accelerator, traffic or price book with its sources and derived figures.";
+  help.summary = "Print an entry of models/ with its sources and derived figures.";
   help.details = {
       "The output is YAML that a scenario or models/ can take; derived figures are comments."};
   help.positionals = {{"NAME", "Name of an entry of models/.", true}};

@@ -99,6 +99,10 @@ const Schema<HardwareSpec>& hardware_schema() {
           .quantity("memory_bandwidth", &HardwareSpec::memory_bandwidth,
                     Dimension::bytes_per_second, required, positive, "Device memory bandwidth.")
           .object("peak", &HardwareSpec::peak, peak_schema(), required, "Dense peak rates.")
+          .integer("processors", &HardwareSpec::processors, optional, Range{0, 100000},
+                   "Streaming multiprocessors or compute units; 0 where unknown.")
+          .quantity("l2", &HardwareSpec::l2, Dimension::bytes, optional, not_negative,
+                    "Last-level cache; 0 B where unknown.")
           .quantity("tdp", &HardwareSpec::tdp, Dimension::watts, optional, positive, "Board power.")
           .quantity(
               "all_in_power", &HardwareSpec::all_in_power, Dimension::watts, optional, not_negative,

@@ -57,6 +57,8 @@ struct HardwareSpec {
   double memory = 0;            ///< bytes per accelerator
   double memory_bandwidth = 0;  ///< bytes/s
   PeakRates peak;
+  int processors = 0;       ///< streaming multiprocessors or compute units; 0 = unknown
+  double l2 = 0;            ///< bytes of last-level cache; 0 = unknown
   double tdp = 0;           ///< watts per accelerator
   double all_in_power = 0;  ///< watts per accelerator with its share of the machine; 0 = unknown
   int per_node = 8;         ///< accelerators in one machine

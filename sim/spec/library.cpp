@@ -18,6 +18,8 @@ const char* folder(Library::Shelf shelf) {
       return "llm";
     case Library::Shelf::hardware:
       return "hardware";
+    case Library::Shelf::engines:
+      return "engines";
     case Library::Shelf::prices:
       return "prices";
     case Library::Shelf::traffic:
@@ -129,10 +131,9 @@ YamlPtr Library::load(Shelf shelf, const std::string& name, const Place& asked) 
   }
   const char* what = shelf == Shelf::llm        ? "model"
                      : shelf == Shelf::hardware ? "hardware"
+                     : shelf == Shelf::engines  ? "engine"
                                                 : "traffic";
-  const char* list = shelf == Shelf::llm        ? "models"
-                     : shelf == Shelf::hardware ? "hardware"
-                                                : "traffic";
+  const char* list = shelf == Shelf::llm ? "models" : folder(shelf);
   std::string hint = did_you_mean(name, known);
   if (hint.empty()) hint = std::string(" 'tollgate list ") + list + "' names those that are.";
   throw InputError(asked, "no " + std::string(what) + " named " + quote(name) + " is in " +
@@ -152,6 +153,10 @@ HardwareSpec Library::hardware(const std::string& name, const Place& asked) {
 void Library::complete(HardwareSpec& hardware) {
   const auto defaults = root_ / folder(Shelf::hardware) / "_defaults.yaml";
   fill_efficiency(hardware.efficiency, efficiency_schema().read(*load_file(defaults), ""));
+}
+
+EngineSpec Library::engine(const std::string& name, const Place& asked) {
+  return engine_schema().read(*load(Shelf::engines, name, asked), "");
 }
 
 RequestClass Library::traffic(const std::string& name, const Place& asked) {

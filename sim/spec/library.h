@@ -10,11 +10,11 @@
 
 namespace tollgate {
 
-/// The folder models/: architectures, accelerators, prices and traffic by name. A name is the
-/// file's name without .yaml. Remembers what it read, for the digest of a run's inputs.
+/// The folder models/: architectures, accelerators, engines, prices and traffic by name. A name is
+/// the file's name without .yaml. Remembers what it read, for the digest of a run's inputs.
 class Library {
  public:
-  /// `root` holds llm/, hardware/, prices/, traffic/.
+  /// `root` holds llm/, hardware/, engines/, prices/, traffic/.
   explicit Library(std::filesystem::path root);
 
   /// The first that exists of: $TOLLGATE_MODELS, models/ in the current directory,
@@ -22,7 +22,7 @@ class Library {
   /// from. InputError when none.
   static std::filesystem::path find_root();
 
-  enum class Shelf { llm, hardware, prices, traffic };
+  enum class Shelf { llm, hardware, engines, prices, traffic };
 
   std::vector<std::string> names(Shelf shelf) const;
 
@@ -30,6 +30,7 @@ class Library {
   /// ends in .yaml is a path, relative to the directory of `asked.file`.
   LlmSpec model(const std::string& name, const Place& asked);
   HardwareSpec hardware(const std::string& name, const Place& asked);
+  EngineSpec engine(const std::string& name, const Place& asked);
   RequestClass traffic(const std::string& name, const Place& asked);
   std::vector<PriceBook> prices();
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
 #include "sim/spec/price_spec.h"
 #include "sim/spec/schema.h"
@@ -13,6 +14,7 @@ namespace tollgate {
 const Schema<LlmSpec>& model_schema();
 const Schema<HardwareSpec>& hardware_schema();
 const Schema<EfficiencyTable>& efficiency_schema();
+const Schema<EngineSpec>& engine_schema();
 const Schema<PriceBook>& price_schema();
 const Schema<Source>& source_schema();
 const Schema<PrecisionMap>& precision_schema();

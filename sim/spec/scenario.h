@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
 #include "sim/spec/price_spec.h"
 #include "sim/spec/workload_spec.h"
@@ -24,17 +25,21 @@ struct DeploymentSpec {
   std::optional<Precision>
       weights;  ///< every class stored wider is narrowed to it; else as shipped
   std::optional<Precision> kv_cache;
-  int max_batch = 0;          ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
-  int max_num_seqs = 1024;    ///< sequences a data-parallel group may run (vLLM API server default)
-  int batched_tokens = 8192;  ///< token budget of one step (vLLM API server default on >= 70 GiB)
-  double memory_utilisation = 0.9;  ///< vLLM default
-  bool planned_placement = false;   ///< experts placed by EPLB instead of contiguously
-  int redundant_experts = 0;        ///< replicas beyond one per expert, with planned placement
-  int plan_domains = 0;  ///< domains of the traffic the plan was made from; 0 = as served
+  int max_batch = 0;       ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
+  int max_num_seqs = 0;    ///< sequences a data-parallel group may run; 0 = the engine's
+  int batched_tokens = 0;  ///< token budget of one step; 0 = the engine's
+  double memory_utilisation = 0;   ///< share of device memory; 0 = the engine's
+  bool planned_placement = false;  ///< experts placed by EPLB instead of contiguously
+  int redundant_experts = 0;       ///< replicas beyond one per expert, with planned placement
+  int plan_domains = 0;            ///< domains of the traffic the plan was made from; 0 = as served
   double mtp_acceptance_length = 1;  ///< tokens emitted per verify step
   int mtp_draft_tokens = 0;
   Places places;
 };
+
+/// The deployment with the engine's defaults for this accelerator where it leaves something open.
+DeploymentSpec with_engine_defaults(DeploymentSpec deployment, const EngineSpec& engine,
+                                    const HardwareSpec& hardware);
 
 /// How tokens spread over experts; sent to the routing engine.
 struct RoutingSpec {
@@ -60,19 +65,17 @@ struct CandidateSpec {
   std::string name;
   LlmSpec model;
   HardwareSpec hardware;
-  DeploymentSpec deployment;
-  RoutingSpec routing;  ///< the scenario's, with the candidate's own keys on top
-  PricingSpec pricing;  ///< the scenario's, with the candidate's own keys on top
-  GpuPrice price;       ///< the one that applies, already looked up
+  EngineSpec engine;
+  DeploymentSpec deployment;  ///< with the engine's defaults where the scenario gives none
+  RoutingSpec routing;        ///< the scenario's, with the candidate's own keys on top
+  PricingSpec pricing;        ///< the scenario's, with the candidate's own keys on top
+  GpuPrice price;             ///< the one that applies, already looked up
   Places places;
 };
 
-/// Constants of the method that are not properties of a device; each can be overridden. The sources
-/// of the defaults stand in docs/method.md.
+/// Constants of the method that are not properties of a device or an engine; each can be
+/// overridden. The sources of the defaults stand in docs/method.md.
 struct MethodSpec {
-  double host_per_step = 0.3e-3;    ///< seconds per engine step outside the device's kernels
-  double host_per_sequence = 4e-6;  ///< seconds per sequence and step
-  double host_per_request = 70e-3;  ///< seconds from arrival to the first step that can take it
   double activation_factor = 1;  ///< times the engines' workspace (sim/placement/memory_plan.cpp)
   double runtime_overhead =
       3.9e9;                     ///< bytes per accelerator: context, graphs, communication buffers

@@ -19,7 +19,7 @@ constexpr std::size_t scenario_file_limit = 1 << 20;
 /// A scenario as written, with references not yet resolved.
 struct CandidateText {
   std::string name;
-  YamlPtr model, hardware, deployment, routing, pricing;
+  YamlPtr model, hardware, engine, deployment, routing, pricing;
   Places places;
 };
 
@@ -27,7 +27,7 @@ struct ScenarioText {
   std::string name, question;
   long long seed = 1;
   std::vector<CandidateText> candidates;
-  YamlPtr workload, deployment, pricing;
+  YamlPtr workload, engine, deployment, pricing;
   LoadSpec load;
   SloSpec slo;
   RoutingSpec routing;
@@ -69,6 +69,11 @@ const Schema<CandidateText>& candidate_schema() {
                    "Name of a models/hardware entry, a path, an inline accelerator (also with "
                    "`base`), or a "
                    "list of names: one candidate each."));
+    keep(
+        s, &CandidateText::engine,
+        reference("engine", engine_schema().info(), optional,
+                  "Name of a models/engines entry, a path, or an inline engine (also with `base`). "
+                  "Default: the scenario's."));
     keep(s, &CandidateText::deployment,
          reference("deployment", deployment_schema().info(), optional,
                    "`auto` searches; a mapping fixes what it names. Default: the scenario's."));
@@ -110,6 +115,11 @@ const Schema<ScenarioText>& scenario_schema() {
     s.object("load", &ScenarioText::load, load_schema(), required,
              "What is offered to the service.");
     s.object("slo", &ScenarioText::slo, slo_schema(), optional, "Latency target.");
+    keep(
+        s, &ScenarioText::engine,
+        reference("engine", engine_schema().info(), optional,
+                  "Serving engine of the candidates; `{base: vllm, host_per_step: 0.2 ms}` changes "
+                  "one constant. Default: vllm."));
     keep(s, &ScenarioText::deployment,
          reference("deployment", deployment_schema().info(), optional,
                    "Default deployment of the candidates."));
@@ -291,14 +301,11 @@ const Schema<DeploymentSpec>& deployment_schema() {
     s.integer("max_batch", &DeploymentSpec::max_batch, optional, Range{1, 1e6},
               "Most sequences in flight per replica; left out: memory decides.");
     s.integer("max_num_seqs", &DeploymentSpec::max_num_seqs, optional, Range{1, 1e6},
-              "Sequences a data-parallel group may run at once (vLLM's default on accelerators "
-              "with 70 GiB or "
-              "more).");
-    s.integer(
-        "batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
-        "Token budget of one engine step (vLLM's default on accelerators with 70 GiB or more).");
+              "Sequences a data-parallel group may run at once; left out: the engine's default.");
+    s.integer("batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
+              "Token budget of one engine step; left out: the engine's default.");
     s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
-             "Share of device memory the engine may use.");
+             "Share of device memory the engine may use; left out: the engine's default.");
     s.choice<bool>("expert_placement", &DeploymentSpec::planned_placement, optional,
                    {{"contiguous", false}, {"eplb", true}},
                    "Where experts sit: in blocks, or planned by load with EPLB.");
@@ -394,12 +401,6 @@ const Schema<PricingSpec>& pricing_schema() {
 const Schema<MethodSpec>& method_schema() {
   static const auto schema =
       Schema<MethodSpec>("method", "Constants of the method.")
-          .quantity("host_per_step", &MethodSpec::host_per_step, Dimension::seconds, optional,
-                    not_negative, "Time per engine step outside the device's kernels.")
-          .quantity("host_per_sequence", &MethodSpec::host_per_sequence, Dimension::seconds,
-                    optional, not_negative, "Time per sequence and step outside the kernels.")
-          .quantity("host_per_request", &MethodSpec::host_per_request, Dimension::seconds, optional,
-                    not_negative, "Time from arrival to the first step that can take a request.")
           .number("activation_factor", &MethodSpec::activation_factor, optional, positive,
                   "Workspace per accelerator, times what engines reserve (docs/method.md, "
                   "\"Placement\").")
@@ -437,6 +438,13 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   const PricingSpec pricing =
       raw.pricing ? pricing_schema().read(*raw.pricing, "pricing") : PricingSpec{};
   const DeploymentSpec deployment = read_deployment(raw.deployment, "deployment", {});
+  const auto engine_of = [&](const YamlPtr& node, const std::string& where) {
+    return resolve<EngineSpec>(
+        *node, where, engine_schema(),
+        [&](const std::string& name, const Place& asked) { return library.engine(name, asked); });
+  };
+  const EngineSpec engine =
+      raw.engine ? engine_of(raw.engine, "engine") : library.engine("vllm", {});
   std::set<std::string> names;
   for (std::size_t i = 0; i < raw.candidates.size(); ++i) {
     const CandidateText& text_of = raw.candidates[i];
@@ -458,6 +466,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     candidate.routing = text_of.routing ? routing_schema().read(*text_of.routing, path + ".routing",
                                                                 raw.routing, true)
                                         : raw.routing;
+    candidate.engine = text_of.engine ? engine_of(text_of.engine, path + ".engine") : engine;
+    const DeploymentSpec asked_deployment = candidate.deployment;
     std::vector<YamlPtr> hardware{text_of.hardware};
     if (text_of.hardware->kind == YamlNode::Kind::sequence) hardware = text_of.hardware->items;
     if (hardware.empty())
@@ -468,6 +478,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
                                                    return library.hardware(name, asked);
                                                  });
       library.complete(candidate.hardware);
+      candidate.deployment =
+          with_engine_defaults(asked_deployment, candidate.engine, candidate.hardware);
       candidate.name = text_of.name.empty()
                            ? candidate.model.name + " on " + candidate.hardware.name
                            : text_of.name;

@@ -116,7 +116,9 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
     out.push_back("A KV cache of less than 8 bits is read at the speed of its bytes (assumed).");
   }
   out.push_back(
-      "Host time per step, workspace and runtime memory are assumed constants of the method.");
+      "Host times, token budget and memory share are those of " + candidate.engine.name + " " +
+      candidate.engine.version +
+      " (models/engines); workspace and runtime memory are assumed constants of the method.");
   if (mix.cached > 0) {
     out.push_back("The prefix-cache hit rate is taken from the scenario, not simulated.");
   }

@@ -15,9 +15,6 @@ namespace {
 /// Log-sd of workspace and runtime memory, which are conventions of engines, not counted.
 constexpr double memory_log_sd = 0.25;
 
-/// Log-sd that queueing and the scheduler's order add to TTFT; see docs/method.md, "Error bands".
-constexpr double ttft_log_sd = 0.5;
-
 constexpr int most_replicas = 1'000'000;
 
 double gpu_hours_of(const Deployment& d, const OperatingPoint& point, const WorkloadMix& mix) {
@@ -86,7 +83,7 @@ CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& ca
       mix_(mix),
       precision_(deployed_precision(candidate.model, candidate.deployment)) {
   limits_.batched_tokens = candidate.deployment.batched_tokens;
-  limits_.host_per_request = scenario.method.host_per_request;
+  limits_.host_per_request = candidate.engine.host_per_request;
   limits_.acceptance_length = candidate.deployment.mtp_acceptance_length;
 }
 
@@ -211,7 +208,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
                                        const std::string& note) const {
   const auto step_model = [&](const Deployment& d) {
     return StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
-                     scenario_.method, routing, mix_.contexts);
+                     candidate_.engine, routing, mix_.contexts);
   };
   std::optional<Trial> best;
   for (const Deployment& d : fitting) {

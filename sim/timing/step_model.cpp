@@ -95,12 +95,13 @@ Provenance StepTime::provenance() const {
 
 StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deployment& d,
                      const PrecisionMap& precision, const DeploymentSpec& spec,
-                     const MethodSpec& method, const RoutingTables& routing,
+                     const EngineSpec& engine, const RoutingTables& routing,
                      const ContextMix& contexts)
     : deployment_(d),
       drafts_(spec.mtp_draft_tokens),
-      host_per_step_(method.host_per_step),
-      host_per_sequence_(method.host_per_sequence) {
+      host_per_step_(engine.host_per_step),
+      host_per_sequence_(engine.host_per_sequence),
+      graphs_(engine.graphs) {
   const OperatorContext context{model, hw, d, precision, routing, contexts};
   // A pipeline advances at the pace of its fullest stage.
   const auto layers = static_cast<double>(model.layers.size());
@@ -229,7 +230,7 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
                   prompt_rows,
                   load.prefill_context,
                   load.decode_sequences * fed,
-                  sequences * fed,
+                  load.prefill_tokens > 0 ? sequences * fed : padded_rows(graphs_, sequences * fed),
                   sequences,
                   fed,
                   load.decode_context,

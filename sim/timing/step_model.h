@@ -52,7 +52,7 @@ class StepModel {
   /// `contexts`, where given, tell how far contexts spread around the means of a load. References
   /// are not kept, except to the tables of `routing`, which must outlive the model.
   StepModel(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& deployment,
-            const PrecisionMap& precision, const DeploymentSpec& spec, const MethodSpec& method,
+            const PrecisionMap& precision, const DeploymentSpec& spec, const EngineSpec& engine,
             const RoutingTables& routing, const ContextMix& contexts = {});
 
   /// Seconds from one step's start to the next one's, through all pipeline stages.
@@ -91,6 +91,7 @@ class StepModel {
   double pipeline_launch_ = 0, pipeline_per_token_ = 0, pipeline_log_sd_ = 0;
   Provenance pipeline_provenance_ = Provenance::assumed;
   double host_per_step_ = 0, host_per_sequence_ = 0;
+  std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };
 
 }  // namespace tollgate

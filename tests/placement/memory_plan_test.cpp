@@ -17,6 +17,7 @@ struct Case {
     Library library(TOLLGATE_REPOSITORY "/models");
     model = library.model(model_name, {});
     hardware = library.hardware(hardware_name, {});
+    spec = with_engine_defaults({}, library.engine("vllm", {}), hardware);
   }
   MemoryPlan plan(Deployment d, double context) const {
     return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context);

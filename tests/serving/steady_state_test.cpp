@@ -24,7 +24,7 @@ StepModel llama(int tensor = 8, int pipeline = 1) {
   static const LlmSpec model = library.model("Llama-3.1-70B", {});
   static const HardwareSpec hardware = library.hardware("H200-SXM", {});
   return StepModel(model, hardware, {tensor, pipeline, 1, 1}, model.precision, DeploymentSpec{},
-                   MethodSpec{}, RoutingTables(model.ffns.size()));
+                   library.engine("vllm", {}), RoutingTables(model.ffns.size()));
 }
 
 TEST(workload_mix, moments_of_fixed_lengths_are_exact) {

@@ -32,17 +32,18 @@ struct Case {
   HardwareSpec hardware;
   Deployment deployment;
   DeploymentSpec spec;
-  MethodSpec method;
+  EngineSpec engine;
   RoutingTables routing;
 
   Case(const char* model_name, const char* hardware_name, Deployment d) : deployment(d) {
     Library library(TOLLGATE_REPOSITORY "/models");
     model = library.model(model_name, {});
     hardware = library.hardware(hardware_name, {});
+    engine = library.engine("vllm", {});
     routing = tables(model, d.expert);
   }
   StepModel step_model() const {
-    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, method,
+    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, engine,
                      routing);
   }
 };

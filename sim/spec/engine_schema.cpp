@@ -1,0 +1,93 @@
+#include "sim/base/text.h"
+#include "sim/spec/model_schema.h"
+
+namespace tollgate {
+namespace {
+
+constexpr auto required = Need::required;
+constexpr auto optional = Need::optional;
+
+const Schema<EngineLimits>& limits_schema() {
+  static const auto schema =
+      Schema<EngineLimits>("engine limits", "Defaults by device memory.")
+          .quantity("memory_from", &EngineLimits::memory_from, Dimension::bytes, required,
+                    not_negative, "Device memory from which these hold.")
+          .integer("max_num_seqs", &EngineLimits::max_num_seqs, required, Range{1, 1e6},
+                   "Sequences a data-parallel group may run at once.")
+          .integer("batched_tokens", &EngineLimits::batched_tokens, required, Range{16, 1e6},
+                   "Token budget of one engine step.");
+  return schema;
+}
+
+const Schema<GraphRange>& graph_schema() {
+  static const auto schema =
+      Schema<GraphRange>("graph range", "Decode batches captured as CUDA graphs.")
+          .integer("to", &GraphRange::to, required, Range{1, 1e6}, "Largest batch of the range.")
+          .integer("step", &GraphRange::step, required, Range{1, 1e6},
+                   "Distance between captured batches.");
+  return schema;
+}
+
+const Schema<KernelChoice>& kernel_schema() {
+  static const auto schema =
+      Schema<KernelChoice>("kernel choice", "A kernel the engine picks among several.")
+          .text("op", &KernelChoice::op, required, "Operator, as `tollgate calibrate` names it.")
+          .text("precision", &KernelChoice::precision, required, "Number format.")
+          .text("kernel", &KernelChoice::kernel, required, "Kernel, as operator tables name it.");
+  return schema;
+}
+
+}  // namespace
+
+const Schema<EngineSpec>& engine_schema() {
+  static const auto schema = [] {
+    Schema<EngineSpec> s("engine", "A serving engine at one version.");
+    s.text("name", &EngineSpec::name, required, "Name; equals the file name.");
+    s.text("version", &EngineSpec::version, required, "Version the figures are of.");
+    s.text("backend", &EngineSpec::backend, optional, "Its name in operator tables.");
+    s.text("released", &EngineSpec::released, optional, "ISO date or month of that version.");
+    s.choice<SchedulingPolicy>("policy", &EngineSpec::policy, required,
+                               {{"running_first", SchedulingPolicy::running_first},
+                                {"prefill_first", SchedulingPolicy::prefill_first},
+                                {"no_evict", SchedulingPolicy::no_evict}},
+                               "Whose turn it is when prompts wait and sequences run.");
+    s.boolean("async_scheduling", &EngineSpec::async_scheduling, optional,
+              "The host prepares a step while the device runs the one before.");
+    s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
+               not_negative, "Time per engine step outside the device's kernels.");
+    s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,
+               not_negative, "Time per sequence and step outside the kernels.");
+    s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,
+               not_negative, "Time from arrival to the first step that can take a request.");
+    s.number("memory_utilisation", &EngineSpec::memory_utilisation, required, Range{0.1, 1},
+             "Share of device memory the engine may use.");
+    s.integer("kv_block", &EngineSpec::kv_block, optional, Range{1, 4096},
+              "Tokens of a KV cache block.");
+    s.list("limits", &EngineSpec::limits, limits_schema(), required,
+           "Scheduler defaults by device memory.");
+    s.list("graphs", &EngineSpec::graphs, graph_schema(), optional,
+           "Decode batches captured as CUDA graphs, rising.");
+    s.list("kernels", &EngineSpec::kernels, kernel_schema(), optional,
+           "Kernels picked where operator tables know several.");
+    s.list("sources", &EngineSpec::sources, source_schema(), optional,
+           "Where the figures come from.");
+    s.text_list("notes", &EngineSpec::notes, "What else to know.");
+    s.check([](const EngineSpec& e, const std::string& path) {
+      if (e.limits.empty())
+        throw InputError(place_of(e.places, "limits"), path + ".limits is empty.");
+      int last = 0;
+      for (const GraphRange& range : e.graphs) {
+        if (range.to <= last) {
+          throw InputError(place_of(range.places, "to"),
+                           path + ".graphs must rise, but " + std::to_string(range.to) +
+                               " follows " + std::to_string(last) + ".");
+        }
+        last = range.to;
+      }
+    });
+    return s;
+  }();
+  return schema;
+}
+
+}  // namespace tollgate

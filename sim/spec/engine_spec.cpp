@@ -1,0 +1,25 @@
+#include "sim/spec/engine_spec.h"
+
+#include <algorithm>
+
+namespace tollgate {
+
+const EngineLimits& EngineSpec::limits_for(double device_memory) const {
+  const EngineLimits* best = nullptr;
+  for (const EngineLimits& row : limits) {
+    if (row.memory_from <= device_memory && (!best || row.memory_from > best->memory_from))
+      best = &row;
+  }
+  static const EngineLimits usual{};
+  return best ? *best : usual;
+}
+
+double padded_rows(const std::vector<GraphRange>& graphs, double rows) {
+  for (const GraphRange& range : graphs) {
+    if (rows > range.to) continue;
+    return std::min<double>(range.to, rows + (range.step - 1) / 2.0);
+  }
+  return rows;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/spec/hardware_spec.h"
+
+namespace tollgate {
+
+/// Whose turn it is when prompts wait and sequences run.
+enum class SchedulingPolicy {
+  running_first,  ///< vLLM v1: running sequences, then prompts out of the same token budget
+  prefill_first,  ///< SGLang: a step of prompts alone goes before decoding
+  no_evict        ///< TensorRT-LLM: as vLLM, but admits only what can run to its end
+};
+
+/// Defaults that depend on how much memory an accelerator has.
+struct EngineLimits {
+  double memory_from = 0;     ///< bytes of device memory from which this row holds
+  int max_num_seqs = 1024;    ///< sequences a data-parallel group may run at once
+  int batched_tokens = 8192;  ///< token budget of one step
+  Places places;
+};
+
+/// Batch sizes for which a decode step is captured as a CUDA graph: up to `to`, every `step`.
+/// A batch between two is padded to the larger one; beyond the last nothing is padded.
+struct GraphRange {
+  int to = 0;
+  int step = 1;
+  Places places;
+};
+
+/// A kernel the engine picks where operator tables know several.
+struct KernelChoice {
+  std::string op, precision, kernel;
+  Places places;
+};
+
+/// A serving engine at one version: every constant of it that the simulator uses.
+struct EngineSpec {
+  std::string name;
+  std::string version;
+  std::string backend;  ///< its name in operator tables
+  std::string released;
+  SchedulingPolicy policy = SchedulingPolicy::running_first;
+  bool async_scheduling = true;  ///< the host prepares a step while the device runs the one before
+  double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 0;  ///< seconds per sequence and step
+  double host_per_request = 0;   ///< seconds from arrival to the first step that can take it
+  double memory_utilisation = 0.9;  ///< share of device memory the engine may use
+  int kv_block = 16;                ///< tokens of a KV cache block
+  std::vector<EngineLimits> limits;
+  std::vector<GraphRange> graphs;
+  std::vector<KernelChoice> kernels;
+  std::vector<Source> sources;
+  std::vector<std::string> notes;
+  Places places;
+
+  /// The row of `limits` with the largest memory_from that the device reaches; never null.
+  const EngineLimits& limits_for(double device_memory) const;
+};
+
+/// Rows a decode step of `rows` rows runs with, averaged over batches that come and go around
+/// `rows`: half a step more, at most the range's end; unchanged beyond the last graph.
+double padded_rows(const std::vector<GraphRange>& graphs, double rows);
+
+}  // namespace tollgate

@@ -1,0 +1,226 @@
+#include "sim/study/measured_row.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "sim/base/text.h"
+#include "sim/placement/memory_plan.h"
+
+namespace tollgate {
+namespace {
+
+class Fields {
+ public:
+  Fields(const CsvTable& table, std::size_t row) : table_(table), row_(row) {}
+
+  const std::string& text(std::string_view column) const { return table_.text(row_, column); }
+  const std::string& needed(std::string_view column) const {
+    const std::string& value = text(column);
+    if (value.empty()) refuse(column, "is missing");
+    return value;
+  }
+  double number(std::string_view column, double otherwise) const {
+    const std::string& value = text(column);
+    if (value.empty()) return otherwise;
+    const auto parsed = parse_number(value);
+    if (!parsed || *parsed < 0) refuse(column, "is " + quote(value) + ", not a number from 0 on");
+    return *parsed;
+  }
+  double positive(std::string_view column) const {
+    needed(column);
+    const double value = number(column, 0);
+    if (value <= 0) refuse(column, "must be above 0");
+    return value;
+  }
+  /// Sizes: empty and 0 mean 1.
+  int size(std::string_view column) const {
+    const double value = number(column, 1);
+    if (value > 16384 || value != static_cast<int>(value))
+      refuse(column, "is " + text(column) + ", not a whole number up to 16384");
+    return std::max(1, static_cast<int>(value));
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view column, const std::string& what) const {
+    throw InputError(table_.place(row_, column), std::string(column) + " " + what + ".");
+  }
+  const CsvTable& table_;
+  std::size_t row_;
+};
+
+std::string plain(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+/// "nvidia/DeepSeek-R1-0528-NVFP4-v2" -> "DeepSeek-R1-0528-NVFP4-v2".
+std::string last_part(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
+/// The longest known name that a written one begins with, "" if there is none.
+std::string longest_prefix(const std::string& written, const std::vector<std::string>& known) {
+  const std::string text = plain(written);
+  std::string best;
+  for (const std::string& name : known) {
+    if (text.starts_with(plain(name)) && plain(name).size() > plain(best).size()) best = name;
+  }
+  return best;
+}
+
+std::optional<Precision> format_of(const std::string& written) {
+  if (written.empty()) return std::nullopt;
+  if (written.find("mxfp4") != std::string::npos) return Precision::mxfp4;
+  if (written.find("fp4") != std::string::npos) return Precision::nvfp4;
+  if (written.find("fp8") != std::string::npos) return Precision::fp8;
+  if (written.find("int8") != std::string::npos) return Precision::int8;
+  if (written.find("int4") != std::string::npos) return Precision::int4;
+  return Precision::bf16;
+}
+
+/// Public tables that name only the GPUs of a worker: data-parallel attention with one expert group
+/// for latent attention (as DeepSeek deploys it), tensor parallelism for the rest.
+Deployment worker_of(const LlmSpec& model, int gpus) {
+  const bool latent =
+      std::any_of(model.attentions.begin(), model.attentions.end(),
+                  [](const AttentionSpec& a) { return a.kind == AttentionKind::mla; });
+  const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
+                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  if (latent) return {1, 1, mixture ? gpus : 1, gpus};
+  return {gpus, 1, 1, 1};
+}
+
+}  // namespace
+
+MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
+  const Fields f(table, row);
+  MeasuredRow r;
+  r.line = row;
+  r.id = f.text("id").empty() ? std::to_string(table.place(row, "id").line) : f.text("id");
+  r.model = f.needed("model");
+  r.system = table.has("system") ? f.needed("system") : f.needed("hardware");
+  r.backend = f.text("backend").empty() ? "vllm" : f.text("backend");
+  r.mode = f.text("mode").empty() ? "agg" : f.text("mode");
+  const std::string& precision = f.text("precision");
+  r.gemm_format = f.text("gemm_quant").empty() ? precision : f.text("gemm_quant");
+  r.moe_format = f.text("moe_quant").empty() ? r.gemm_format : f.text("moe_quant");
+  r.narrow_cache = !precision.empty() && format_of(precision) != Precision::bf16;
+  r.input = f.positive("isl");
+  r.output = f.positive("osl");
+  r.length_factor = f.number("len_factor", 1);
+  if (r.length_factor <= 0.5 || r.length_factor > 1)
+    throw InputError(table.place(row, "len_factor"), "len_factor must be above 0.5 and at most 1.");
+  r.concurrency = f.positive("concurrency");
+  r.tensor = f.size("tp");
+  r.data_attention = f.size("attn_dp");
+  r.expert = f.size("moe_ep");
+  const auto count = [&](const char* column) {
+    return static_cast<int>(std::min(f.number(column, 0), 1e6));
+  };
+  r.prefill_workers = count("prefill_workers");
+  r.prefill_gpus = count("prefill_gpus");
+  r.decode_workers = count("decode_workers");
+  r.decode_gpus = count("decode_gpus");
+  r.ttft = f.number("mean_ttft_ms", 0) * 1e-3;
+  r.tpot = f.number("mean_tpot_ms", 0) * 1e-3;
+  return r;
+}
+
+RowResolver::RowResolver(Library& library) : library_(library) {
+  for (const std::string& name : library.names(Library::Shelf::engines))
+    engines_[name] = library.engine(name, {});
+}
+
+RowScenario RowResolver::resolve(const MeasuredRow& row) {
+  RowScenario s;
+  const auto refuse = [&](std::string why) {
+    s.why = std::move(why);
+    return s;
+  };
+  const std::string name =
+      longest_prefix(last_part(row.model), library_.names(Library::Shelf::llm));
+  if (name.empty()) return refuse("no model of models/llm is called " + quote(row.model));
+  if (!models_.count(name)) models_[name] = library_.model(name, {});
+  s.model = &models_[name];
+  if (s.model->closed) return refuse(name + " is closed, its architecture is not published");
+
+  const std::vector<std::string> devices = library_.names(Library::Shelf::hardware);
+  const std::string wanted = plain(row.system);
+  std::string device;
+  for (const std::string& d : devices) {
+    // gb200 is GB200-NVL72, rtx_pro_6000_server is RTX-PRO-6000.
+    const std::string known = plain(d);
+    if (known == wanted || known.starts_with(wanted) || wanted.starts_with(known)) {
+      device = d;
+      if (known == wanted) break;
+    }
+  }
+  if (device.empty()) return refuse("no device of models/hardware is called " + quote(row.system));
+  if (!hardware_.count(device)) hardware_[device] = library_.hardware(device, {});
+  s.hardware = &hardware_[device];
+
+  const auto engine = engines_.find(row.backend);
+  if (engine == engines_.end())
+    return refuse("no engine of models/engines is called " + quote(row.backend));
+  s.engine = &engine->second;
+
+  s.precision = s.model->precision;
+  // Checkpoints in MXFP4 are served as shipped, whatever a table calls them.
+  if (s.precision.experts != Precision::mxfp4) {
+    if (const auto gemm = format_of(row.gemm_format))
+      s.precision.attention = s.precision.dense_ffn = s.precision.shared_experts = *gemm;
+    if (const auto moe = format_of(row.moe_format)) s.precision.experts = *moe;
+  }
+  if (row.narrow_cache) s.precision.kv_cache = Precision::fp8;
+
+  const bool mixture = std::any_of(s.model->ffns.begin(), s.model->ffns.end(),
+                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  if (row.mode == "disagg") {
+    if (row.prefill_workers < 1 || row.decode_workers < 1 ||
+        row.prefill_gpus < row.prefill_workers || row.decode_gpus < row.decode_workers) {
+      return refuse("the row does not say how many workers and GPUs prefill and decode have");
+    }
+    s.ranks = worker_of(*s.model, row.decode_gpus / row.decode_workers);
+    s.prefill_ranks = worker_of(*s.model, row.prefill_gpus / row.prefill_workers);
+    s.note = "layout of the workers assumed";
+  } else if (row.mode == "agg") {
+    s.ranks = {row.tensor, 1, mixture ? row.expert : 1, row.data_attention};
+  } else {
+    return refuse("mode is " + quote(row.mode) + ", neither agg nor disagg");
+  }
+  if (s.ranks.stage_ranks() % s.ranks.expert != 0) {
+    return refuse("moe_ep " + std::to_string(s.ranks.expert) +
+                  " does not divide tp x attn_dp = " + std::to_string(s.ranks.stage_ranks()));
+  }
+  for (const AttentionSpec& a : s.model->attentions) {
+    const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
+    if (heads % s.ranks.tensor != 0) {
+      return refuse("tp " + std::to_string(s.ranks.tensor) + " does not divide the " +
+                    std::to_string(heads) + " heads of " + name);
+    }
+  }
+  s.deployment = with_engine_defaults({}, *s.engine, *s.hardware);
+
+  s.request.name = row.id;
+  const auto length = [&](double nominal) {
+    LengthSpec l;
+    if (row.length_factor == 1) {
+      l.tokens = nominal;
+    } else {
+      l.kind = LengthKind::uniform;
+      l.low = std::max(1.0, (2 * row.length_factor - 1) * nominal);
+      l.high = nominal;
+    }
+    return l;
+  };
+  s.request.input = length(row.input);
+  s.request.output = length(row.output);
+  const double longest = row.input + row.output;
+  if (longest > static_cast<double>(s.model->context))
+    return refuse("isl + osl exceeds the context of " + name);
+  return s;
+}
+
+}  // namespace tollgate

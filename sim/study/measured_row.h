@@ -1,0 +1,65 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/base/csv.h"
+#include "sim/placement/sharding.h"
+#include "sim/spec/library.h"
+#include "sim/spec/scenario.h"
+
+namespace tollgate {
+
+/// One measured deployment: a closed loop of `concurrency` requests, mean latencies.
+/// Columns (docs/cli.md, "validate"): id, model, system, backend, precision or gemm_quant and
+/// moe_quant, mode (agg, disagg), isl, osl, len_factor, concurrency, tp, attn_dp, moe_ep, gpus,
+/// prefill_workers, prefill_gpus, decode_workers, decode_gpus, mean_ttft_ms, mean_tpot_ms.
+struct MeasuredRow {
+  std::string id;
+  std::string model, system, backend, mode;  ///< as written
+  std::string gemm_format, moe_format;       ///< as written; "" = as the model ships
+  bool narrow_cache = false;                 ///< an fp8 KV cache, as all non-bf16 public runs have
+  double input = 0, output = 0;              ///< nominal tokens
+  double length_factor = 1;  ///< mean length over nominal; below 1: uniform in 2f - 1 .. 1
+  double concurrency = 0;
+  int tensor = 1, data_attention = 1, expert = 1;
+  int prefill_workers = 0, prefill_gpus = 0, decode_workers = 0, decode_gpus = 0;
+  double ttft = 0, tpot = 0;  ///< seconds; 0 = not measured
+  std::size_t line = 0;       ///< row of the table it came from
+};
+
+/// Reads a row. Throws InputError naming the field: missing column, no number, not positive.
+MeasuredRow measured_row(const CsvTable& table, std::size_t row);
+
+/// A row as the simulator sees it. `why` says what stands in the way, "" if nothing does.
+struct RowScenario {
+  const LlmSpec* model = nullptr;
+  const HardwareSpec* hardware = nullptr;
+  const EngineSpec* engine = nullptr;
+  PrecisionMap precision;
+  DeploymentSpec deployment;
+  Deployment ranks;          ///< of an aggregated replica, or of a decode worker
+  Deployment prefill_ranks;  ///< disagg: of a prefill worker
+  RequestClass request;
+  std::string note;  ///< what was assumed
+  std::string why;
+};
+
+/// Resolves names (docs/method.md, "Validation"): a model by the last part of its path without
+/// suffixes such as -FP8, -NVFP4 or -Instruct; hardware by its name without case and punctuation.
+/// Remembers what it read; the pointers stay good as long as the resolver.
+class RowResolver {
+ public:
+  explicit RowResolver(Library& library);
+  RowScenario resolve(const MeasuredRow& row);
+
+ private:
+  struct Shelf;
+  Library& library_;
+  std::map<std::string, LlmSpec> models_;
+  std::map<std::string, HardwareSpec> hardware_;
+  std::map<std::string, EngineSpec> engines_;
+};
+
+}  // namespace tollgate

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "sim/base/estimate.h"
+#include "sim/study/measured_row.h"
+
+namespace tollgate {
+
+/// What is predicted for one measured row.
+struct RowPrediction {
+  MeasuredRow row;
+  bool predicted = false;
+  Estimate ttft, tpot;  ///< seconds
+  std::string note;     ///< assumptions, or why there is no prediction
+};
+
+/// Errors of predictions against measurements, as fractions.
+struct ErrorSummary {
+  int rows = 0;  ///< predicted rows that were measured
+  double mape = 0, median_ape = 0, p90_ape = 0;
+  double bias = 0;      ///< median of predicted / measured - 1
+  double coverage = 0;  ///< share of measurements inside P10-P90
+};
+ErrorSummary summarise_errors(const std::vector<const RowPrediction*>& rows,
+                              const Estimate RowPrediction::*estimate,
+                              const double MeasuredRow::*measured);
+
+/// Rows that share the values of the grouping columns.
+struct ValidationGroup {
+  std::vector<std::string> key;
+  int rows = 0, predicted = 0;
+  ErrorSummary ttft, tpot;
+};
+
+struct Validation {
+  std::vector<std::string> by;  ///< names of the grouping columns
+  std::vector<RowPrediction> rows;
+  ValidationGroup all;
+  std::vector<ValidationGroup> groups;  ///< in order of their keys
+};
+
+/// Conditions a row must meet: column and text; "" is an empty field.
+using RowFilter = std::vector<std::pair<std::string, std::string>>;
+
+/// Predicts every row of the table that meets the filter. A row that cannot be read or predicted
+/// keeps its reason and the rest goes on. Throws InputError for a filter or grouping column that
+/// the table does not have. Rows run in parallel; the result does not depend on it.
+Validation validate(const CsvTable& table, const RowFilter& where,
+                    const std::vector<std::string>& by, Library& library,
+                    const kernels::RoutingBackend& backend);
+
+}  // namespace tollgate

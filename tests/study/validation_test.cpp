@@ -1,0 +1,151 @@
+// tollgate validate: reading measured rows, mapping them to deployments, and the error figures.
+#include "sim/study/validation.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/registry.h"
+
+namespace tollgate {
+namespace {
+
+const std::string header =
+    "id,model,system,backend,precision,mode,isl,osl,len_factor,concurrency,tp,attn_dp,moe_ep,"
+    "prefill_workers,prefill_gpus,decode_workers,decode_gpus,mean_ttft_ms,mean_tpot_ms\n";
+
+Library library() { return Library(std::string(TOLLGATE_REPOSITORY) + "/models"); }
+
+Validation run(const std::string& rows, const RowFilter& where = {},
+               const std::vector<std::string>& by = {}) {
+  Library books = library();
+  return validate(CsvTable::parse(header + rows, "m.csv"), where, by, books,
+                  kernels::find_backend("tbb"));
+}
+
+std::string why_not(const std::string& row) {
+  const Validation v = run(row + "\n");
+  EXPECT_EQ(v.all.predicted, 0);
+  return v.rows.at(0).note;
+}
+
+constexpr const char* llama =
+    "a,meta-llama/Llama-3.1-70B-Instruct-FP8,h100_sxm,vllm,fp8,agg,1024,1024,0.9,64,4,1,1,,,,,700,"
+    "20\n";
+
+TEST(Validation, ReadsARowAndFindsModelDeviceAndEngine) {
+  Library books = library();
+  RowResolver resolver(books);
+  const CsvTable table = CsvTable::parse(header + llama, "m.csv");
+  const MeasuredRow row = measured_row(table, 0);
+  EXPECT_DOUBLE_EQ(row.ttft, 0.7);
+  const RowScenario s = resolver.resolve(row);
+  ASSERT_EQ(s.why, "");
+  EXPECT_EQ(s.model->name, "Llama-3.1-70B");
+  EXPECT_EQ(s.hardware->name, "H100-SXM");
+  EXPECT_EQ(s.engine->name, "vllm");
+  EXPECT_EQ(s.precision.dense_ffn, Precision::fp8);
+  EXPECT_EQ(s.precision.kv_cache, Precision::fp8);
+  EXPECT_EQ(s.ranks.tensor, 4);
+  // Uniform in 0.8 .. 1 of nominal has the mean 0.9 of nominal.
+  EXPECT_NEAR(s.request.input.average(), 0.9 * 1024, 1);
+}
+
+TEST(Validation, TheLongestModelNameWins) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto model = [&](const std::string& written) {
+    const CsvTable t = CsvTable::parse(
+        header + "a," + written + ",b200_sxm,sglang,fp8,agg,1024,1024,1,8,8,1,1,,,,,1,1\n",
+        "m.csv");
+    return resolver.resolve(measured_row(t, 0)).model->name;
+  };
+  EXPECT_EQ(model("nvidia/DeepSeek-V3.2-NVFP4"), "DeepSeek-V3.2");
+  EXPECT_EQ(model("deepseek-ai/DeepSeek-V3-0324"), "DeepSeek-V3");
+  EXPECT_EQ(model("zai-org/GLM-5.1-FP8"), "GLM-5.1");
+  EXPECT_EQ(model("Qwen/Qwen3.5-397B-A17B"), "Qwen3.5-397B-A17B");
+}
+
+TEST(Validation, ARowThatCannotBePredictedSaysWhyAndTheRestGoesOn) {
+  EXPECT_EQ(why_not("a,No-Such-1B,h100_sxm,vllm,,agg,10,10,1,1,1,1,1,,,,,1,1"),
+            "no model of models/llm is called 'No-Such-1B'");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,z80,vllm,,agg,10,10,1,1,1,1,1,,,,,1,1"),
+            "no device of models/hardware is called 'z80'");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,tgi,,agg,10,10,1,1,1,1,1,,,,,1,1"),
+            "no engine of models/engines is called 'tgi'");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,10,10,1,1,3,1,1,,,,,1,1"),
+            "tp 3 does not divide the 32 heads of Llama-3.1-8B");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,disagg,10,10,1,1,,,,,,,,1,1"),
+            "the row does not say how many workers and GPUs prefill and decode have");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,x,10,1,1,1,1,1,,,,,1,1"),
+            "m.csv:2:7: isl is 'x', not a number from 0 on.");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,10,10,1,0,1,1,1,,,,,1,1"),
+            "m.csv:2:10: concurrency must be above 0.");
+  const Validation v =
+      run(std::string("x,Nope,h100_sxm,vllm,,agg,10,10,1,1,1,1,1,,,,,1,1\n") + llama);
+  EXPECT_EQ(v.all.rows, 2);
+  EXPECT_EQ(v.all.predicted, 1);
+}
+
+TEST(Validation, ATableWithoutWhatItNeedsIsAnError) {
+  Library books = library();
+  const auto& backend = kernels::find_backend("tbb");
+  EXPECT_THROW(validate(CsvTable::parse("model,isl,osl\na,1,1\n", "m.csv"), {}, {}, books, backend),
+               InputError);
+  EXPECT_THROW(run(llama, {{"nothing", "1"}}), InputError);
+  EXPECT_THROW(run(llama, {}, {"nothing"}), InputError);
+}
+
+/// The figures against a hand count over three rows.
+TEST(Validation, ErrorFiguresAreWhatTheySay) {
+  std::vector<RowPrediction> rows(4);
+  const double predicted[] = {1.1, 0.8, 1.5, 9}, measured[] = {1, 1, 1, 0};
+  std::vector<const RowPrediction*> pointers;
+  for (int i = 0; i < 4; ++i) {
+    rows[static_cast<std::size_t>(i)].predicted = true;
+    rows[static_cast<std::size_t>(i)].tpot = {predicted[i], 0.7 * predicted[i], 1.3 * predicted[i]};
+    rows[static_cast<std::size_t>(i)].row.tpot = measured[i];
+    pointers.push_back(&rows[static_cast<std::size_t>(i)]);
+  }
+  const ErrorSummary e = summarise_errors(pointers, &RowPrediction::tpot, &MeasuredRow::tpot);
+  EXPECT_EQ(e.rows, 3) << "a row without a measurement does not count";
+  EXPECT_NEAR(e.mape, (0.1 + 0.2 + 0.5) / 3, 1e-12);
+  EXPECT_NEAR(e.median_ape, 0.2, 1e-12);
+  EXPECT_NEAR(e.p90_ape, 0.5, 1e-12);
+  EXPECT_NEAR(e.bias, 0.1, 1e-12);
+  EXPECT_NEAR(e.coverage, 2.0 / 3, 1e-12);
+}
+
+TEST(Validation, GroupsAndFilters) {
+  std::string rows;
+  for (const char* concurrency : {"4", "16", "64"}) {
+    rows += std::string("a,Llama-3.1-8B,h100_sxm,vllm,,agg,1024,256,1,") + concurrency +
+            ",1,1,1,,,,,100,10\n";
+    rows += std::string("b,Llama-3.1-8B,h200_sxm,vllm,,agg,1024,256,1,") + concurrency +
+            ",1,1,1,,,,,100,10\n";
+  }
+  const Validation v = run(rows, {}, {"system"});
+  ASSERT_EQ(v.groups.size(), 2u);
+  EXPECT_EQ(v.groups[0].key, std::vector<std::string>{"h100_sxm"});
+  EXPECT_EQ(v.groups[0].rows, 3);
+  EXPECT_EQ(run(rows, {{"system", "h200_sxm"}, {"concurrency", "16"}}).all.rows, 1);
+  // More requests in flight on the same device answer slower, and a faster memory is faster.
+  EXPECT_LT(v.rows[0].tpot.value, v.rows[2].tpot.value);
+  EXPECT_LT(v.rows[2].tpot.value, v.rows[4].tpot.value);
+  EXPECT_LT(v.rows[1].tpot.value, v.rows[0].tpot.value);
+}
+
+TEST(Validation, SplitWorkersPredictBothLatencies) {
+  const std::string start = "a,DeepSeek-V3,b200_sxm,sglang,fp8,disagg,8192,1024,0.9,";
+  const Validation v =
+      run(start + "64,,,,2,16,1,8,1000,20\n" + start + "512,,,,2,16,1,8,1000,20\n");
+  ASSERT_EQ(v.all.predicted, 2);
+  for (const RowPrediction& p : v.rows) {
+    EXPECT_GT(p.ttft.value, 0);
+    EXPECT_GT(p.tpot.value, 0);
+    EXPECT_LE(p.tpot.low, p.tpot.value);
+    EXPECT_GE(p.tpot.high, p.tpot.value);
+  }
+  EXPECT_LT(v.rows[0].ttft.value, v.rows[1].ttft.value);
+}
+
+}  // namespace
+}  // namespace tollgate
