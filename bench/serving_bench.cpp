@@ -22,9 +22,20 @@ struct Prepared {
                  {8, 1, 1, 1},
                  model.precision,
                  DeploymentSpec{},
-                 MethodSpec{},
+                 without_graphs(),
                  RoutingTables(model.ffns.size())};
-  StepTable table{step, {}};
+  StepTable table{step, range()};
+
+  EngineSpec without_graphs() {
+    EngineSpec engine = library.engine("vllm", {});
+    engine.graphs.clear();
+    return engine;
+  }
+  StepTableRange range() {
+    StepTableRange r;
+    r.graphs = library.engine("vllm", {}).graphs;
+    return r;
+  }
 };
 
 const Prepared& prepared() {

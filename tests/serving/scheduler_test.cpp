@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "sim/base/error.h"
-#include "sim/serving/engine/scheduler_defaults.h"
+#include "sim/serving/engine/engine_scheduler.h"
 #include "sim/serving/engine/simulate.h"
+#include "sim/spec/library.h"
 #include "tests/serving/test_timer.h"
 
 namespace tollgate {
@@ -182,15 +182,19 @@ TEST(scheduler, speculation_emits_its_mean) {
   EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 1 + 400);
 }
 
-TEST(scheduler, defaults_follow_engine_and_device) {
-  const EngineHost h100{80.0 * 1024 * 1024 * 1024, false};
-  const EngineHost l40s{48.0 * 1024 * 1024 * 1024, false};
-  EXPECT_EQ(default_scheduler("vllm", h100).batched_tokens, 8192);
-  EXPECT_EQ(default_scheduler("vllm", l40s).batched_tokens, 2048);
-  EXPECT_EQ(default_scheduler("vllm-offline", h100).batched_tokens, 16384);
-  EXPECT_EQ(default_scheduler("sglang", l40s).chunk, 4096);
-  EXPECT_EQ(default_scheduler("trtllm", h100).policy, SchedulerPolicy::trtllm);
-  EXPECT_THROW(default_scheduler("vlm", h100), InputError);
+TEST(scheduler, comes_from_the_engine_and_the_device) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  constexpr double gib = 1024.0 * 1024 * 1024;
+  const SchedulerConfig h100 = scheduler_for(library.engine("vllm", {}), 80 * gib);
+  EXPECT_EQ(h100.policy, SchedulerPolicy::vllm);
+  EXPECT_EQ(h100.batched_tokens, 8192);
+  EXPECT_EQ(h100.max_sequences, 1024);
+  EXPECT_EQ(scheduler_for(library.engine("vllm", {}), 48 * gib).batched_tokens, 2048);
+  const SchedulerConfig sglang = scheduler_for(library.engine("sglang", {}), 48 * gib);
+  EXPECT_EQ(sglang.policy, SchedulerPolicy::sglang);
+  EXPECT_EQ(sglang.chunk, 4096);
+  EXPECT_EQ(sglang.block_tokens, 1);
+  EXPECT_EQ(scheduler_for(library.engine("trtllm", {}), 80 * gib).policy, SchedulerPolicy::trtllm);
 }
 
 }  // namespace

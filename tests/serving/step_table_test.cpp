@@ -13,6 +13,11 @@
 namespace tollgate {
 namespace {
 
+EngineSpec without_graphs(EngineSpec engine) {
+  engine.graphs.clear();
+  return engine;
+}
+
 struct Engine {
   Library library{TOLLGATE_REPOSITORY "/models"};
   LlmSpec model;
@@ -24,7 +29,8 @@ struct Engine {
       : model(library.model(name, {})),
         hardware(library.hardware(accelerator, {})),
         routing(tables(model, d)),
-        step(model, hardware, d, model.precision, DeploymentSpec{}, MethodSpec{}, routing) {}
+        step(model, hardware, d, model.precision, DeploymentSpec{},
+             without_graphs(library.engine("vllm", {})), routing) {}
 
   static RoutingTables tables(const LlmSpec& m, const Deployment& d) {
     RoutingTables r(m.ffns.size());
@@ -46,7 +52,6 @@ struct Engine {
 /// takes over; elsewhere 3 %).
 void expect_close(const Engine& e, const char* name) {
   StepTableRange range;
-  range.graph_padding = false;
   const StepTable table(e.step, range);
   std::mt19937_64 g(5);
   double sum = 0, worst = 0;
@@ -96,6 +101,7 @@ TEST(step_table, decode_lines_agree_with_single_steps) {
   for (const int ranks : {1, 3}) {
     StepTableRange range;
     range.ranks = ranks;
+    range.graphs = Library(TOLLGATE_REPOSITORY "/models").engine("vllm", {}).graphs;
     const StepTable table(e.step, range);
     std::mt19937_64 g(11);
     for (int i = 0; i < 500; ++i) {
@@ -136,6 +142,16 @@ TEST(step_table, micro_batches_keep_the_pace_of_the_fullest) {
   load.decode_sequences = 64;
   load.decode_context = 2000;
   EXPECT_NEAR(to_seconds(table.step(both)), e.step.seconds(load), 0.01 * e.step.seconds(load));
+}
+
+TEST(step_table, pads_batches_to_the_captured_sizes) {
+  const Engine e("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  StepTableRange range;
+  range.graphs = Library(TOLLGATE_REPOSITORY "/models").engine("vllm", {}).graphs;
+  const StepTable table(e.step, range);
+  const std::pair<int, int> sizes[] = {{1, 1},     {2, 2},     {3, 4},     {5, 8},    {9, 16},
+                                       {249, 256}, {257, 272}, {511, 512}, {513, 528}};
+  for (const auto& [batch, size] : sizes) EXPECT_EQ(table.padded(batch), size) << batch;
 }
 
 }  // namespace

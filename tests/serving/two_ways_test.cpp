@@ -19,10 +19,11 @@ TEST(two_ways, steady_state_and_events_agree) {
   Library library(TOLLGATE_REPOSITORY "/models");
   const LlmSpec model = library.model("Llama-3.1-70B", {});
   const HardwareSpec hardware = library.hardware("H200-SXM", {});
-  const StepModel step(model, hardware, {8, 1, 1, 1}, model.precision, DeploymentSpec{},
-                       MethodSpec{}, RoutingTables(model.ffns.size()));
+  EngineSpec engine = library.engine("vllm", {});
+  engine.graphs.clear();
+  const StepModel step(model, hardware, {8, 1, 1, 1}, model.precision, DeploymentSpec{}, engine,
+                       RoutingTables(model.ffns.size()));
   StepTableRange range;
-  range.graph_padding = false;
   const StepTable table(step, range);
   for (const int input : {200, 1500}) {
     for (const int users : {4, 32, 200}) {

@@ -47,10 +47,13 @@ std::vector<std::int32_t> cells(const std::vector<std::int64_t>& g) {
   return cell;
 }
 
-std::int64_t graph_size(std::int64_t n, bool padding) {
-  if (!padding || n <= 2) return n;
-  if (n <= 4) return 4;
-  if (n <= 256) return (n + 7) / 8 * 8;
+std::int64_t graph_size(std::int64_t n, const std::vector<GraphRange>& graphs) {
+  if (graphs.empty() || n == 0) return n;
+  for (const GraphRange& range : graphs) {
+    if (n <= range.to) {
+      return std::min<std::int64_t>(range.to, (n + range.step - 1) / range.step * range.step);
+    }
+  }
   return (n + 15) / 16 * 16;
 }
 
@@ -60,7 +63,7 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
     : ranks_(range.ranks), pipeline_(range.pipeline) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
-    const std::int64_t size = graph_size(n, range.graph_padding);
+    const std::int64_t size = graph_size(n, range.graphs);
     if (sizes_.empty() || size > sizes_.back()) sizes_.push_back(size);
     row_of_.push_back(static_cast<std::int32_t>(sizes_.size()) - 1);
   }

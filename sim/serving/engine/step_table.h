@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sim/serving/engine/step_timer.h"
+#include "sim/spec/engine_spec.h"
 #include "sim/timing/step_model.h"
 
 namespace tollgate {
@@ -17,9 +18,10 @@ struct StepTableRange {
   std::int64_t max_sequences = 1024;
   std::int64_t batched_tokens = 8192;
   std::int64_t context = 131072;  ///< longest context of a sequence
-  /// Decode batches are padded to the sizes for which vLLM captures CUDA graphs: 1, 2, 4, 8 to 256
-  /// in steps of 8, to 512 in steps of 16; what is beyond runs without (here in steps of 16).
-  bool graph_padding = true;
+  /// Decode batches are padded to these sizes, and what is beyond in steps of 16 (where nothing is
+  /// captured, for the size of the table alone). Empty: no padding. The StepModel must then have
+  /// been made for an engine without graphs, because it adds the average padding itself.
+  std::vector<GraphRange> graphs;
 };
 
 /// A StepModel sampled into integer tables: a step costs tens of nanoseconds instead of hundreds,
