@@ -1,0 +1,30 @@
+#include "sim/serving/engine/engine_scheduler.h"
+
+#include <algorithm>
+
+namespace tollgate {
+
+SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory) {
+  const EngineLimits& limits = engine.limits_for(device_memory);
+  SchedulerConfig c;
+  c.block_tokens = engine.kv_block;
+  c.async = engine.async_scheduling;
+  c.max_sequences = limits.max_num_seqs;
+  c.batched_tokens = limits.batched_tokens;
+  switch (engine.policy) {
+    case SchedulingPolicy::running_first:
+      c.policy = SchedulerPolicy::vllm;
+      break;
+    case SchedulingPolicy::no_evict:
+      c.policy = SchedulerPolicy::trtllm;
+      break;
+    case SchedulingPolicy::prefill_first:
+      c.policy = SchedulerPolicy::sglang;
+      c.chunk = limits.batched_tokens;
+      c.batched_tokens = std::max<std::int64_t>(16384, c.chunk);
+      break;
+  }
+  return c;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,201 @@
+#include "sim/serving/engine/replica.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "sim/base/error.h"
+
+namespace tollgate {
+namespace {
+
+void check_step(Ticks start, Ticks duration) {
+  if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+  if (start > latest_end) {
+    throw InputError("the requests take more than 80 days, beyond the simulator's clock");
+  }
+}
+
+}  // namespace
+
+Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer& timer,
+                 const RequestTable& requests, Outcome& outcome, std::vector<EngineEvent>* events)
+    : config_(config),
+      timer_(timer),
+      batches_(static_cast<std::size_t>(config.ranks)),
+      clock_(config.tokens_per_step) {
+  const std::int32_t longest =
+      role == EngineRole::prefill || requests.output.empty()
+          ? 1
+          : *std::max_element(requests.output.begin(), requests.output.end());
+  ranks_.reserve(batches_.size());
+  for (int i = 0; i < config.ranks; ++i) {
+    ranks_.emplace_back(config_, role, requests, outcome, events, timer.wants_extremes(),
+                        longest + clock_.most());
+  }
+  if (config.ranks > 1 && role != EngineRole::both) {
+    rank_of_request_.resize(static_cast<std::size_t>(requests.size()));
+  }
+}
+
+Ticks Replica::run_time(std::int64_t steps) const {
+  return steps * run_.line.first + run_.line.growth * clock_.growth(steps);
+}
+
+/// How many of the run's steps have ended, counting its start as one, before `duration` is over:
+/// the number of x >= 0 with run_time(x) < duration.
+std::int64_t Replica::steps_before(Ticks duration) const {
+  if (duration <= 0) return 0;
+  const double a = 0.5 * clock_.rate() * static_cast<double>(run_.line.growth);
+  const double b = static_cast<double>(run_.line.first) - a;
+  const double d = static_cast<double>(duration);
+  double guess = a > 0 ? (std::sqrt(b * b + 4 * a * d) - b) / (2 * a) : d / b;
+  guess = std::clamp(guess, 0.0, static_cast<double>(run_.steps));
+  // Only a first guess is in floating point; integers decide.
+  auto x = static_cast<std::int64_t>(guess);
+  while (x > 0 && run_time(x - 1) >= duration) --x;
+  while (x < run_.steps && run_time(x) < duration) ++x;
+  return x;
+}
+
+void Replica::place_next_point() {
+  next_ = run_.start + run_time(config_.async ? run_.steps - 1 : run_.steps);
+}
+
+/// Something was delivered that may change what is decided at points from `at` on.
+void Replica::cut(Ticks at) {
+  const std::int64_t decided =
+      config_.async ? 1 + steps_before(at - run_.start) : steps_before(at - run_.start);
+  if (decided >= run_.steps) return;
+  run_.steps = std::max<std::int64_t>(decided, 1);
+  place_next_point();
+}
+
+void Replica::wake(Ticks at) {
+  if (run_.steps > 0) {
+    cut(at);
+  } else if (next_ == never) {
+    next_ = at;
+  }
+}
+
+RankScheduler& Replica::rank_of(std::int32_t request) {
+  if (rank_of_request_.empty()) return ranks_.front();
+  return ranks_[static_cast<std::size_t>(rank_of_request_[static_cast<std::size_t>(request)])];
+}
+
+void Replica::enqueue(std::int32_t request, Ticks at) {
+  std::size_t to = 0;
+  if (ranks_.size() > 1) {
+    std::int64_t least = rank_load(ranks_[0], at);
+    for (std::size_t i = 1; i < ranks_.size(); ++i) {
+      const std::int64_t l = rank_load(ranks_[i], at);
+      if (l < least) {
+        least = l;
+        to = i;
+      }
+    }
+    if (!rank_of_request_.empty()) {
+      rank_of_request_[static_cast<std::size_t>(request)] = static_cast<std::int32_t>(to);
+    }
+  }
+  // Behind a request that has to wait for a sequence to end, nothing changes until then.
+  const bool blocked = ranks_[to].has_waiting() && !ranks_[to].may_overtake();
+  ranks_[to].enqueue(request);
+  if (!blocked || run_.steps == 0) wake(at);
+}
+
+void Replica::received(std::int32_t request, Ticks at) {
+  rank_of(request).received(request);
+  wake(at);
+}
+
+void Replica::unpin(std::int32_t request, Ticks at) {
+  rank_of(request).unpin(request);
+  wake(at);
+}
+
+std::int64_t Replica::rank_load(const RankScheduler& rank, Ticks at) const {
+  std::int64_t running = rank.running();
+  // The second point of a run gives back the slots of what ended in the step before the run.
+  if (run_.steps > 1 && run_.start < at) running -= rank.finishing();
+  return 4 * rank.waiting() + running;
+}
+
+std::int64_t Replica::load(Ticks at) const {
+  std::int64_t sum = 0;
+  for (const RankScheduler& r : ranks_) sum += rank_load(r, at);
+  return sum;
+}
+
+EngineCounters Replica::counters() const {
+  EngineCounters sum = counters_;
+  for (const RankScheduler& r : ranks_) sum += r.counters();
+  sum.end = end_;
+  return sum;
+}
+
+void Replica::open_run(Ticks now) {
+  run_.start = config_.async ? std::max(now, end_) : now;
+  run_.line = timer_.decode(batches_);
+  check_step(run_.start, run_.line.first);
+  // v may be at most `valid` before the last step of the run.
+  const std::int64_t valid = std::min(run_.line.valid, std::int64_t{1} << 40);
+  std::int64_t steps = clock_.steps_within(clock_.now() + valid) + 1;
+  for (const RankScheduler& r : ranks_) {
+    steps = std::min(steps, r.run_limit(clock_));
+    if (r.has_waiting() && r.has_finishing()) steps = 1;
+  }
+  run_.steps = std::max<std::int64_t>(steps, 1);
+  place_next_point();
+}
+
+void Replica::finish_run() {
+  end_ = run_.start + run_time(run_.steps);
+  for (RankScheduler& r : ranks_) r.finish_run(clock_, run_.steps, end_);
+  clock_.advance(run_.steps);
+  counters_.steps += run_.steps;
+  if (run_.blocked) counters_.blocked_steps += run_.steps;
+  ++counters_.events;
+  run_.steps = 0;
+}
+
+void Replica::execute() {
+  const Ticks now = next_;
+  if (run_.steps > 0) finish_run();
+  bool work = false, prompts = false, preempted = false, blocked = false;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    ranks_[i].release_finished();
+    batches_[i] = ranks_[i].schedule(clock_, now);
+    work |= !batches_[i].empty();
+    prompts |= batches_[i].prefill_tokens > 0;
+    preempted |= ranks_[i].preempted();
+    blocked |= ranks_[i].has_waiting();
+  }
+  if (!work) {
+    for (RankScheduler& r : ranks_) r.abandon_step(clock_);
+    next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
+    if (next_ == now && ++idle_points_ > 1000) {
+      throw std::logic_error("the serving simulator is stuck: it preempts without end");
+    }
+    return;
+  }
+  idle_points_ = 0;
+  if (!prompts && !preempted) {
+    open_run(now);
+    run_.blocked = blocked;
+    return;
+  }
+  const Ticks start = config_.async ? std::max(now, end_) : now;
+  const Ticks duration = timer_.step(batches_);
+  check_step(start, duration);
+  end_ = start + duration;
+  for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
+  if (ranks_.front().decodes()) clock_.advance(1);
+  ++counters_.steps;
+  counters_.blocked_steps += blocked;
+  ++counters_.events;
+  next_ = config_.async ? start : end_;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <vector>
+
+#include "sim/serving/engine/rank_scheduler.h"
+
+namespace tollgate {
+
+/// One engine: data-parallel ranks that step together, driven by its scheduling points.
+///
+/// A point is a moment at which the engine decides a step: with synchronous scheduling the end of
+/// the step before, with asynchronous scheduling the end of the one before that. Where a step only
+/// decodes, the points that would decide the same again are left out, and the run of steps is
+/// carried out in closed form; what is delivered in between cuts it.
+class Replica {
+ public:
+  Replica(const SchedulerConfig& config, EngineRole role, const StepTimer& timer,
+          const RequestTable& requests, Outcome& outcome, std::vector<EngineEvent>* events);
+
+  /// The next scheduling point; `never` while there is nothing to do.
+  Ticks next() const { return next_; }
+  /// Carries out the next scheduling point.
+  void execute();
+
+  // Deliveries, at a time at which all points before it have been carried out.
+  void enqueue(std::int32_t request, Ticks at);
+  void received(std::int32_t request, Ticks at);
+  void unpin(std::int32_t request, Ticks at);
+
+  /// What vLLM's load balancer goes by: 4 x waiting + running, over the ranks.
+  std::int64_t load(Ticks at) const;
+
+  EngineCounters counters() const;
+
+ private:
+  /// Steps that have been decided but not carried out.
+  struct Run {
+    std::int64_t steps = 0;
+    Ticks start = 0;       ///< of the first
+    bool blocked = false;  ///< somebody waits who cannot be admitted while it lasts
+    DecodeLine line;
+  };
+
+  Ticks run_time(std::int64_t steps) const;
+  std::int64_t steps_before(Ticks duration) const;
+  void place_next_point();
+  void cut(Ticks at);
+  void wake(Ticks at);
+  void open_run(Ticks now);
+  void finish_run();
+  std::int64_t rank_load(const RankScheduler& rank, Ticks at) const;
+  RankScheduler& rank_of(std::int32_t request);
+
+  const SchedulerConfig config_;
+  const StepTimer& timer_;
+  std::vector<RankScheduler> ranks_;
+  std::vector<RankBatch> batches_;
+  std::vector<std::int32_t> rank_of_request_;  ///< only with several ranks and disaggregation
+  EmissionClock clock_;
+  Run run_;
+  Ticks next_ = never;
+  Ticks end_ = 0;  ///< of the last step that was carried out
+  std::int64_t idle_points_ = 0;
+  EngineCounters counters_;
+};
+
+}  // namespace tollgate

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sim/serving/engine/clock.h"
+
+namespace tollgate {
+
+/// The requests of a simulation as a struct of arrays, in order of arrival. A request is its index.
+struct RequestTable {
+  std::vector<Ticks> arrival;        ///< not descending; ignored in a closed loop
+  std::vector<std::int32_t> input;   ///< prompt tokens, at least 1
+  std::vector<std::int32_t> output;  ///< tokens that will be generated, at least 1
+
+  /// What the client allows to be generated; schedulers that reserve for it see this instead of
+  /// `output`. Empty: the output itself.
+  std::vector<std::int32_t> max_tokens;
+
+  /// Urgency, smallest first; for schedulers that go by it. Empty: all alike.
+  std::vector<std::int8_t> priority;
+
+  /// Prefix sharing. A stream is a sequence of tokens that several requests have in common: a
+  /// system prompt, or a conversation. The first `shared` tokens of prompt and answer together lie
+  /// on stream `stream`; -1 is none. A turn of a conversation shares everything, so that the next
+  /// turn finds its prompt and its answer. Empty: nothing is shared.
+  std::vector<std::int32_t> stream;
+  std::vector<std::int32_t> shared;
+
+  /// A stream may begin with another one: its first `branch` tokens are those of `parent` (-1:
+  /// none).
+  struct Stream {
+    std::int32_t parent = -1;
+    std::int32_t branch = 0;
+  };
+  std::vector<Stream> streams;  ///< empty: no stream has a parent
+
+  std::int32_t size() const { return static_cast<std::int32_t>(input.size()); }
+  std::int32_t allowed(std::int32_t r) const {
+    const auto i = static_cast<std::size_t>(r);
+    return max_tokens.empty() ? output[i] : max_tokens[i];
+  }
+  void reserve(std::size_t n) {
+    arrival.reserve(n);
+    input.reserve(n);
+    output.reserve(n);
+  }
+};
+
+/// Sums over a simulation.
+struct EngineCounters {
+  std::int64_t steps = 0;          ///< engine steps
+  std::int64_t blocked_steps = 0;  ///< of these, those that left somebody waiting for admission
+  std::int64_t events = 0;         ///< of these, decided one by one; the others have a closed form
+  std::int64_t preemptions = 0;    ///< sequences thrown out of the cache, to be computed anew
+  std::int64_t recomputed = 0;     ///< tokens whose cache was lost by that
+  std::int64_t prompt_tokens = 0;  ///< looked up in the prefix cache at admission
+  std::int64_t cached_tokens = 0;  ///< of these, found
+  Ticks end = 0;                   ///< when the last step ended
+
+  EngineCounters& operator+=(const EngineCounters& o);
+};
+
+/// What happened to each request, by the engine's clock: a request arrives when the engine receives
+/// it. Times are -1 where it has not come to it.
+struct Outcome {
+  std::vector<Ticks> arrival;  ///< closed loop only: when each request was sent
+  std::vector<Ticks> first;    ///< end of the step that gave the first token
+  std::vector<Ticks> last;     ///< end of the step that gave the last token
+  EngineCounters counters;
+};
+
+}  // namespace tollgate

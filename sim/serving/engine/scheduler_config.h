@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sim/serving/engine/request_table.h"
+
+namespace tollgate {
+
+/// Which engine's rules decide what a step computes.
+enum class SchedulerPolicy {
+  vllm,    ///< v1: running sequences first, chunked prefill, recompute preemption from the tail
+  trtllm,  ///< the same order, but a sequence is admitted only with all the cache it may ever need
+           ///< (GUARANTEED_NO_EVICT), so that nothing is preempted
+  sglang,  ///< prefill first, reservation by the new-token ratio, retraction
+};
+
+/// One engine: what its scheduler is allowed and how much cache a rank has. The defaults are those
+/// of vLLM's API server on accelerators of 70 GiB or more.
+struct SchedulerConfig {
+  SchedulerPolicy policy = SchedulerPolicy::vllm;
+  int ranks = 1;                       ///< that step together: data-parallel ranks, micro-batches
+  std::int64_t blocks = 0;             ///< cache blocks of one rank
+  int block_tokens = 16;               ///< SGLang: page size, 1
+  std::int64_t batched_tokens = 8192;  ///< token budget of a step of one rank; SGLang: of a prefill
+                                       ///< batch, max_prefill_tokens, 16384
+  std::int32_t max_sequences = 1024;   ///< running sequences of one rank
+  std::int64_t context = 1 << 30;      ///< longest prompt and answer together
+  bool async = true;                   ///< schedule one step ahead (SGLang: overlap schedule)
+  bool prefix_cache = true;
+  /// The most urgent are admitted first (vLLM `--scheduling-policy priority`, SGLang
+  /// `--enable-priority-scheduling`); vLLM preempts the least urgent.
+  bool by_priority = false;
+  int draft_tokens = 0;        ///< speculation: tokens a sequence verifies beside its own
+  double tokens_per_step = 1;  ///< mean tokens a decoding sequence emits per step
+  /// Each answer takes as many steps as drafts drawn one by one would give it, instead of the mean.
+  /// Its cache grows by the mean all the same.
+  bool sample_acceptance = false;
+  std::uint64_t seed = 1;  ///< of those draws
+  /// Share of each prompt that counts as cached when it is admitted, without a prefix cache.
+  double stated_hit_rate = 0;
+
+  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py).
+  std::int64_t chunk = 8192;    ///< chunked_prefill_size
+  double conservativeness = 1;  ///< schedule_conservativeness
+  bool mixed_chunk = false;     ///< decode beside a prefill batch
+};
+
+/// SGLang's share of the tokens still allowed to running sequences that is kept free, in 2^-30: 0.7
+/// x conservativeness at first, down to 0.14 of that in equal parts over 600 decode steps (server
+/// defaults SGLANG_INIT_NEW_TOKEN_RATIO, _MIN_NEW_TOKEN_RATIO_FACTOR,
+/// _NEW_TOKEN_RATIO_DECAY_STEPS).
+std::int64_t initial_token_ratio(const SchedulerConfig& config);
+std::int64_t least_token_ratio(const SchedulerConfig& config);
+std::int64_t token_ratio_decay(const SchedulerConfig& config);
+
+/// Of the tokens that a request may still generate, SGLang keeps room for at most this many
+/// (CLIP_MAX_NEW_TOKENS).
+inline constexpr std::int64_t longest_reservation = 4096;
+/// After a retraction there is room for this many more steps (retract_decode_steps).
+inline constexpr std::int64_t retract_decode_steps = 20;
+
+/// Throws InputError with one sentence if the configuration is impossible, or if a request can
+/// never be served by it: longer than the context or than the cache of a rank.
+void check(const SchedulerConfig& config, const RequestTable& requests);
+
+}  // namespace tollgate

@@ -1,0 +1,158 @@
+#include <algorithm>
+
+#include "sim/serving/engine/rank_scheduler.h"
+
+namespace tollgate {
+
+std::int64_t RankScheduler::still_allowed(std::int32_t request, std::int64_t produced) const {
+  return std::min(std::max<std::int64_t>(requests_.allowed(request) - produced, 0),
+                  longest_reservation);
+}
+
+void RankScheduler::schedule_sglang(const EmissionClock& clock, RankBatch& batch) {
+  decodes_ = retry_ = false;
+  const std::int64_t now = clock.now(), next = clock.after(1);
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(now, batch);
+  if (!prompts_.empty()) {
+    const std::int64_t need = blocks_needed(now, next);
+    if (config_.mixed_chunk && decoders_ > 0 && need <= pool_.free()) {
+      pool_.take(need);
+      decodes_ = true;
+    }
+    return;
+  }
+  if (decoders_ == 0) {
+    // An empty batch is not full, and idling forgets the ratio.
+    preempted_ = full_ && has_waiting();
+    full_ = shrunk_ = false;
+    ratio_ = initial_token_ratio(config_);
+    return;
+  }
+  if (shrunk_) {
+    retry_ = full_ && has_waiting();
+    full_ = shrunk_ = false;
+  }
+  std::int64_t need = blocks_needed(now, next);
+  if (need > pool_.free()) {
+    retract(clock);
+    need = blocks_needed(now, next);
+    if (need > pool_.free()) return;
+  } else {
+    pass_decode_steps(1);
+  }
+  pool_.take(need);
+  decodes_ = true;
+}
+
+/// The ratio shrinks with every decode step; what ended in the meantime makes the batch not full.
+void RankScheduler::pass_decode_steps(std::int64_t steps) {
+  ratio_ = std::max(least_token_ratio(config_), ratio_ - steps * token_ratio_decay(config_));
+  if (shrunk_) full_ = shrunk_ = false;
+}
+
+/// One more chunk of the prompt that is cut; false if there is no room for it.
+bool RankScheduler::continue_chunked(std::int64_t tokens_left, RankBatch& batch) {
+  const Slot& s = slot(partial_);
+  const std::int64_t target = input(s.request) + s.produced;
+  std::int64_t tokens = std::min(target - s.computed, tokens_left);
+  const auto need = [&] {
+    const std::int64_t after = s.computed + tokens;
+    return blocks_for(after == target ? after + config_.draft_tokens : after) -
+           blocks_for(s.computed);
+  };
+  if (need() > pool_.free()) {
+    tokens = (blocks_for(s.computed) + pool_.free()) * block_ - s.computed - config_.draft_tokens;
+  }
+  if (tokens <= 0) return false;
+  pool_.take(need());
+  compute(partial_, tokens, batch);
+  return true;
+}
+
+void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
+  std::int64_t promised = 0;
+  for (const Order& o : order_) {
+    const Slot& s = slot(o.slot);
+    if (s.stamp == o.stamp && s.state == State::decode) {
+      promised += still_allowed(s.request, emitted(s, now));
+    }
+  }
+  const std::int64_t mixed = config_.mixed_chunk ? decoders_ : 0;
+  std::int64_t room = pool_.free() * block_ - (promised * ratio_ >> 30) - mixed;
+  std::int64_t tokens_left = config_.batched_tokens - mixed, chunk_left = config_.chunk - mixed;
+  const auto spend = [&](const Slot& s, std::int64_t tokens, std::int64_t free_before) {
+    const bool whole = s.computed == input(s.request) + s.produced;
+    room -= (free_before - pool_.free()) * block_;
+    if (whole) room -= still_allowed(s.request, s.produced);
+    tokens_left -= tokens;
+    chunk_left -= tokens;
+  };
+  if (partial_ >= 0) {
+    const std::int32_t i = partial_;
+    const std::int64_t before = slot(i).computed, free = pool_.free();
+    if (!continue_chunked(chunk_left, batch)) return;
+    spend(slot(i), slot(i).computed - before, free);
+  }
+  while (partial_ < 0 && chunk_left > 0 && tokens_left > 0 && !queue_.empty()) {
+    if (running_count_ >= config_.max_sequences) {
+      full_ = true;
+      return;
+    }
+    const Waiting w = queue_.front();
+    const std::int64_t target = input(w.request) + w.produced;
+    const std::int32_t on = stream(w.request);
+    const BlockPool::Match hit = pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
+    const std::int64_t extend = target - cached_tokens(w, hit);
+    const std::int64_t fresh = target - hit.blocks * block_;
+    const std::int64_t locked = (hit.blocks - hit.in_use) * block_;
+    if (fresh + still_allowed(w.request, w.produced) + block_ + config_.draft_tokens >=
+        room - locked) {
+      full_ = true;
+      return;
+    }
+    if (extend > tokens_left && !prompts_.empty()) return;
+    const std::int64_t tokens = extend <= chunk_left ? extend : chunk_left / block_ * block_;
+    if (tokens <= 0) return;
+    queue_.pop();
+    const std::int64_t free = pool_.free();
+    const std::int32_t i = start_sequence(w, hit);
+    const Slot& s = slot(i);
+    pool_.take(blocks_for(tokens == extend ? target + config_.draft_tokens : s.computed + tokens) -
+               hit.blocks);
+    compute(i, tokens, batch);
+    spend(slot(i), tokens, free);
+  }
+}
+
+/// Takes decoding sequences out, those with the fewest generated tokens first and of these the ones
+/// with the longest prompt, until there is room for some steps of the rest.
+void RankScheduler::retract(const EmissionClock& clock) {
+  const std::int64_t now = clock.now();
+  compact_order();
+  std::vector<std::int32_t> left;
+  for (const Order& o : order_) {
+    if (slot(o.slot).state == State::decode) left.push_back(o.slot);
+  }
+  std::stable_sort(left.begin(), left.end(), [&](std::int32_t a, std::int32_t b) {
+    const std::int32_t ea = emitted(slot(a), now), eb = emitted(slot(b), now);
+    if (ea != eb) return ea > eb;
+    return input(slot(a).request) < input(slot(b).request);
+  });
+  const auto enough = [&] {
+    return pool_.free() * block_ >= static_cast<std::int64_t>(left.size()) * retract_decode_steps;
+  };
+  for (bool first = true; left.size() > 1 && (first || !enough()); first = false) {
+    preempt(left.back(), clock);
+    left.pop_back();
+  }
+  std::int64_t generated = 0, allowed = 0;
+  for (std::int32_t i : left) {
+    generated += emitted(slot(i), now) + retract_decode_steps;
+    allowed += requests_.allowed(slot(i).request);
+  }
+  ratio_ = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
+  full_ = false;
+  preempted_ = true;
+}
+
+}  // namespace tollgate

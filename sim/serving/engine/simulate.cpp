@@ -1,0 +1,264 @@
+#include "sim/serving/engine/simulate.h"
+
+#include <tbb/parallel_for.h>
+
+#include <algorithm>
+#include <queue>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+
+#include "sim/base/error.h"
+#include "sim/serving/engine/replica.h"
+
+namespace tollgate {
+namespace {
+
+void check_all_ended(const Outcome& outcome) {
+  const auto left =
+      std::count_if(outcome.last.begin(), outcome.last.end(), [](Ticks t) { return t < 0; });
+  if (left > 0) {
+    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) +
+                           " requests unfinished");
+  }
+}
+
+/// A replica with every `stride`-th request, from `first` on.
+EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, std::int32_t first,
+                         std::int32_t stride, Outcome& outcome) {
+  Replica replica(pool.scheduler, EngineRole::both, *pool.timer, requests, outcome, nullptr);
+  std::int64_t r = first;
+  for (;;) {
+    const Ticks arrival =
+        r < requests.size() ? requests.arrival[static_cast<std::size_t>(r)] : never;
+    if (arrival <= replica.next()) {
+      if (arrival == never) break;
+      replica.enqueue(static_cast<std::int32_t>(r), arrival);
+      r += stride;
+    } else {
+      replica.execute();
+    }
+  }
+  return replica.counters();
+}
+
+struct Message {
+  enum class Kind { arrival, handed_over, received, unpin };
+  Ticks at;
+  Kind kind;
+  std::int32_t request;  ///< an arrival: -1, the next of the table
+
+  bool operator>(const Message& o) const {
+    if (at != o.at) return at > o.at;
+    if (kind != o.kind) return kind > o.kind;
+    return request > o.request;
+  }
+};
+
+/// Replicas that depend on each other through a router, a transfer or their users.
+class Cluster {
+ public:
+  Cluster(const ServingSystem& system, const RequestTable& requests, Outcome& outcome)
+      : system_(system), requests_(requests), outcome_(outcome), pools_(1) {
+    const EngineRole role = system.decode ? EngineRole::prefill : EngineRole::both;
+    add(0, system.engines, role);
+    if (system.decode) {
+      pools_.resize(2);
+      add(1, *system.decode, EngineRole::decode);
+      const auto n = static_cast<std::size_t>(requests.size());
+      sender_.resize(n);
+      receiver_.resize(n);
+      link_free_[0].resize(pools_[0].size());
+      link_free_[1].resize(pools_[1].size());
+    }
+    if (system.closed_loop) {
+      outcome.arrival.resize(static_cast<std::size_t>(requests.size()));
+      const auto at_once = std::min<std::int64_t>(system.closed_loop->users, requests.size());
+      for (std::int64_t i = 0; i < at_once; ++i) messages_.push({0, Message::Kind::arrival, -1});
+    }
+  }
+
+  void run() {
+    for (;;) {
+      std::size_t pool = 0, replica = 0;
+      Ticks point = never;
+      for (std::size_t p = 0; p < pools_.size(); ++p) {
+        for (std::size_t i = 0; i < pools_[p].size(); ++i) {
+          if (pools_[p][i].next() < point) {
+            point = pools_[p][i].next();
+            pool = p;
+            replica = i;
+          }
+        }
+      }
+      const Ticks message = messages_.empty() ? never : messages_.top().at;
+      const Ticks arrival = next_arrival();
+      if (std::min(message, arrival) <= point) {
+        if (arrival <= message) {
+          if (arrival == never) break;
+          deliver({arrival, Message::Kind::arrival, -1});
+        } else {
+          const Message m = messages_.top();
+          messages_.pop();
+          deliver(m);
+        }
+      } else {
+        pools_[pool][replica].execute();
+        collect(pool, replica);
+      }
+    }
+    for (const auto& pool : pools_) {
+      for (const Replica& r : pool) outcome_.counters += r.counters();
+    }
+  }
+
+ private:
+  void add(std::size_t pool, const EnginePool& p, EngineRole role) {
+    pools_[pool].reserve(static_cast<std::size_t>(p.replicas));
+    for (int i = 0; i < p.replicas; ++i) {
+      pools_[pool].emplace_back(p.scheduler, role, *p.timer, requests_, outcome_, &events_);
+    }
+  }
+
+  Ticks next_arrival() const {
+    if (system_.closed_loop || sent_ >= requests_.size()) return never;
+    return requests_.arrival[static_cast<std::size_t>(sent_)];
+  }
+
+  std::size_t least_loaded(const std::vector<Replica>& pool, Ticks at) const {
+    std::size_t best = 0;
+    std::int64_t least = pool[0].load(at);
+    for (std::size_t i = 1; i < pool.size() && least > 0; ++i) {
+      const std::int64_t load = pool[i].load(at);
+      if (load < least) {
+        least = load;
+        best = i;
+      }
+    }
+    return best;
+  }
+
+  std::size_t pick(std::size_t p, std::int32_t request, Ticks at) {
+    const std::vector<Replica>& pool = pools_[p];
+    if (pool.size() == 1) return 0;
+    if (system_.router == Router::round_robin) return turn_[p]++ % pool.size();
+    const std::size_t least = least_loaded(pool, at);
+    const auto r = static_cast<std::size_t>(request);
+    if (p == 1 || system_.router == Router::least_loaded || requests_.stream.empty() ||
+        requests_.stream[r] < 0) {
+      return least;
+    }
+    const auto [home, is_new] = home_.try_emplace(requests_.stream[r], least);
+    if (!is_new) {
+      const std::int64_t here = pool[home->second].load(at), there = pool[least].load(at);
+      if (here > 2 * there && here > there + 16) home->second = least;
+    }
+    return home->second;
+  }
+
+  void deliver(Message m) {
+    if (m.kind == Message::Kind::arrival) {
+      if (sent_ == requests_.size()) return;
+      m.request = static_cast<std::int32_t>(sent_++);
+    }
+    const auto r = static_cast<std::size_t>(m.request);
+    switch (m.kind) {
+      case Message::Kind::arrival: {
+        if (system_.closed_loop) outcome_.arrival[r] = m.at;
+        const std::size_t to = pick(0, m.request, m.at);
+        if (system_.decode) sender_[r] = static_cast<std::int32_t>(to);
+        pools_[0][to].enqueue(m.request, m.at);
+        break;
+      }
+      case Message::Kind::handed_over: {
+        const std::size_t to = pick(1, m.request, m.at);
+        receiver_[r] = static_cast<std::int32_t>(to);
+        pools_[1][to].enqueue(m.request, m.at);
+        break;
+      }
+      case Message::Kind::received:
+        pools_[1][static_cast<std::size_t>(receiver_[r])].received(m.request, m.at);
+        break;
+      case Message::Kind::unpin:
+        pools_[0][static_cast<std::size_t>(sender_[r])].unpin(m.request, m.at);
+        break;
+    }
+  }
+
+  /// Turns what an engine reported into messages to others, at least one tick later, so that no
+  /// message comes at the time of the point that causes it.
+  void collect(std::size_t pool, std::size_t replica) {
+    for (const EngineEvent& e : events_) {
+      const auto r = static_cast<std::size_t>(e.request);
+      if (e.kind == EngineEvent::Kind::ready_to_receive) {
+        Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
+        Ticks& in = link_free_[1][replica];
+        const Ticks start = std::max({e.at, out, in});
+        const Ticks end = start + std::max<Ticks>(1, system_.link.latency + system_.link.per_token *
+                                                                                requests_.input[r]);
+        out = in = end;
+        messages_.push({end, Message::Kind::received, e.request});
+        messages_.push({end, Message::Kind::unpin, e.request});
+      } else if (pool == 0 && system_.decode) {
+        messages_.push({e.at + 1, Message::Kind::handed_over, e.request});
+      } else if (system_.closed_loop) {
+        messages_.push({e.at + std::max<Ticks>(1, system_.closed_loop->think_time),
+                        Message::Kind::arrival, -1});
+      }
+    }
+    events_.clear();
+  }
+
+  const ServingSystem& system_;
+  const RequestTable& requests_;
+  Outcome& outcome_;
+  std::vector<EngineEvent> events_;
+  std::vector<std::vector<Replica>> pools_;
+  std::priority_queue<Message, std::vector<Message>, std::greater<>> messages_;
+  std::int64_t sent_ = 0;
+  std::size_t turn_[2] = {0, 0};
+  std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
+  std::vector<std::int32_t> sender_, receiver_;
+  std::vector<Ticks> link_free_[2];
+};
+
+void check_pool(const EnginePool& pool, const RequestTable& requests) {
+  if (pool.replicas < 1) throw InputError("a serving system needs at least one replica");
+  if (pool.timer == nullptr) throw InputError("a pool of engines has no step timer");
+  check(pool.scheduler, requests);
+}
+
+}  // namespace
+
+Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
+  check_pool(system.engines, requests);
+  if (system.decode) check_pool(*system.decode, requests);
+  if (system.closed_loop && system.closed_loop->users < 1) {
+    throw InputError("a closed loop needs at least one user, but has " +
+                     std::to_string(system.closed_loop->users));
+  }
+  if (!system.closed_loop && requests.arrival.size() != requests.input.size()) {
+    throw InputError("the requests have no arrival times");
+  }
+  Outcome outcome;
+  outcome.first.assign(static_cast<std::size_t>(requests.size()), -1);
+  outcome.last.assign(static_cast<std::size_t>(requests.size()), -1);
+  if (requests.size() == 0) return outcome;
+  const bool apart = !system.decode && !system.closed_loop &&
+                     (system.router == Router::round_robin || system.engines.replicas == 1);
+  if (!apart) {
+    Cluster(system, requests, outcome).run();
+    check_all_ended(outcome);
+    return outcome;
+  }
+  const std::int32_t n = system.engines.replicas;
+  std::vector<EngineCounters> counters(static_cast<std::size_t>(n));
+  tbb::parallel_for(0, n, [&](std::int32_t i) {
+    counters[static_cast<std::size_t>(i)] = run_alone(system.engines, requests, i, n, outcome);
+  });
+  for (const EngineCounters& c : counters) outcome.counters += c;
+  check_all_ended(outcome);
+  return outcome;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+
+#include "sim/serving/engine/scheduler_config.h"
+#include "sim/serving/engine/step_timer.h"
+
+namespace tollgate {
+
+/// Engines of one kind.
+struct EnginePool {
+  SchedulerConfig scheduler;
+  const StepTimer* timer = nullptr;
+  int replicas = 1;
+};
+
+/// How a router picks the replica for a request.
+enum class Router {
+  round_robin,   ///< in turn
+  least_loaded,  ///< smallest 4 x waiting + running (vLLM's load balancer), the first of equals
+  prefix_aware,  ///< the replica that last had the stream, unless it is more than twice as loaded
+                 ///< as the least loaded one and by more than 16; else least loaded
+};
+
+/// What the cache of a prompt is sent over. Each engine sends and receives one prompt at a time, in
+/// the order in which room was given.
+struct TransferLink {
+  Ticks latency = 0;    ///< per prompt
+  Ticks per_token = 0;  ///< cache bytes of a token over the bandwidth
+};
+
+/// Users who each send the next request of the table when their last one is answered.
+struct ClosedLoop {
+  std::int64_t users = 1;
+  Ticks think_time = 0;
+};
+
+struct ServingSystem {
+  EnginePool engines;                ///< with `decode`: the prefill pool
+  std::optional<EnginePool> decode;  ///< prefill/decode disaggregation
+  TransferLink link;
+  Router router = Router::round_robin;
+  std::optional<ClosedLoop> closed_loop;  ///< instead of the arrivals in the table
+};
+
+/// Runs all requests to their end. Replicas that do not depend on each other (round robin, no
+/// disaggregation, no closed loop) run in parallel; the result is the same for any number of
+/// threads.
+///
+/// Throws InputError for a system or a request that cannot be served, and std::logic_error if the
+/// simulation comes to a halt with requests left, which is an error of the simulator.
+Outcome simulate(const ServingSystem& system, const RequestTable& requests);
+
+}  // namespace tollgate

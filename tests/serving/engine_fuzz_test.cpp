@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <sstream>
+
+#include "sim/base/error.h"
+#include "tests/serving/engine_reference.h"
+#include "tests/serving/test_timer.h"
+
+namespace tollgate {
+namespace {
+
+/// A random system with random requests; every feature by itself and in combination.
+struct Scenario {
+  TestTimer timer;
+  ServingSystem system;
+  RequestTable requests;
+  std::string text;
+};
+
+int pick(std::mt19937_64& g, std::initializer_list<int> of) {
+  return *(of.begin() + g() % of.size());
+}
+
+enum class Feature { plain, sglang, prefix, speculation, ranks, disaggregated, replicas, all };
+
+Scenario draw(std::uint64_t seed, Feature feature) {
+  std::mt19937_64 g(seed);
+  const auto chance = [&](int percent) { return static_cast<int>(g() % 100) < percent; };
+  const auto has = [&](Feature f) {
+    return feature == f || (feature == Feature::all && chance(50));
+  };
+  Scenario s;
+  s.timer.knee = pick(g, {100, 1000, 100000});
+  s.timer.padding = pick(g, {1, 8});
+  SchedulerConfig c;
+  c.async = chance(60);
+  c.policy = chance(20) ? SchedulerPolicy::trtllm : SchedulerPolicy::vllm;
+  if (feature == Feature::sglang || (feature == Feature::all && chance(30))) {
+    c.policy = SchedulerPolicy::sglang;
+  }
+  const bool sglang = c.policy == SchedulerPolicy::sglang;
+  c.block_tokens = sglang ? pick(g, {1, 1, 16}) : pick(g, {16, 16, 16, 1, 64});
+  c.max_sequences = pick(g, {1, 2, 8, 32, 128});
+  c.prefix_cache = false;
+  if (has(Feature::speculation)) {
+    c.draft_tokens = pick(g, {1, 2, 3, 5});
+    c.tokens_per_step = 1 + static_cast<double>(g() % 1000) / 1000 * c.draft_tokens;
+    c.sample_acceptance = chance(40);
+    c.seed = g();
+  }
+  c.by_priority = chance(25);
+  if (!c.prefix_cache && chance(15)) c.stated_hit_rate = static_cast<double>(g() % 101) / 100;
+  if (has(Feature::ranks) && !sglang) c.ranks = pick(g, {2, 3, 4});
+  c.batched_tokens = std::max<std::int64_t>(pick(g, {64, 256, 2048, 8192}),
+                                            c.max_sequences * (1 + c.draft_tokens));
+  if (sglang) {
+    c.mixed_chunk = chance(30);
+    c.chunk = pick(g, {64, 500, 8192}) + (c.mixed_chunk ? c.max_sequences : 0);
+    c.conservativeness = pick(g, {1, 3, 10, 13}) / 10.0;
+  }
+  const int longest_input = pick(g, {20, 300, 3000}), longest_output = pick(g, {3, 60, 600});
+  // From room for one request to room for many.
+  c.blocks = (longest_input + longest_output + 2 * c.draft_tokens + 2) / c.block_tokens + 3;
+  if (c.sample_acceptance) c.blocks += (longest_output / 2 + 64) / c.block_tokens + 1;
+  c.blocks = c.blocks * pick(g, {10, 13, 20, 60, 400}) / 10;
+  const int count = pick(g, {3, 40, 150});
+  const double gap = std::pow(10.0, -4 + static_cast<double>(g() % 1000) / 250);  // seconds
+  RequestTable& t = s.requests;
+  Ticks now = 0;
+  const bool prefix = has(Feature::prefix) || (feature == Feature::sglang && chance(30));
+  const bool reserves = c.policy != SchedulerPolicy::vllm;
+  if (prefix) {
+    c.stated_hit_rate = 0;
+    c.prefix_cache = true;
+    const int streams = pick(g, {1, 3, 20});
+    for (int i = 0; i < streams; ++i) {
+      RequestTable::Stream stream;
+      if (i > 0 && chance(50)) {
+        stream.parent = static_cast<std::int32_t>(g() % static_cast<std::uint64_t>(i));
+        stream.branch = static_cast<std::int32_t>(g() % static_cast<std::uint64_t>(longest_input));
+      }
+      t.streams.push_back(stream);
+    }
+  }
+  for (int i = 0; i < count; ++i) {
+    if (!chance(20)) {
+      const double u = (static_cast<double>(g() % 1'000'000) + 0.5) / 1e6;
+      now += static_cast<Ticks>(-std::log(u) * gap * 1e12);
+    }
+    t.arrival.push_back(now);
+    const auto span = [&](int longest) {
+      return 1 + static_cast<std::int32_t>(g() % static_cast<std::uint64_t>(longest));
+    };
+    t.input.push_back(span(longest_input));
+    t.output.push_back(chance(5) ? 1 : span(longest_output));
+    if (c.by_priority) t.priority.push_back(static_cast<std::int8_t>(pick(g, {-1, 0, 0, 5})));
+    if (reserves) t.max_tokens.push_back(std::max(t.output.back(), span(longest_output)));
+    if (prefix) {
+      const bool none = chance(20);
+      t.stream.push_back(none ? -1 : static_cast<std::int32_t>(g() % t.streams.size()));
+      const std::int32_t all = t.input.back() + t.output.back();
+      t.shared.push_back(none ? 0 : chance(40) ? all : span(all));
+    }
+  }
+  s.system.engines = {c, &s.timer, 1};
+  if (has(Feature::disaggregated) && !sglang) {
+    s.system.engines.replicas = pick(g, {1, 2});
+    SchedulerConfig d = c;
+    d.policy = SchedulerPolicy::vllm;
+    d.async = chance(50);
+    d.ranks = chance(30) ? 2 : 1;
+    s.system.decode = EnginePool{d, &s.timer, pick(g, {1, 2, 3})};
+    s.system.engines.scheduler.draft_tokens = 0;
+    s.system.engines.scheduler.tokens_per_step = 1;
+    s.system.engines.scheduler.sample_acceptance = false;
+    s.system.link = {static_cast<Ticks>(g() % 1'000'000'000),
+                     static_cast<Ticks>(g() % 100'000'000)};
+    s.system.router = Router::least_loaded;
+  }
+  if (has(Feature::replicas)) {
+    s.system.engines.replicas = pick(g, {1, 2, 5});
+    s.system.router = static_cast<Router>(pick(g, {0, 1, 2}));
+    if (chance(40)) {
+      s.system.closed_loop =
+          ClosedLoop{pick(g, {1, 4, 60}), static_cast<Ticks>(g() % 2 * 50'000'000'000)};
+    }
+  }
+  std::ostringstream text;
+  text << "seed " << seed << ": async " << c.async << ", policy " << static_cast<int>(c.policy)
+       << ", block " << c.block_tokens << ", blocks " << c.blocks << ", sequences "
+       << c.max_sequences << ", budget " << c.batched_tokens << ", drafts " << c.draft_tokens
+       << ", ranks " << c.ranks << ", prefix " << prefix << ", requests " << count << ", replicas "
+       << s.system.engines.replicas << ", decode pool " << s.system.decode.has_value()
+       << ", router " << static_cast<int>(s.system.router) << ", closed "
+       << s.system.closed_loop.has_value();
+  s.text = text.str();
+  return s;
+}
+
+class EngineFuzz : public testing::TestWithParam<Feature> {};
+
+/// 250 random scenarios per feature, 2,000 in all: every time and every count is that of the plain
+/// engine, which steps through each iteration, sequence and block.
+TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
+  std::int64_t preemptions = 0, hits = 0, steps = 0, events = 0;
+  for (std::uint64_t seed = 0; seed < (getenv("TOLLGATE_LONG_FUZZ") ? 4000 : 250); ++seed) {
+    const Scenario s = draw(seed * 7919 + 1, GetParam());
+    SCOPED_TRACE(s.text);
+    const Outcome plain = simulate_plainly(s.system, s.requests);
+    const Outcome fast = simulate(s.system, s.requests);
+    ASSERT_EQ(fast.first, plain.first);
+    ASSERT_EQ(fast.last, plain.last);
+    ASSERT_EQ(fast.arrival, plain.arrival);
+    ASSERT_EQ(fast.counters.steps, plain.counters.steps);
+    ASSERT_EQ(fast.counters.blocked_steps, plain.counters.blocked_steps);
+    ASSERT_EQ(fast.counters.preemptions, plain.counters.preemptions);
+    ASSERT_EQ(fast.counters.recomputed, plain.counters.recomputed);
+    ASSERT_EQ(fast.counters.prompt_tokens, plain.counters.prompt_tokens);
+    ASSERT_EQ(fast.counters.cached_tokens, plain.counters.cached_tokens);
+    ASSERT_EQ(fast.counters.end, plain.counters.end);
+    for (std::size_t i = 0; i < fast.last.size(); ++i) {
+      ASSERT_GE(fast.last[i], fast.first[i]);
+      ASSERT_GE(fast.first[i], 0);
+    }
+    preemptions += fast.counters.preemptions;
+    hits += fast.counters.cached_tokens;
+    steps += fast.counters.steps;
+    events += fast.counters.events;
+  }
+  // The scenarios do exercise what they are meant to.
+  EXPECT_GT(preemptions, GetParam() == Feature::sglang ? 100 : 500);
+  EXPECT_LT(events, steps);
+  if (GetParam() == Feature::prefix || GetParam() == Feature::all) {
+    EXPECT_GT(hits, 10000);
+  }
+  RecordProperty("preemptions", static_cast<int>(preemptions));
+}
+
+std::string name_of(const testing::TestParamInfo<Feature>& feature) {
+  const char* const names[] = {"plain", "sglang",        "prefix",   "speculation",
+                               "ranks", "disaggregated", "replicas", "all"};
+  return names[static_cast<int>(feature.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(features, EngineFuzz,
+                         testing::Values(Feature::plain, Feature::sglang, Feature::prefix,
+                                         Feature::speculation, Feature::ranks,
+                                         Feature::disaggregated, Feature::replicas, Feature::all),
+                         name_of);
+
+}  // namespace
+}  // namespace tollgate

@@ -1,0 +1,746 @@
+#include "tests/serving/engine_reference.h"
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <stdexcept>
+
+#include "sim/serving/engine/acceptance_sampler.h"
+
+namespace tollgate {
+namespace {
+
+using Key = std::pair<std::int32_t, std::int64_t>;  // stream that owns the block, index
+
+/// Blocks with reference counts, a map from content to block and a queue of free ones.
+struct Pool {
+  struct Block {
+    bool named = false;
+    Key key;
+    int users = 0;
+    std::list<int>::iterator place;
+  };
+  std::vector<Block> blocks;
+  std::list<int> queue;
+  std::map<Key, int> found;
+
+  explicit Pool(std::int64_t n) : blocks(static_cast<std::size_t>(n)) {
+    for (int i = 0; i < n; ++i) {
+      blocks[static_cast<std::size_t>(i)].place = queue.insert(queue.end(), i);
+    }
+  }
+  Block& at(int i) { return blocks[static_cast<std::size_t>(i)]; }
+  std::int64_t free() const { return static_cast<std::int64_t>(queue.size()); }
+  int take() {
+    const int i = queue.front();
+    queue.pop_front();
+    if (at(i).named) found.erase(at(i).key);
+    at(i).named = false;
+    at(i).users = 1;
+    return i;
+  }
+  void share(int i) {
+    if (at(i).users++ == 0) queue.erase(at(i).place);
+  }
+  void give(int i) {
+    if (--at(i).users == 0) at(i).place = queue.insert(queue.end(), i);
+  }
+  void name(int i, Key key) {
+    at(i).named = true;
+    at(i).key = key;
+    found[key] = i;
+  }
+};
+
+struct Sequence {
+  std::int32_t request = 0;
+  std::int64_t promised = 0;  // tokens emitted or on the way
+  std::int64_t emitted = 0;
+  std::int64_t computed = 0;
+  std::vector<int> blocks;
+  std::int64_t steps_left = 0;  // with sampled acceptance
+  std::int64_t named = 0;       // blocks from the beginning that are shared under a name
+  bool duplicate = false;
+  bool decoding = false;
+  bool finished = false;
+  bool running = false;
+  bool received = false;
+};
+using SequencePtr = std::shared_ptr<Sequence>;
+
+enum class Role { both, prefill, decode };
+
+struct Part {
+  SequencePtr sequence;
+  std::int64_t tokens, before;
+  std::int64_t emits;
+  bool decode;
+};
+
+struct Rank {
+  Pool pool;
+  std::deque<SequencePtr> waiting;
+  std::deque<SequencePtr> parked;  // given room, in this order; their cache is under way or here
+  std::vector<SequencePtr> running;
+  std::vector<SequencePtr> pinned;
+  std::vector<Part> parts;
+  bool preempted = false;
+  std::int64_t ratio = 0;
+  bool full = false, ended = false;
+};
+
+struct Report {
+  bool finished;  // or room was given
+  std::int32_t request;
+  Ticks at;
+};
+
+struct Engine {
+  const SchedulerConfig& c;
+  Role role;
+  const StepTimer& timer;
+  const RequestTable& t;
+  Outcome& out;
+  std::vector<Rank> ranks;
+  struct Step {
+    std::vector<std::vector<Part>> parts;
+    Ticks end;
+  };
+  std::deque<Step> flight;
+  Ticks next = never, gpu = 0;
+  bool pops = false;
+  std::int64_t steps = 0, p, q = 1024;
+  std::vector<Report> reports;
+  std::map<std::int32_t, std::size_t> rank_of;
+  int fruitless = 0;
+
+  Engine(const SchedulerConfig& config, Role r, const StepTimer& s, const RequestTable& table,
+         Outcome& outcome)
+      : c(config), role(r), timer(s), t(table), out(outcome) {
+    for (int i = 0; i < c.ranks; ++i)
+      ranks.push_back(
+          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
+    p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
+  }
+
+  bool caching() const { return c.prefix_cache && role != Role::decode && !t.stream.empty(); }
+  std::int64_t input(const Sequence& s) const {
+    return t.input[static_cast<std::size_t>(s.request)];
+  }
+  std::int64_t output(const Sequence& s) const {
+    return role == Role::prefill ? 1 : t.output[static_cast<std::size_t>(s.request)];
+  }
+  std::int64_t ceil_blocks(std::int64_t tokens) const {
+    return (tokens + c.block_tokens - 1) / c.block_tokens;
+  }
+  std::int64_t shared(const Sequence& s) const {
+    if (!caching() || t.stream[static_cast<std::size_t>(s.request)] < 0) return 0;
+    return t.shared[static_cast<std::size_t>(s.request)];
+  }
+  Key key(const Sequence& s, std::int64_t index) const {
+    std::int32_t stream = t.stream[static_cast<std::size_t>(s.request)];
+    while (static_cast<std::size_t>(stream) < t.streams.size()) {
+      const auto& parent = t.streams[static_cast<std::size_t>(stream)];
+      if (parent.parent < 0 || index >= parent.branch / c.block_tokens) break;
+      stream = parent.parent;
+    }
+    return {stream, index};
+  }
+  void name_up_to(Rank& r, Sequence& s, std::int64_t tokens) {
+    if (!caching()) return;
+    while (!s.duplicate && (s.named + 1) * c.block_tokens <= std::min(tokens, shared(s))) {
+      const Key k = key(s, s.named);
+      if (r.pool.found.count(k)) {
+        s.duplicate = true;
+      } else {
+        r.pool.name(s.blocks[static_cast<std::size_t>(s.named)], k);
+        ++s.named;
+      }
+    }
+  }
+  void free_blocks(Rank& r, Sequence& s) {
+    if (s.blocks.empty()) return;  // thrown out while its last token was on the way
+    name_up_to(r, s, std::min(s.computed, input(s) + output(s) - 1));
+    while (!s.blocks.empty()) {
+      r.pool.give(s.blocks.back());
+      s.blocks.pop_back();
+    }
+    s.named = 0;
+    s.duplicate = false;
+  }
+  void grow(Rank& r, Sequence& s, std::int64_t blocks) {
+    while (static_cast<std::int64_t>(s.blocks.size()) < blocks) s.blocks.push_back(r.pool.take());
+  }
+
+  std::int64_t load(std::size_t i) const {
+    return 4 * static_cast<std::int64_t>(ranks[i].waiting.size() + ranks[i].parked.size()) +
+           static_cast<std::int64_t>(ranks[i].running.size());
+  }
+  std::int64_t load() const {
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < ranks.size(); ++i) sum += load(i);
+    return sum;
+  }
+  void wake(Ticks at) {
+    if (next == never) {
+      next = at;
+      pops = false;
+    }
+  }
+  void enqueue(std::int32_t request, Ticks at) {
+    std::size_t to = 0;
+    for (std::size_t i = 1; i < ranks.size(); ++i) {
+      if (load(i) < load(to)) to = i;
+    }
+    auto s = std::make_shared<Sequence>();
+    s->request = request;
+    rank_of[request] = to;
+    wait(ranks[to], s, false);
+    wake(at);
+  }
+  void received(std::int32_t request, Ticks at) {
+    for (auto& s : ranks[rank_of[request]].parked) {
+      if (s->request == request) s->received = true;
+    }
+    wake(at);
+  }
+  void unpin(std::int32_t request, Ticks at) {
+    Rank& r = ranks[rank_of[request]];
+    for (auto it = r.pinned.begin(); it != r.pinned.end(); ++it) {
+      if ((*it)->request == request) {
+        free_blocks(r, **it);
+        r.pinned.erase(it);
+        break;
+      }
+    }
+    wake(at);
+  }
+
+  std::pair<std::int8_t, std::int32_t> urgency(const SequencePtr& s) const {
+    return {t.priority[static_cast<std::size_t>(s->request)], s->request};
+  }
+  void wait(Rank& r, const SequencePtr& s, bool in_front) {
+    if (c.by_priority && !t.priority.empty()) {
+      auto at = r.waiting.begin();
+      while (at != r.waiting.end() && urgency(*at) < urgency(s)) ++at;
+      r.waiting.insert(at, s);
+    } else if (in_front) {
+      r.waiting.push_front(s);
+    } else {
+      r.waiting.push_back(s);
+    }
+  }
+
+  void preempt(Rank& r, const SequencePtr& s) {
+    r.preempted = true;
+    ++out.counters.preemptions;
+    s->running = false;
+    if (s->promised >= output(*s)) {  // the last token is on the way: it ends by itself
+      free_blocks(r, *s);
+      return;
+    }
+    out.counters.recomputed += s->computed;
+    free_blocks(r, *s);
+    s->computed = 0;
+    s->decoding = false;
+    wait(r, s, c.policy != SchedulerPolicy::sglang);
+  }
+
+  void schedule_vllm(Rank& r, Ticks now, std::int64_t emitted) {
+    std::int64_t budget = c.batched_tokens;
+    bool stop = false;
+    for (std::size_t i = 0; i < r.running.size() && budget > 0 && !stop; ++i) {
+      SequencePtr s = r.running[i];
+      if (s->promised >= output(*s)) continue;
+      const std::int64_t target = input(*s) + s->promised;
+      const std::int64_t tokens =
+          s->decoding ? 1 + c.draft_tokens : std::min(target - s->computed, budget);
+      const std::int64_t reaches = s->computed + (s->decoding ? emitted : tokens);
+      const std::int64_t room =
+          s->decoding || reaches == target ? reaches + c.draft_tokens : reaches;
+      const std::int64_t need =
+          c.policy == SchedulerPolicy::trtllm
+              ? 0
+              : ceil_blocks(room) - static_cast<std::int64_t>(s->blocks.size());
+      while (need > r.pool.free()) {
+        const bool urgent = c.by_priority && !t.priority.empty();
+        auto at = r.running.end() - 1;
+        if (urgent) {
+          at = std::max_element(
+              r.running.begin(), r.running.end(),
+              [&](const SequencePtr& x, const SequencePtr& y) { return urgency(x) < urgency(y); });
+        }
+        SequencePtr victim = *at;
+        if (at - r.running.begin() < static_cast<std::ptrdiff_t>(i)) --i;
+        r.running.erase(at);
+        // What it was to compute in this step is taken back.
+        const auto part = std::find_if(r.parts.begin(), r.parts.end(),
+                                       [&](const Part& x) { return x.sequence == victim; });
+        if (part != r.parts.end()) {
+          victim->computed = part->before;
+          victim->promised -= part->emits;
+          ++victim->steps_left;
+          r.parts.erase(part);
+        }
+        preempt(r, victim);
+        if (victim == s) {
+          stop = true;
+          break;
+        }
+      }
+      if (stop) break;
+      if (c.policy != SchedulerPolicy::trtllm) grow(r, *s, ceil_blocks(room));
+      take_part(r, s, tokens, emitted);
+      budget -= tokens;
+    }
+    if (r.preempted) return;
+    while (budget > 0 && static_cast<std::int64_t>(r.running.size()) < c.max_sequences) {
+      const auto at = std::find_if(r.parked.begin(), r.parked.end(),
+                                   [](const SequencePtr& s) { return s->received; });
+      if (at != r.parked.end()) {
+        SequencePtr s = *at;
+        r.parked.erase(at);
+        s->computed = input(*s) - 1;
+        s->running = true;
+        r.running.push_back(s);
+        take_part(r, s, 1, emitted);
+        --budget;
+        continue;
+      }
+      if (r.waiting.empty()) break;
+      SequencePtr s = r.waiting.front();
+      const std::int64_t target = input(*s) + s->promised;
+      std::int64_t whole = ceil_blocks(target + c.draft_tokens);
+      if (c.policy == SchedulerPolicy::trtllm) {
+        whole = ceil_blocks(input(*s) + std::max<std::int64_t>(t.allowed(s->request), output(*s)) +
+                            c.draft_tokens);
+      }
+      const Hit hit = look_up(r, *s);
+      if (whole - hit.used > r.pool.free()) break;
+      r.waiting.pop_front();
+      if (role == Role::decode && s->promised == 0) {
+        grow(r, *s, whole);
+        r.parked.push_back(s);
+        reports.push_back({false, s->request, now});
+        continue;
+      }
+      take_hit(r, *s, hit);
+      const std::int64_t tokens = std::min(target - s->computed, budget);
+      const bool all = c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
+      grow(r, *s, all ? whole : ceil_blocks(s->computed + tokens));
+      s->running = true;
+      r.running.push_back(s);
+      take_part(r, s, tokens, emitted);
+      budget -= tokens;
+    }
+  }
+
+  /// Prefix blocks that a waiting sequence can share, how many of them are in use, and whether the
+  /// block after the last one it may share is cached as well.
+  struct Hit {
+    std::vector<int> blocks;
+    std::int64_t used = 0;
+    bool more = false;
+  };
+  Hit look_up(Rank& r, const Sequence& s) {
+    Hit hit;
+    if (!caching() || shared(s) == 0) return hit;
+    const std::int64_t limit = std::min(input(s) + s.promised - 1, shared(s)) / c.block_tokens;
+    for (std::int64_t b = 0; b <= limit; ++b) {
+      const auto found = r.pool.found.find(key(s, b));
+      if (found == r.pool.found.end()) break;
+      if (b == limit) {
+        hit.more = true;
+        break;
+      }
+      hit.blocks.push_back(found->second);
+      hit.used += r.pool.at(found->second).users > 0;
+    }
+    return hit;
+  }
+  std::int64_t stated(const Sequence& s) const {
+    return std::min(static_cast<std::int64_t>(c.stated_hit_rate * static_cast<double>(input(s))),
+                    input(s) - 1);
+  }
+  void take_hit(Rank& r, Sequence& s, const Hit& hit) {
+    for (int b : hit.blocks) {
+      r.pool.share(b);
+      s.blocks.push_back(b);
+    }
+    s.named = static_cast<std::int64_t>(hit.blocks.size());
+    s.duplicate = hit.more;
+    s.computed = s.named * c.block_tokens;
+    if (c.stated_hit_rate > 0) s.computed = stated(s);
+    out.counters.prompt_tokens += input(s) + s.promised;
+    out.counters.cached_tokens += s.computed;
+  }
+
+  void decode_all(Rank& r, std::int64_t emitted) {
+    for (const SequencePtr& s : std::vector<SequencePtr>(r.running)) {
+      if (!s->decoding || s->promised >= output(*s)) continue;
+      grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+      take_part(r, s, 1 + c.draft_tokens, emitted);
+    }
+  }
+
+  void schedule_sglang(Rank& r, std::int64_t emitted) {
+    std::vector<SequencePtr> decoders;
+    SequencePtr chunked;
+    for (const SequencePtr& s : r.running) {
+      if (s->decoding && s->promised < output(*s)) decoders.push_back(s);
+      if (!s->decoding) chunked = s;
+    }
+    const auto growth = [&] {
+      std::int64_t blocks = 0;
+      for (const SequencePtr& s : decoders) {
+        blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
+                  static_cast<std::int64_t>(s->blocks.size());
+      }
+      return blocks;
+    };
+    const auto may_generate = [&](const Sequence& s) {
+      const std::int64_t left = t.allowed(s.request) - s.promised;
+      return std::clamp<std::int64_t>(left, 0, 4096);
+    };
+    if (chunked || (!r.full && !r.waiting.empty())) {
+      std::int64_t promised = 0;
+      for (const SequencePtr& s : decoders) promised += may_generate(*s);
+      const std::int64_t mixed = c.mixed_chunk ? static_cast<std::int64_t>(decoders.size()) : 0;
+      std::int64_t room = r.pool.free() * c.block_tokens - ((promised * r.ratio) >> 30) - mixed;
+      std::int64_t input_left = c.batched_tokens - mixed, chunk_left = c.chunk - mixed;
+      bool goes_on = true, cut = false;
+      const auto run = [&](const SequencePtr& s, std::int64_t tokens) {
+        const bool whole = s->computed + tokens == input(*s) + s->promised;
+        const std::int64_t blocks =
+            ceil_blocks(s->computed + tokens + (whole ? c.draft_tokens : 0));
+        room -= (blocks - static_cast<std::int64_t>(s->blocks.size())) * c.block_tokens;
+        if (whole) room -= may_generate(*s);
+        input_left -= tokens;
+        chunk_left -= tokens;
+        cut = !whole;
+        grow(r, *s, blocks);
+        take_part(r, s, tokens, emitted);
+      };
+      if (chunked) {
+        const std::int64_t left = input(*chunked) + chunked->promised - chunked->computed;
+        std::int64_t tokens = std::min(left, chunk_left);
+        const std::int64_t room_here =
+            (static_cast<std::int64_t>(chunked->blocks.size()) + r.pool.free()) * c.block_tokens -
+            chunked->computed;
+        if (tokens + (tokens == left ? c.draft_tokens : 0) > room_here) {
+          tokens = room_here - c.draft_tokens;
+        }
+        if (tokens > 0) {
+          run(chunked, tokens);
+        } else {
+          goes_on = false;
+        }
+      }
+      while (goes_on && !cut && chunk_left > 0 && input_left > 0 && !r.waiting.empty()) {
+        if (static_cast<std::int64_t>(r.running.size()) >= c.max_sequences) {
+          r.full = true;
+          break;
+        }
+        SequencePtr s = r.waiting.front();
+        const Hit hit = look_up(r, *s);
+        const auto hits = static_cast<std::int64_t>(hit.blocks.size());
+        const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
+        const std::int64_t extend =
+            c.stated_hit_rate > 0 ? input(*s) + s->promised - stated(*s) : fresh;
+        const std::int64_t locks = (hits - hit.used) * c.block_tokens;
+        if (fresh + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
+          r.full = true;
+          break;
+        }
+        if (extend > input_left && !r.parts.empty()) break;
+        std::int64_t tokens = extend;
+        if (extend > chunk_left) tokens = chunk_left / c.block_tokens * c.block_tokens;
+        if (tokens <= 0) break;
+        r.waiting.pop_front();
+        take_hit(r, *s, hit);
+        room -= locks;
+        r.running.push_back(s);
+        run(s, tokens);
+      }
+    }
+    if (!r.parts.empty()) {
+      if (c.mixed_chunk && !decoders.empty() && growth() <= r.pool.free()) {
+        for (const SequencePtr& s : decoders) {
+          grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+          take_part(r, s, 1 + c.draft_tokens, emitted);
+        }
+      }
+      return;
+    }
+    if (decoders.empty()) {
+      if (r.full && !r.waiting.empty()) r.preempted = true;
+      r.full = r.ended = false;
+      r.ratio = initial_token_ratio(c);
+      return;
+    }
+    if (r.ended) r.full = r.ended = false;
+    if (growth() > r.pool.free()) {
+      std::stable_sort(
+          decoders.begin(), decoders.end(), [&](const SequencePtr& a, const SequencePtr& b) {
+            return std::pair(-a->promised, input(*a)) < std::pair(-b->promised, input(*b));
+          });
+      bool first = true;
+      while (decoders.size() > 1 &&
+             (first ||
+              r.pool.free() * c.block_tokens < static_cast<std::int64_t>(decoders.size()) * 20)) {
+        first = false;
+        r.running.erase(std::find(r.running.begin(), r.running.end(), decoders.back()));
+        preempt(r, decoders.back());
+        decoders.pop_back();
+      }
+      std::int64_t generated = 0, allowed = 0;
+      for (const SequencePtr& s : decoders) {
+        generated += s->promised + 20;
+        allowed += t.allowed(s->request);
+      }
+      r.ratio = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
+      r.full = false;
+      r.preempted = true;
+      if (growth() > r.pool.free()) return;
+    } else {
+      r.ratio = std::max(least_token_ratio(c), r.ratio - token_ratio_decay(c));
+    }
+    decode_all(r, emitted);
+  }
+
+  void take_part(Rank& r, const SequencePtr& s, std::int64_t tokens, std::int64_t emitted) {
+    Part part{s, tokens, s->computed, 0, s->decoding};
+    if (s->decoding) {
+      part.emits = emitted;
+      s->computed += emitted;
+      if (c.sample_acceptance) {
+        const std::int64_t shown =
+            --s->steps_left == 0 ? output(*s) : std::min(s->promised + emitted, output(*s) - 1);
+        part.emits = shown - s->promised;
+      }
+    } else {
+      s->computed += tokens;
+      name_up_to(r, *s, s->computed);
+      if (s->computed == input(*s) + s->promised) {
+        part.emits = 1;
+        s->decoding = true;
+        if (c.sample_acceptance && s->promised + 1 < output(*s)) {
+          s->steps_left = AcceptanceSampler(c.tokens_per_step, c.draft_tokens, c.seed)
+                              .steps(s->request, static_cast<std::int32_t>(s->promised) + 1,
+                                     output(*s) - s->promised - 1);
+        }
+      }
+    }
+    s->promised += part.emits;
+    r.parts.push_back(part);
+  }
+
+  void update(const Step& step) {
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      Rank& r = ranks[i];
+      for (const Part& part : step.parts[i]) {
+        Sequence& s = *part.sequence;
+        if (part.emits == 0) continue;
+        const auto id = static_cast<std::size_t>(s.request);
+        if (role != Role::prefill && out.first[id] < 0) out.first[id] = step.end;
+        s.emitted += part.emits;
+        if (s.emitted < output(s) || s.finished) continue;
+        s.finished = true;
+        if (role != Role::prefill) out.last[id] = step.end;
+        reports.push_back({true, s.request, step.end});
+        const auto at = std::find(r.running.begin(), r.running.end(), part.sequence);
+        if (at != r.running.end()) r.running.erase(at);
+        r.ended = true;
+        if (role == Role::prefill) {
+          r.pinned.push_back(part.sequence);
+        } else {
+          free_blocks(r, s);
+        }
+      }
+    }
+    out.counters.end = std::max(out.counters.end, step.end);
+  }
+
+  void execute() {
+    const Ticks now = next;
+    if (pops) {
+      const Step done = flight.front();
+      flight.pop_front();
+      update(done);
+    }
+    const std::int64_t emitted = (steps + 1) * p / q - steps * p / q;
+    std::vector<RankBatch> batches(ranks.size());
+    Step step;
+    bool any = false, preempted = false;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      Rank& r = ranks[i];
+      r.parts.clear();
+      r.preempted = false;
+      if (c.policy == SchedulerPolicy::sglang) {
+        schedule_sglang(r, emitted);
+      } else {
+        schedule_vllm(r, now, emitted);
+      }
+      preempted |= r.preempted;
+      RankBatch& b = batches[i];
+      for (const Part& part : r.parts) {
+        any = true;
+        if (part.decode) {
+          ++b.decode_sequences;
+          b.decode_context += part.before;
+          b.decode_longest = std::max(b.decode_longest, part.before);
+          b.decode_shortest =
+              b.decode_sequences == 1 ? part.before : std::min(b.decode_shortest, part.before);
+        } else {
+          ++b.prefill_requests;
+          b.prefill_tokens += part.tokens;
+          b.prefill_before += part.before;
+          for (std::int64_t k = 1; k <= part.tokens; ++k) b.prefill_context += part.before + k;
+          b.prompts_finished += part.emits;
+        }
+      }
+      step.parts.push_back(r.parts);
+    }
+    const std::size_t depth = c.async ? 2 : 1;
+    if (any) {
+      fruitless = 0;
+      // SGLang's prefill batches leave decoding sequences where they are.
+      if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
+      ++out.counters.steps;
+      const bool blocked = std::any_of(ranks.begin(), ranks.end(), [](const Rank& r) {
+        return !r.waiting.empty() || std::any_of(r.parked.begin(), r.parked.end(),
+                                                 [](const SequencePtr& s) { return s->received; });
+      });
+      out.counters.blocked_steps += blocked;
+      gpu = std::max(gpu, now) + timer.step(batches);
+      step.end = gpu;
+      flight.push_back(step);
+    }
+    if (any && flight.size() < depth) {
+      next = now;
+      pops = false;
+    } else if (!flight.empty()) {
+      next = flight.front().end;
+      pops = true;
+    } else if (preempted) {
+      if (++fruitless > 1000) throw std::logic_error("the reference is stuck");
+      next = now;
+      pops = false;
+    } else {
+      next = never;
+    }
+  }
+};
+
+struct Message {
+  Ticks at;
+  int kind;  // 0 arrival, 1 handed over, 2 received, 3 unpin
+  std::int32_t request;
+  auto operator<=>(const Message&) const = default;
+};
+
+}  // namespace
+
+Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
+  Outcome out;
+  const auto n = static_cast<std::size_t>(t.size());
+  out.first.assign(n, -1);
+  out.last.assign(n, -1);
+  std::vector<std::vector<Engine>> pools(system.decode ? 2 : 1);
+  for (int i = 0; i < system.engines.replicas; ++i) {
+    pools[0].emplace_back(system.engines.scheduler, system.decode ? Role::prefill : Role::both,
+                          *system.engines.timer, t, out);
+  }
+  for (int i = 0; system.decode && i < system.decode->replicas; ++i) {
+    pools[1].emplace_back(system.decode->scheduler, Role::decode, *system.decode->timer, t, out);
+  }
+  std::multiset<Message> messages;
+  if (system.closed_loop) {
+    out.arrival.assign(n, 0);
+    for (std::int64_t u = 0; u < system.closed_loop->users && u < t.size(); ++u) {
+      messages.insert({0, 0, -1});
+    }
+  } else {
+    for (Ticks a : t.arrival) messages.insert({a, 0, -1});
+  }
+  std::int32_t sent = 0;
+  std::size_t turn[2] = {0, 0};
+  std::map<std::int32_t, std::size_t> home, sender, receiver;
+  std::vector<Ticks> out_free(pools[0].size(), 0), in_free(pools.back().size(), 0);
+  const auto pick = [&](std::size_t p, std::int32_t request) -> std::size_t {
+    std::vector<Engine>& pool = pools[p];
+    if (pool.size() == 1) return 0;
+    if (system.router == Router::round_robin) return turn[p]++ % pool.size();
+    std::size_t least = 0;
+    for (std::size_t i = 1; i < pool.size(); ++i) {
+      if (pool[i].load() < pool[least].load()) least = i;
+    }
+    const auto r = static_cast<std::size_t>(request);
+    if (system.router == Router::least_loaded || p == 1 || t.stream.empty() || t.stream[r] < 0) {
+      return least;
+    }
+    const auto at = home.find(t.stream[r]);
+    if (at == home.end()) return home[t.stream[r]] = least;
+    const std::int64_t here = pool[at->second].load(), there = pool[least].load();
+    if (here > 2 * there && here > there + 16) at->second = least;
+    return at->second;
+  };
+  for (;;) {
+    Engine* first = nullptr;
+    std::size_t where = 0, index = 0;
+    for (std::size_t p = 0; p < pools.size(); ++p) {
+      for (std::size_t i = 0; i < pools[p].size(); ++i) {
+        if (pools[p][i].next != never && (first == nullptr || pools[p][i].next < first->next)) {
+          first = &pools[p][i];
+          where = p;
+          index = i;
+        }
+      }
+    }
+    if (!messages.empty() && (first == nullptr || messages.begin()->at <= first->next)) {
+      Message m = *messages.begin();
+      messages.erase(messages.begin());
+      if (m.kind == 0) {
+        if (sent == t.size()) continue;
+        m.request = sent++;
+        if (system.closed_loop) out.arrival[static_cast<std::size_t>(m.request)] = m.at;
+        sender[m.request] = pick(0, m.request);
+        pools[0][sender[m.request]].enqueue(m.request, m.at);
+      } else if (m.kind == 1) {
+        receiver[m.request] = pick(1, m.request);
+        pools[1][receiver[m.request]].enqueue(m.request, m.at);
+      } else if (m.kind == 2) {
+        pools[1][receiver[m.request]].received(m.request, m.at);
+      } else {
+        pools[0][sender[m.request]].unpin(m.request, m.at);
+      }
+      continue;
+    }
+    if (first == nullptr) break;
+    first->execute();
+    for (const Report& e : first->reports) {
+      if (!e.finished) {
+        Ticks& from = out_free[sender[e.request]];
+        Ticks& to = in_free[index];
+        const Ticks end = std::max({e.at, from, to}) +
+                          std::max<Ticks>(1, system.link.latency +
+                                                 system.link.per_token *
+                                                     t.input[static_cast<std::size_t>(e.request)]);
+        from = to = end;
+        messages.insert({end, 2, e.request});
+        messages.insert({end, 3, e.request});
+      } else if (where == 0 && system.decode) {
+        messages.insert({e.at + 1, 1, e.request});
+      } else if (system.closed_loop) {
+        messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+      }
+    }
+    first->reports.clear();
+  }
+  return out;
+}
+
+}  // namespace tollgate

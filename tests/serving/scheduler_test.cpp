@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include "sim/serving/engine/engine_scheduler.h"
+#include "sim/serving/engine/simulate.h"
+#include "sim/spec/library.h"
+#include "tests/serving/test_timer.h"
+
+namespace tollgate {
+namespace {
+
+/// Every step takes one millisecond.
+struct Metronome : StepTimer {
+  static constexpr Ticks beat = ticks_per_second / 1000;
+  Ticks step(std::span<const RankBatch>) const override { return beat; }
+  DecodeLine decode(std::span<const RankBatch>) const override {
+    return {beat, 0, std::int64_t{1} << 40};
+  }
+};
+
+struct Bench {
+  Metronome timer;
+  ServingSystem system;
+  RequestTable t;
+
+  Bench() {
+    system.engines.timer = &timer;
+    system.engines.scheduler.blocks = 1000;
+    system.engines.scheduler.max_sequences = 64;
+    system.engines.scheduler.async = false;
+  }
+  SchedulerConfig& scheduler() { return system.engines.scheduler; }
+  void add(double ms, int input, int output) {
+    t.arrival.push_back(static_cast<Ticks>(ms * 1e9));
+    t.input.push_back(input);
+    t.output.push_back(output);
+  }
+  static double ms(Ticks at) { return static_cast<double>(at) / 1e9; }
+};
+
+/// By hand: one prompt of three chunks, then a token per step.
+TEST(scheduler, cuts_a_prompt_to_the_budget) {
+  Bench b;
+  b.scheduler().batched_tokens = 100;
+  b.add(0, 250, 4);
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_EQ(Bench::ms(o.first[0]), 3);
+  EXPECT_EQ(Bench::ms(o.last[0]), 6);
+  EXPECT_EQ(o.counters.steps, 6);
+}
+
+/// A request that arrives in the middle of a step is decided on at its end, and with asynchronous
+/// scheduling one step later.
+TEST(scheduler, async_scheduling_lags_by_one_step) {
+  Bench b;
+  b.add(0, 10, 100);
+  b.add(10.5, 10, 2);
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).first[1]), 12);
+  b.scheduler().async = true;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).first[1]), 13);
+}
+
+/// Two sequences of at most 5 blocks on 8: vLLM admits both and throws the second out, TensorRT-LLM
+/// admits the second when the first is done.
+TEST(scheduler, vllm_preempts_where_trtllm_waits) {
+  Bench b;
+  b.scheduler().blocks = 8;
+  b.add(0, 48, 32);
+  b.add(0, 48, 32);
+  const Outcome vllm = simulate(b.system, b.t);
+  EXPECT_EQ(vllm.counters.preemptions, 1);
+  EXPECT_EQ(Bench::ms(vllm.first[1]), 1);
+  b.scheduler().policy = SchedulerPolicy::trtllm;
+  const Outcome trtllm = simulate(b.system, b.t);
+  EXPECT_EQ(trtllm.counters.preemptions, 0);
+  EXPECT_EQ(Bench::ms(trtllm.first[1]), 33);
+}
+
+/// SGLang stops decoding for a prefill batch: the first request loses the step in which the
+/// second's prompt is computed; with mixed chunks it does not.
+TEST(scheduler, sglang_prefills_first) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::sglang;
+  b.scheduler().block_tokens = 1;
+  b.scheduler().blocks = 10000;
+  b.add(0, 10, 20);
+  b.add(5, 10, 2);
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 21);
+  b.scheduler().mixed_chunk = true;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 20);
+  b.scheduler().policy = SchedulerPolicy::vllm;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 20);
+}
+
+/// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1)
+/// / 16.
+TEST(scheduler, conversations_find_their_last_turn) {
+  Bench b;
+  b.add(0, 100, 60);
+  b.add(1000, 300, 10);
+  b.t.stream = {0, 0};
+  b.t.shared = {160, 310};
+  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 9 * 16);
+  b.scheduler().prefix_cache = false;
+  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 0);
+  b.scheduler().stated_hit_rate = 0.5;
+  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 50 + 150);
+}
+
+/// The hit rate follows from the room: many conversations in turn on a cache for two of them hit
+/// nothing, on one for all of them everything.
+TEST(scheduler, a_cache_forgets_what_was_used_longest_ago) {
+  Bench b;
+  for (int turn = 0; turn < 2; ++turn) {
+    for (int session = 0; session < 10; ++session) {
+      b.add(turn * 10000 + session * 100, 320, 2);
+      b.t.stream.push_back(session);
+      b.t.shared.push_back(320);
+    }
+  }
+  b.scheduler().blocks = 45;
+  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 0);
+  b.scheduler().blocks = 400;
+  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 10 * 19 * 16);
+}
+
+/// Prefill in 1 ms, the hand-over, 5 ms to send 1000 tokens, the last token again in 1 ms.
+TEST(scheduler, disaggregation_sends_the_cache) {
+  Bench b;
+  b.system.decode = b.system.engines;
+  b.system.link = {2 * Metronome::beat, 3 * Metronome::beat / 1000};
+  b.add(0, 1000, 3);
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(o.first[0]), 1 + 5 + 1, 1e-6);
+  EXPECT_NEAR(Bench::ms(o.last[0]), 9, 1e-6);
+}
+
+/// Two prompts at once over one link: the second is sent after the first.
+TEST(scheduler, transfers_share_the_link) {
+  Bench b;
+  b.system.decode = b.system.engines;
+  b.system.link = {0, Metronome::beat / 100};
+  b.add(0, 1000, 2);
+  b.add(0, 1000, 2);
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(o.first[0]), 1 + 10 + 1, 1e-6);
+  EXPECT_NEAR(Bench::ms(o.first[1]), 1 + 20 + 1, 1);
+}
+
+TEST(scheduler, the_most_urgent_is_admitted_first) {
+  Bench b;
+  b.scheduler().max_sequences = 1;
+  b.scheduler().by_priority = true;
+  b.add(0, 10, 10);
+  b.add(1, 10, 10);
+  b.add(2, 10, 10);
+  b.t.priority = {0, 5, 1};
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_LT(o.first[2], o.first[1]);
+}
+
+/// Two sequences of at most 5 blocks on 8: the less urgent one is thrown out, though admitted
+/// first.
+TEST(scheduler, the_least_urgent_is_thrown_out) {
+  Bench b;
+  b.scheduler().blocks = 8;
+  b.add(0, 48, 32);
+  b.add(0, 48, 32);
+  b.t.priority = {1, 0};
+  const Outcome by_order = simulate(b.system, b.t);
+  EXPECT_LT(by_order.last[0], by_order.last[1]);
+  b.scheduler().by_priority = true;
+  const Outcome by_priority = simulate(b.system, b.t);
+  EXPECT_EQ(by_priority.counters.preemptions, 1);
+  EXPECT_LT(by_priority.last[1], by_priority.last[0]);
+}
+
+TEST(scheduler, speculation_emits_its_mean) {
+  Bench b;
+  b.scheduler().draft_tokens = 3;
+  b.scheduler().tokens_per_step = 2.5;
+  b.add(0, 10, 1001);
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 1 + 400);
+}
+
+TEST(scheduler, comes_from_the_engine_and_the_device) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  constexpr double gib = 1024.0 * 1024 * 1024;
+  const SchedulerConfig h100 = scheduler_for(library.engine("vllm", {}), 80 * gib);
+  EXPECT_EQ(h100.policy, SchedulerPolicy::vllm);
+  EXPECT_EQ(h100.batched_tokens, 8192);
+  EXPECT_EQ(h100.max_sequences, 1024);
+  EXPECT_EQ(scheduler_for(library.engine("vllm", {}), 48 * gib).batched_tokens, 2048);
+  const SchedulerConfig sglang = scheduler_for(library.engine("sglang", {}), 48 * gib);
+  EXPECT_EQ(sglang.policy, SchedulerPolicy::sglang);
+  EXPECT_EQ(sglang.chunk, 4096);
+  EXPECT_EQ(sglang.block_tokens, 1);
+  EXPECT_EQ(scheduler_for(library.engine("trtllm", {}), 80 * gib).policy, SchedulerPolicy::trtllm);
+}
+
+}  // namespace
+}  // namespace tollgate
