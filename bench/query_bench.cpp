@@ -50,13 +50,11 @@ void prefill_alias(benchmark::State& state, const RoutingBackend& backend, int t
 void prefill_gate(benchmark::State& state, const RoutingBackend& backend, int threads) {
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, threads);
   RoutingProblem problem;
-  problem.gate = {ScoreFunction::sigmoid,
-                  ScoreOrder::score_then_top_k,
-                  BiasMode::none,
-                  8,
-                  4,
-                  GroupReduce::top2_sum,
-                  8};
+  problem.gate.score = ScoreFunction::sigmoid;
+  problem.gate.groups = 8;
+  problem.gate.groups_kept = 4;
+  problem.gate.group_reduce = GroupReduce::top2_sum;
+  problem.gate.top_k = 8;
   problem.experts = 256;
   problem.popularity = {0.25, 0.5, 0.2, 4, 8, 512};
   problem.seed = 1;

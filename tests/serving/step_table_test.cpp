@@ -32,13 +32,13 @@ struct Engine {
         step(model, hardware, d, model.precision, DeploymentSpec{},
              without_graphs(library.engine("vllm", {})), routing) {}
 
-  static RoutingTables tables(const LlmSpec& m, const Deployment& d) {
+  RoutingTables tables(const LlmSpec& m, const Deployment& d) {
     RoutingTables r(m.ffns.size());
     for (std::size_t i = 0; i < r.size(); ++i) {
       if (m.ffns[i].kind != FfnKind::moe) continue;
       RoutingSpec spec;
       const auto make = [&](int run) {
-        return make_routing_tables(m.ffns[i], m.family, spec, 1, {d.expert},
+        return make_routing_tables(m.ffns[i], library.popularity(m.family), spec, 1, {d.expert},
                                    kernels::find_backend("tbb"), run);
       };
       r[i] = {make(1), make(1024)};

@@ -166,7 +166,7 @@ TEST(GateOf, TheEngineRoutesEveryModel) {
       kernels::RoutingProblem problem;
       problem.gate = gate_of(ffn);
       problem.experts = ffn.experts;
-      problem.popularity = popularity_of(model.family);
+      problem.popularity = popularity_of(library.popularity(model.family));
       problem.tokens = 64;
       problem.batch_sizes = {64};
       problem.rank_counts = {1};
@@ -187,8 +187,8 @@ TEST(GateOf, TablesOfZeroExpertsAreRelativeToRealChoices) {
     spec.popularity = RoutingSpec::Popularity::uniform;
     spec.layers = 4;
     spec.tokens = 1024;
-    const auto tables =
-        make_routing_tables(ffn, model.family, spec, 1, {8}, kernels::find_backend("tbb"));
+    const auto tables = make_routing_tables(ffn, library.popularity(model.family), spec, 1, {8},
+                                            kernels::find_backend("tbb"));
     const RoutingTable::Point one = tables[0].at(1), many = tables[0].at(1024);
     // Distinct ranks of 8 draws without replacement from 8 blocks of 64; the number of draws varies
     // around 8, which lowers the mean a little (concave): 5.29 at exactly 8.
