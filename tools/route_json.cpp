@@ -124,6 +124,19 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
     if (row.repair) entry["eplb"] = repair_json(*row.repair);
     json["results"].push_back(std::move(entry));
   }
+  if (q.capacity) {
+    json["capacity"] = {{"rule", name_of(q.capacity->rule)},
+                        {"factor", q.capacity->factor},
+                        {"drop_order", "token"},
+                        {"results", Json::array()}};
+    for (const CapacityRow& row : a.capacity) {
+      json["capacity"]["results"].push_back(
+          {{"tokens", row.tokens},
+           {"tokens_per_expert", distribution(row.capacity, 1)},
+           {"dropped_share", distribution(row.dropped, row.choices > 0 ? 1 / row.choices : 0)},
+           {"unserved_share", distribution(row.unserved, 1.0 / row.tokens)}});
+    }
+  }
   return json.dump(2) + "\n";
 }
 

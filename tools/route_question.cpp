@@ -49,11 +49,23 @@ FfnSpec explicit_layer(const Arguments& arguments) {
   r.groups_kept = arguments.has("--groups-kept")
                       ? static_cast<int>(arguments.integer("--groups-kept", 1, kernels::kMaxGroups))
                       : r.groups;
-  r.bias = arguments.text("--group-value") == "top2";  // groups are valued by two biased scores
-  if (r.bias && r.score == GateScore::softmax) {
-    fail("--group-value top2 goes with --score sigmoid or sqrt_softplus.");
-  }
+  r.group_value =
+      arguments.text("--group-value") == "top2" ? GroupValue::top2_sum : GroupValue::max;
   return ffn;
+}
+
+std::optional<kernels::CapacitySpec> capacity_of(const Arguments& arguments) {
+  if (!arguments.has("--capacity")) {
+    if (arguments.has("--capacity-rule")) fail("--capacity-rule goes with --capacity.");
+    return std::nullopt;
+  }
+  kernels::CapacitySpec spec;
+  const std::string rule = arguments.text("--capacity-rule");
+  spec.rule = rule == "switch"  ? kernels::CapacityRule::switch_top1
+              : rule == "tutel" ? kernels::CapacityRule::tutel
+                                : kernels::CapacityRule::gshard;
+  spec.factor = arguments.number("--capacity", -10000, 10000);
+  return spec;
 }
 
 RoutingSpec routing_spec(const Arguments& arguments) {
@@ -183,6 +195,7 @@ RouteQuestion route_question(const Arguments& arguments) {
   read_model(arguments, q);
   read_steps(arguments, q);
   read_placement(arguments, q);
+  q.capacity = capacity_of(arguments);
   return q;
 }
 
@@ -250,6 +263,17 @@ std::vector<OptionHelp> route_question_options() {
        "Format of rows in dispatch (fp8 with a scale per 128 elements); combine is bf16.",
        "fp8",
        {"fp8", "bf16"}},
+      {"--capacity", "", "FACTOR",
+       "Also show what is dropped, in token order, if experts take so many times the even share of "
+       "a step."},
+      {"--capacity-rule",
+       "",
+       "RULE",
+       "How the factor makes a capacity: ceil(F T / E) for top-1; ceil(F k T / E); k int(F ceil(T "
+       "/ "
+       "E)), with 0 the largest load and below 0 at most that.",
+       "gshard",
+       {"switch", "gshard", "tutel"}},
       {"--layer-kind", "", "NAME",
        "Which of the model's kinds of expert layers; left out: the first."},
       {"--experts", "", "N", "Routed experts of a gate of one's own, instead of MODEL."},

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "kernels/dispatch/capacity.h"
 #include "kernels/dispatch/traffic.h"
 #include "sim/timing/expert_plan.h"
 #include "tools/arguments.h"
@@ -27,6 +29,7 @@ struct RouteQuestion {
   ExpertPlan plan;
   kernels::ReplicaChoice choice = kernels::ReplicaChoice::rank_and_token;
   kernels::RowFormat format = kernels::RowFormat::fp8;  ///< of dispatch; combine is bf16
+  std::optional<kernels::CapacitySpec> capacity;        ///< of experts; none: nothing is dropped
   int width = 0;                                        ///< elements of a row; 0 = not known
 
   kernels::TransferMode mode() const {

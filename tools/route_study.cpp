@@ -23,9 +23,10 @@ RouteAnswer study_route(const RouteQuestion& q, const kernels::RoutingBackend& b
   const ExpertPlacer by_fresh_plan = ExpertPlacer::planned_on(window, planned, source);
   const ExpertPlacer chosen = q.plan.planned() ? by_plan : ExpertPlacer(q.plan, source, served);
 
-  RouteAnswer answer{source.description(), source.layers(), source.top_k(), {}, {}};
+  RouteAnswer answer{source.description(), source.layers(), source.top_k(), {}, {}, {}};
   answer.counts = kernels::count_experts(window.selections(), source.experts());
   try {
+    answer.capacity = study_capacity(q, window, most_steps);
     for (const int ranks : q.ranks) {
       const auto placements = chosen.at(ranks);
       for (const int tokens : q.tokens) {

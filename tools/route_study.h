@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/dispatch/step_loads.h"
+#include "tools/route_capacity.h"
 #include "tools/route_question.h"
 
 namespace tollgate {
@@ -29,6 +30,7 @@ struct RouteAnswer {
   std::string source;  ///< what was drawn from
   int layers = 0, top_k = 0;
   std::vector<RouteRow> rows;
+  std::vector<CapacityRow> capacity;
   std::vector<std::int64_t> counts;  ///< [layer][expert] over the whole window
 };
 

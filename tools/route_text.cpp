@@ -154,6 +154,32 @@ std::string repair_table(const RouteQuestion& q, const RouteAnswer& a) {
          " (fresh: on the one served)\n" + lines_of(table);
 }
 
+std::string capacity_table(const RouteQuestion& q, const RouteAnswer& a) {
+  if (a.capacity.empty()) return "";
+  TextTable table;
+  table.column("tokens", Align::right);
+  table.column("capacity", Align::right);
+  for (const char* heading : {"mean", "P95", "max"}) {
+    table.column(heading, Align::right, "choices dropped, %");
+  }
+  for (const char* heading : {"mean ", "max "}) {
+    table.column(heading, Align::right, "tokens without any expert, %");
+  }
+  for (const CapacityRow& row : a.capacity) {
+    const auto share = [&](double dropped) {
+      return fixed(row.choices > 0 ? 100 * dropped / row.choices : 0, 2);
+    };
+    const auto of_tokens = [&](double tokens) { return fixed(100 * tokens / row.tokens, 2); };
+    table.row({grouped(row.tokens, 0), grouped(row.capacity.mean(), 0), share(row.dropped.mean()),
+               share(static_cast<double>(row.dropped.p95())),
+               share(static_cast<double>(row.dropped.max())), of_tokens(row.unserved.mean()),
+               of_tokens(static_cast<double>(row.unserved.max()))});
+  }
+  return "\nif experts take no more than their capacity (" + name_of(q.capacity->rule) +
+         " rule, factor " + shortest(q.capacity->factor) +
+         ", dropped in token order), layers and steps\n" + lines_of(table);
+}
+
 std::string layers_table(const RouteAnswer& a) {
   const RouteRow& row = a.rows.front();
   const kernels::StepLoads& l = row.loads;
@@ -187,7 +213,8 @@ std::string layers_table(const RouteAnswer& a) {
 }  // namespace
 
 std::string route_text(const RouteQuestion& q, const RouteAnswer& a) {
-  return title(q, a) + loads_table(a) + traffic_table(q, a) + repair_table(q, a) + layers_table(a);
+  return title(q, a) + loads_table(a) + traffic_table(q, a) + repair_table(q, a) +
+         capacity_table(q, a) + layers_table(a);
 }
 
 }  // namespace tollgate

@@ -3,6 +3,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -10,6 +11,12 @@
 
 namespace tollgate::kernels {
 namespace {
+
+/// The shortest text that reads back as the number.
+std::string number_text(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
 
 using std::to_string;
 
@@ -53,7 +60,7 @@ std::int64_t expert_capacity(const CapacitySpec& spec, int tokens, int experts, 
   require(tokens >= 1 && experts >= 1 && top_k >= 1,
           "Capacity needs at least one token, expert and choice, but there are " +
               to_string(tokens) + ", " + to_string(experts) + " and " + to_string(top_k) + ".");
-  require(std::fabs(spec.factor) <= 1e4, "The capacity factor is " + to_string(spec.factor) +
+  require(std::fabs(spec.factor) <= 1e4, "The capacity factor is " + number_text(spec.factor) +
                                              ", but must be between -10000 and 10000.");
   require(spec.alignment >= 1 && spec.alignment <= (1 << 24),
           "The capacity's alignment is " + to_string(spec.alignment) + ", but must be 1 to 2^24.");
@@ -67,11 +74,11 @@ std::int64_t expert_capacity(const CapacitySpec& spec, int tokens, int experts, 
                                  : largest_load;
     // Without any routed choice the largest load is 0, and nothing is dropped.
     require(capacity > 0 || spec.factor == 0 || largest_load == 0,
-            "A capacity factor of " + to_string(spec.factor) +
+            "A capacity factor of " + number_text(spec.factor) +
                 " leaves experts a capacity of 0 for " + to_string(tokens) +
                 " tokens; every token would be dropped.");
   } else {
-    require(spec.factor > 0, "A capacity factor of " + to_string(spec.factor) +
+    require(spec.factor > 0, "A capacity factor of " + number_text(spec.factor) +
                                  " leaves experts a capacity of 0; every token would be dropped.");
     require(spec.rule != CapacityRule::switch_top1 || top_k == 1,
             "The Switch rule is for top-1 gates, but top_k is " + to_string(top_k) +

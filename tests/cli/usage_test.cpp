@@ -110,6 +110,13 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
        "tollgate route: The gate's top_k is 8, but its 1 kept groups hold only 4 experts."},
       {{"route", "--experts", "64", "--top-k", "2", "--groups", "6", "--groups-kept", "1"},
        "tollgate route: The gate's 6 groups do not divide the 64 experts evenly."},
+      {{"route", "DeepSeek-V3", "--capacity", "0"},
+       "tollgate route: A capacity factor of 0 leaves experts a capacity of 0; every token "
+       "would be dropped."},
+      {{"route", "DeepSeek-V3", "--capacity", "1", "--capacity-rule", "switch"},
+       "tollgate route: The Switch rule is for top-1 gates, but top_k is 8; take the GShard rule."},
+      {{"route", "DeepSeek-V3", "--capacity-rule", "tutel"},
+       "tollgate route: --capacity-rule goes with --capacity."},
       {{"route", "DeepSeek-V3", "--ranks", "12"},
        "tollgate route: --ranks is 12, which is not a whole number of nodes of 8 ranks; set "
        "--ranks-per-node."},
