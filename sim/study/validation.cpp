@@ -8,14 +8,12 @@
 
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
+#include "sim/serving/engine/engine_scheduler.h"
 #include "sim/serving/steady_state.h"
+#include "sim/study/measured_loop.h"
 
 namespace tollgate {
 namespace {
-
-/// Requests of a benchmark per unit of concurrency: vLLM's and InferenceX's clients send ten times
-/// the concurrency, the first `concurrency` of them at once.
-constexpr double prompts_per_slot = 10;
 
 /// Where fewer sequences than this fit, a run was made with a larger share of memory.
 constexpr double tight_room = 8;
@@ -88,7 +86,35 @@ Times closed_loop(const StepModel& model, const WorkloadMix& mix, const Schedule
   const double per_step = std::max(full.prefill_tokens, 1.0);
   const double step = scale * model.seconds(full);
   const double burst = std::max(0.0, (in_flight - 1) / 2 * mix.uncached / per_step * step);
-  return {s.ttft + outside + burst / prompts_per_slot, s.tpot};
+  return {s.ttft + outside + burst / requests_per_user, s.tpot};
+}
+
+/// The same, simulated event by event as the engine schedules it.
+Times simulated_loop(const MeasuredRow& row, const RowScenario& s, const Tables& tables,
+                     const ContextMix& contexts, const MemoryPlan& memory, double context) {
+  EngineSpec engine = *s.engine;
+  engine.graphs.clear();  // the table pads batch by batch
+  const StepModel model(*s.model, *s.hardware, s.ranks, s.precision, s.deployment, engine,
+                        tables.of(*s.model, s.ranks.expert), contexts);
+  MeasuredLoop loop;
+  loop.engine = s.engine;
+  loop.hardware = s.hardware;
+  loop.ranks = s.ranks;
+  loop.deployment = s.deployment;
+  loop.request = s.request;
+  loop.users = static_cast<std::int64_t>(row.concurrency);
+  loop.blocks = cache_blocks(memory, context, s.engine->kv_block);
+  const SchedulerConfig scheduler = scheduler_for(*s.engine, s.hardware->memory);
+  StepTableRange range;
+  range.ranks = s.ranks.data_attention;
+  range.max_sequences = std::min<std::int64_t>(scheduler.max_sequences, loop.users);
+  range.batched_tokens = scheduler.batched_tokens;
+  range.context = static_cast<std::int64_t>(row.input + row.output) + 1;
+  range.graphs = s.engine->graphs;
+  const StepTable table(model, range);
+  loop.table = &table;
+  const MeasuredTimes times = simulate_loop(loop, 1);
+  return {times.ttft, times.tpot};
 }
 
 /// Prefill and decode workers apart: decode steps never carry prompts, prompts queue for a worker.
@@ -122,7 +148,7 @@ Times split_loop(const StepModel& prefill, const StepModel& decode, const RowSce
     waiting = 0.5 * (waiting + std::min(queue, row.concurrency / capacity));
     decoding = 0.5 * (decoding + rate * tpot * mix.decoded);
   }
-  const double burst = (row.concurrency - 1) / 2 / capacity / prompts_per_slot;
+  const double burst = (row.concurrency - 1) / 2 / capacity / requests_per_user;
   return {limits.host_per_request + service + waiting + burst + tpot, tpot};
 }
 
@@ -149,22 +175,31 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
     return plan_memory(*s.model, *s.hardware, s.ranks, s.precision, spec, method,
                        mix.decode_context);
   };
-  double room = row.concurrency;
+  MemoryPlan memory;
   if (row.mode == "agg") {
-    const MemoryPlan usual = plan(s.deployment.memory_utilisation);
-    room = usual.largest_batch;
+    memory = plan(s.deployment.memory_utilisation);
     // The run was made, so its weights did fit: such runs raise the engine's memory share.
-    if (room < std::min(row.concurrency, tight_room)) {
-      room = std::max(1.0, plan(tight_utilisation).largest_batch);
+    if (memory.largest_batch < std::min(row.concurrency, tight_room)) {
+      memory = plan(tight_utilisation);
       note("the engine's memory share is taken as 0.97, because weights hardly fit");
     }
   }
   const auto times = [&](double scale) {
     if (row.mode == "disagg")
       return split_loop(model_of(s.prefill_ranks), model, s, row, mix, limits, scale);
-    return closed_loop(model, mix, limits, room, row.concurrency, scale);
+    return closed_loop(model, mix, limits, std::max(1.0, memory.largest_batch), row.concurrency,
+                       scale);
   };
-  const Times middle = times(1);
+  Times middle;
+  // Requests of one length would march in step for ever; real clients' do not.
+  if (row.mode == "agg" && row.length_factor < 1) {
+    try {
+      middle = simulated_loop(row, s, tables, mix.contexts, memory, mix.decode_context);
+    } catch (const InputError& error) {
+      note(std::string("steady state, because the engine cannot be simulated: ") + error.what());
+    }
+  }
+  if (middle.tpot <= 0) middle = times(1);
   StepLoad load;
   load.decode_sequences = std::max(1.0, row.concurrency / std::max(1, row.decode_workers));
   load.decode_context = mix.decode_context;
