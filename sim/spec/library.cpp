@@ -180,6 +180,16 @@ const FamilyPopularity& Library::popularity(const std::string& family) {
   return *other;
 }
 
+void Library::note_operator_curves() {
+  std::error_code error;
+  const auto directory = root_ / folder(Shelf::hardware) / "operators";
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() != ".yaml") continue;
+    const std::string name = entry.path().lexically_relative(root_).generic_string();
+    files_read_[name] = digest(read_text_file(entry.path(), spec_file_limit));
+  }
+}
+
 void Library::note(const std::filesystem::path& path, const std::string& digest) {
   files_read_[path.string()] = digest;
 }

@@ -630,6 +630,7 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     }
   }
 
+  library.note_operator_curves();
   // Defaults are compiled in, so the version belongs to the inputs.
   std::string identity = TOLLGATE_VERSION "\n" + text + '\n';
   for (const std::string& override_text : overrides) identity += override_text + '\n';
