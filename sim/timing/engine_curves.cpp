@@ -37,6 +37,7 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   const auto parameters = found.choice.curve->parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i].name == "launch") found.launch = found.choice.parameters[i];
+    if (parameters[i].name == "sustained") found.sustained = found.choice.parameters[i];
   }
   found.log_sd = log_sd_of(found.choice.low, found.choice.high);
   known = std::make_unique<const StepCurve>(std::move(found));

@@ -15,8 +15,9 @@ namespace tollgate {
 /// A curve with what the step model needs of it beside its time.
 struct StepCurve {
   CurveChoice choice;
-  double launch = 0;  ///< seconds of an empty call, the curve's parameter of that name
-  double log_sd = 0;  ///< of its band: ln(high / low) / 2 / 1.2816
+  double launch = 0;     ///< seconds of an empty call, the curve's parameter of that name
+  double sustained = 0;  ///< slowdown of long products, the curve's parameter of that name; 0: none
+  double log_sd = 0;     ///< of its band: ln(high / low) / 2 / 1.2816
 
   double seconds(const double* shape) const {
     return choice.curve->seconds(shape, choice.context, choice.parameters.data());

@@ -46,6 +46,33 @@ RowTable::Entry entry_of(const RowOperator& op, double rows) {
   return out;
 }
 
+/// Seconds of arithmetic until the clock gives way, as in gemm_curve.cpp.
+constexpr double power_limited = 1e-3;
+
+/// Slows products by what they have in common; a curve does so for what is long by itself.
+void sustain(const std::vector<RowOperator>& operators, std::vector<RowTable::Entry>& entries) {
+  const auto cool = [&](std::size_t k) {  // of one call, at the full clock
+    const RowOperator& op = operators[k];
+    const double call = entries[k].compute / op.times, s = op.curve->sustained;
+    return call <= power_limited ? call : (call + s * power_limited) / (1 + s);
+  };
+  double arithmetic = 0;
+  for (std::size_t k = 0; k < operators.size(); ++k) {
+    if (entries[k].compute > 0) arithmetic += operators[k].times * cool(k);
+  }
+  if (arithmetic <= power_limited) return;
+  const double share = 1 - power_limited / arithmetic;
+  for (std::size_t k = 0; k < operators.size(); ++k) {
+    RowTable::Entry& e = entries[k];
+    if (e.compute <= 0) continue;
+    const double slowed =
+        operators[k].times * cool(k) * (1 + operators[k].curve->sustained * share);
+    const double longer = std::max(e.compute, slowed);
+    e.spread *= (e.seconds() - e.compute + longer) / e.seconds();
+    e.compute = longer;
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(OperatorClass operator_class) {
@@ -75,7 +102,10 @@ RowTable::RowTable(const std::vector<RowOperator>& operators) : total_(points) {
     std::vector<Entry> entries;
     for (const RowOperator& op : operators) {
       entries.push_back(entry_of(op, grid()[i]));
-      seconds[static_cast<std::size_t>(op.operator_class)] += entries.back().seconds();
+    }
+    sustain(operators, entries);
+    for (std::size_t k = 0; k < operators.size(); ++k) {
+      seconds[static_cast<std::size_t>(operators[k].operator_class)] += entries[k].seconds();
     }
     for (std::size_t k = 0; k < operators.size(); ++k) {
       const auto c = static_cast<std::size_t>(operators[k].operator_class);

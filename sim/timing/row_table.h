@@ -35,6 +35,9 @@ struct RowOperator {
 
 /// Seconds of some operators together as a function of the number of rows, tabulated at every
 /// number to 16 and at eight per octave beyond, up to 2^18; linear between and beyond.
+///
+/// Products of a step follow each other without a pause, so the clock gives way to the power limit
+/// (StepCurve::sustained) after a millisecond of all of them together, not of each.
 class RowTable {
  public:
   /// Of one operator class at a number of rows.
