@@ -28,8 +28,12 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   if (known) return *known;
 
   std::vector<KernelWish> all(wishes.begin(), wishes.end());
+  // What an operator needs goes before what the engine prefers.
+  const bool particular = !wishes.empty() && !wishes.front().contains.empty();
   for (const KernelChoice& own : engine_.kernels) {
-    if (own.op == op && own.precision == precision) all.insert(all.begin(), {"", own.kernel, ""});
+    if (!particular && own.op == op && own.precision == precision) {
+      all.insert(all.begin(), {"", own.kernel, ""});
+    }
   }
   StepCurve found;
   found.choice = curves_.find(key, all, strict_);

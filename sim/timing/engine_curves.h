@@ -46,6 +46,7 @@ class EngineCurves {
                       std::string_view backend = {}) const;
 
   const HardwareSpec& hardware() const { return hardware_; }
+  const EngineSpec& engine() const { return engine_; }
 
  private:
   HardwareSpec hardware_;

@@ -65,6 +65,10 @@ class Builder {
     }
     op.compute_per_row = 2 * m.elements() / path.peak;
     op.memory_fixed = m.elements() * bytes_per_element(stored) / hardware_.memory_bandwidth;
+    // Shared experts run on a stream of their own beside the routed ones (vLLM
+    // SharedExperts, SGLang alt_stream, TensorRT-LLM maybe_execute_in_parallel): the work of both
+    // adds up, the floors do not.
+    if (m.tensor == TensorClass::shared_experts) op.hidden = op.curve->launch;
     op.memory_per_row =
         m.count * (m.k * path.activation_bytes + m.n * 2) / hardware_.memory_bandwidth;
     to.push_back(op);
@@ -117,15 +121,28 @@ class Builder {
         core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
     if (!module) {
       products(attention_matrices(a, c_.model.hidden, tensor), times);
-      // Rotary position and cache write, or gates and norms of a linear layer.
-      const double heads = static_cast<double>(a.kind == AttentionKind::linear ? a.v_heads : a.heads);
-      const double width = a.kind == AttentionKind::mla      ? a.kv_lora_rank + a.qk_rope_head_dim
-                           : a.kind == AttentionKind::linear ? a.v_head_dim + a.qk_head_dim
-                                                             : a.head_dim;
-      elementwise(times, 4 * heads / tensor * width);
+      prepare(a, times);
     }
     reduce_hidden(times);
     out_.cores.push_back(core);
+  }
+
+  /// Kernels between the projections and attention proper, each over the width of the heads.
+  void prepare(const AttentionSpec& a, double times) {
+    const bool linear = a.kind == AttentionKind::linear, mla = a.kind == AttentionKind::mla;
+    const double heads = static_cast<double>(linear ? a.v_heads : a.heads) / c_.deployment.tensor;
+    const double width = mla      ? a.kv_lora_rank + a.qk_rope_head_dim
+                         : linear ? a.v_head_dim + a.qk_head_dim
+                                  : a.head_dim;
+    double kernels = 0;
+    if (linear) {
+      kernels = 2;  // splitting the projection, gated norm
+    } else {
+      if (!c_.curves.engine().fuses_rotary) kernels += 2;  // rotary position, cache write
+      if (mla || a.qk_norm) kernels += 1;                  // norms of latents, or queries and keys
+      if (a.output_gate) kernels += 1;
+    }
+    if (kernels > 0) elementwise(times * kernels, 4 * heads * width / kernels);
   }
 
   bool narrow_cache() const { return bytes_per_element(c_.precision.kv_cache) < 2; }
@@ -295,6 +312,8 @@ class Builder {
     const double choices = f.experts + f.zero_experts;
     products({{choices, hidden, 1, TensorClass::router}}, times);
     elementwise(times, 4 * choices);  // gate and top-k
+    if (f.shared_experts > 0) elementwise(times, 6 * hidden);  // sum with the routed ones
+    if (f.shared_gate) elementwise(times, 4 * hidden);
     products(dense_ffn_matrices(c_.model.hidden, shared_width(f), f.gated, c_.deployment.tensor,
                                 TensorClass::shared_experts),
              times);

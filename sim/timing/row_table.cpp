@@ -33,14 +33,16 @@ RowTable::Entry entry_of(const RowOperator& op, double rows) {
   const std::size_t columns = op.curve->choice.curve->columns().size();
   const Estimate e = op.curve->choice.seconds(std::span(shape.data(), columns));
   RowTable::Entry out;
-  const double seconds = op.times * e.value;
+  const double launch = std::min(e.value, op.curve->launch);
+  const double hidden = std::min(launch, op.hidden);
+  const double seconds = op.times * (e.value - hidden);
   out.spread = seconds * log_sd_of(e.low, e.high);
   out.provenance = e.provenance;
   if (op.operator_class == OperatorClass::collective) {
     out.link = seconds;
     return out;
   }
-  out.launch = std::min(seconds, op.times * op.curve->launch);
+  out.launch = op.times * (launch - hidden);
   const bool compute = op.compute_per_row * rows > op.memory_fixed + op.memory_per_row * rows;
   (compute ? out.compute : out.memory) = seconds - out.launch;
   return out;
