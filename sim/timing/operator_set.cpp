@@ -65,6 +65,12 @@ class Builder {
     }
     op.compute_per_row = 2 * m.elements() / path.peak;
     op.memory_fixed = m.elements() * bytes_per_element(stored) / hardware_.memory_bandwidth;
+    if (c_.curves.engine().static_scales && m.count <= 1 && format_of(m.tensor) == "fp8") {
+      // Not the search for a scale, only the product and a quantisation with a known one.
+      const double floor = curve("products", "gemm", "bf16")->launch +
+                           curve("quantisation", "quantise", "fp8")->launch;
+      op.hidden = std::max(0.0, op.curve->launch - floor);
+    }
     // Shared experts run on a stream of their own beside the routed ones (vLLM
     // SharedExperts, SGLang alt_stream, TensorRT-LLM maybe_execute_in_parallel): the work of both
     // adds up, the floors do not.

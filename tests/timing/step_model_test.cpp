@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <set>
 
 #include "kernels/registry.h"
 #include "sim/placement/memory_plan.h"
@@ -196,6 +197,40 @@ TEST(step_model, every_fitted_operator_class_states_an_error) {
   EXPECT_LT(t.log_sd, 0.5);
   EXPECT_NE(t.provenance(), Provenance::exact);
   EXPECT_EQ(t.of(OperatorClass::host).provenance, Provenance::assumed);
+}
+
+// DeepSeek-V3.2 is V3 with an index: its attention is one measured module, projections included,
+// so they must not be counted among the matrix products again.
+TEST(step_model, projections_inside_a_module_are_counted_once) {
+  const Case v3("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1}), sparse("DeepSeek-V3.2", "H200-SXM", {8, 1, 1, 1});
+  const StepTime a = v3.step_model().detail(decode(64, 2000));
+  const StepTime b = sparse.step_model().detail(decode(64, 2000));
+  EXPECT_LT(b.of(OperatorClass::gemm).seconds(), 0.7 * a.of(OperatorClass::gemm).seconds());
+  EXPECT_GT(b.of(OperatorClass::attention).seconds(), a.of(OperatorClass::attention).seconds());
+}
+
+// As many tokens in short prompts attend to less than in one long prompt.
+TEST(step_model, whole_prompts_cost_less_attention_than_one_chunk_of_a_long_one) {
+  const Case c("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  const StepModel model = c.step_model();
+  const auto attention = [&](double context) {
+    return model.detail(prefill(8192, context)).of(OperatorClass::attention).seconds();
+  };
+  EXPECT_LT(attention(512), attention(4096));
+  EXPECT_LT(attention(4096), attention(20000));
+  // Where a chunk becomes whole prompts nothing jumps.
+  EXPECT_NEAR(attention(4096 * 0.999) / attention(4096 * 1.001), 1, 0.02);
+}
+
+TEST(step_model, names_the_curves_it_is_made_of) {
+  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  const StepModel model = c.step_model();
+  std::set<std::string> names;
+  for (const auto& [name, curve] : model.curves()) names.insert(name);
+  for (const char* name : {"products", "experts", "expert exchange", "latent decode attention",
+                           "latent prefill attention", "elementwise kernels"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
 }
 
 TEST(routing_table, interpolates_between_the_powers_of_two_and_holds_at_the_ends) {
