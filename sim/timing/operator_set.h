@@ -52,6 +52,7 @@ struct AttentionCore {
   const StepCurve* prefill = nullptr;
   const StepCurve* decode_convolution = nullptr;  ///< linear; null: none
   const StepCurve* prefill_convolution = nullptr;
+  double prefill_hidden = 0;  ///< seconds of the launch of `prefill` that the host spends ahead
   double heads = 0, kv_heads = 0, head_dim = 0;
   std::array<double, 6> rest{};  ///< columns of the curve after those of the batch and heads
   double channels = 0;           ///< of the short convolution

@@ -21,8 +21,8 @@ struct FastSink {
     seconds += times * table.seconds(rows);
   }
   double call(OperatorClass, const StepCurve& curve, std::span<const double> shape, double times,
-              bool) {
-    const double t = times * curve.seconds(shape.data());
+              bool, double hidden = 0) {
+    const double t = times * (curve.seconds(shape.data()) - hidden);
     seconds += t;
     return t;
   }
@@ -55,15 +55,15 @@ struct DetailSink {
     }
   }
   double call(OperatorClass c, const StepCurve& curve, std::span<const double> shape, double times,
-              bool computes) {
+              bool computes, double hidden = 0) {
     const Estimate e = curve.choice.seconds(shape);
-    const double t = times * e.value;
+    const double t = times * (e.value - hidden);
     LimitTimes& at = account(c, t, t * log_sd_of(e.low, e.high), e.provenance);
     if (c == OperatorClass::collective) {
       at.interconnect += t;
       return t;
     }
-    const double launch = std::min(t, times * curve.launch);
+    const double launch = std::min(t, times * (curve.launch - hidden));
     at.host += launch;
     (computes ? at.compute : at.hbm) += t - launch;
     return t;
@@ -195,8 +195,8 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
       core.kind == Kind::linear ? OperatorClass::linear_attention : OperatorClass::attention;
   const auto& r = core.rest;
   const auto call = [&](const StepCurve* curve, std::initializer_list<double> shape,
-                        bool computes) {
-    sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n, computes);
+                        bool computes, double hidden = 0) {
+    sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n, computes, hidden);
   };
   if (rows.sequences > 0) {
     // Draft tokens share the cache they read but not the arithmetic: as many more heads.
@@ -244,11 +244,12 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
       }
       case Kind::sparse:
         call(core.prefill,
-             {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]}, true);
+             {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]}, true,
+             core.prefill_hidden);
         break;
       case Kind::compressed:
         call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4]},
-             true);
+             true, core.prefill_hidden);
         break;
       case Kind::linear:
         if (core.prefill_convolution)

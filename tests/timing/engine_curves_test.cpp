@@ -53,7 +53,7 @@ TEST(EngineCurves, AnotherEngineOnTheDeviceStandsInAndSaysSo) {
   EXPECT_EQ(exchange.choice.rule, TransferRule::backend);
   EXPECT_THAT(exchange.choice.note, HasSubstr("dispatch_low_latency, vllm, fp8"));
   EXPECT_THAT(exchange.choice.note, HasSubstr("H200-SXM"));
-  const StepCurve& deepep = vllm.of("dispatch_low_latency", "fp8", {}, Data::cold, "deepep");
+  const StepCurve& deepep = vllm.of("dispatch_low_latency", "fp8", {}, Data::cold, "sglang");
   EXPECT_EQ(deepep.choice.rule, TransferRule::none);
   EXPECT_LT(deepep.log_sd, exchange.log_sd);
 }
