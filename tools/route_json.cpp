@@ -118,7 +118,7 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
         {"step_busiest_rank_over_mean",
          {{"p50", kernels::percentile_of(steps, 50)}, {"p95", kernels::percentile_of(steps, 95)}}},
         {"experts_read_on_a_rank", distribution(l.most_slots, 1)},
-        {"padded_rows_on_a_rank", distribution(l.padded_rows, 1)},
+        {"padded_rows_on_a_rank", distribution(l.padded_rows[0], 1)},
         {"traffic", traffic_json(q, row)},
         {"layers", layers_json(l, q.ffn.experts)}};
     if (row.repair) entry["eplb"] = repair_json(*row.repair);

@@ -69,7 +69,7 @@ std::string loads_table(const RouteAnswer& a) {
                fixed(over_mean(l, static_cast<double>(l.busiest_rows.max())), 3),
                fixed(kernels::percentile_of(steps, 50), 3),
                fixed(kernels::percentile_of(steps, 95), 3), fixed(l.most_slots.mean(), 1),
-               grouped(l.padded_rows.mean(), 0)});
+               grouped(l.padded_rows[0].mean(), 0)});
   }
   return lines_of(table);
 }

@@ -38,8 +38,10 @@ struct Scratch {
 };
 
 std::vector<Distribution*> work_of(StepLoads& s) {
-  return {&s.rows,         &s.busiest_rows,   &s.padded_rows,   &s.most_slots,
-          &s.active_slots, &s.active_experts, &s.hottest_expert};
+  std::vector<Distribution*> all{&s.rows,         &s.busiest_rows,   &s.most_slots,
+                                 &s.active_slots, &s.active_experts, &s.hottest_expert};
+  for (Distribution& padded : s.padded_rows) all.push_back(&padded);
+  return all;
 }
 std::vector<Distribution*> copies_of(StepLoads& s) {
   return {&s.rank_copies, &s.busiest_rank_copies, &s.node_copies, &s.busiest_node_copies};
@@ -76,24 +78,27 @@ void count_window(std::span<const std::uint16_t> slots, int top_k, const Placeme
 
 /// Sums over the slots of a rank; rows of a step are below 2^30.
 struct RankSums {
-  std::int32_t rows = 0, padded = 0, used = 0, hottest = 0;
+  std::int32_t rows = 0, used = 0, hottest = 0;
 };
 
-RankSums sums_of(const std::int32_t* rows, int slots, int tile) {
+RankSums sums_of(const std::int32_t* rows, int slots) {
   RankSums sums;
-  if ((tile & (tile - 1)) == 0) {
-    for (int p = 0; p < slots; ++p) {
-      sums.rows += rows[p];
-      sums.padded += (rows[p] + tile - 1) & -tile;
-      sums.used += rows[p] > 0 ? 1 : 0;
-      sums.hottest = std::max(sums.hottest, rows[p]);
-    }
-    return sums;
+  for (int p = 0; p < slots; ++p) {
+    sums.rows += rows[p];
+    sums.used += rows[p] > 0 ? 1 : 0;
+    sums.hottest = std::max(sums.hottest, rows[p]);
   }
-  sums = sums_of(rows, slots, 1);
-  sums.padded = 0;
-  for (int p = 0; p < slots; ++p) sums.padded += (rows[p] + tile - 1) / tile * tile;
   return sums;
+}
+
+std::int32_t padded_sum(const std::int32_t* rows, int slots, int tile) {
+  std::int32_t sum = 0;
+  if ((tile & (tile - 1)) == 0) {
+    for (int p = 0; p < slots; ++p) sum += (rows[p] + tile - 1) & -tile;
+  } else {
+    for (int p = 0; p < slots; ++p) sum += (rows[p] + tile - 1) / tile * tile;
+  }
+  return sum;
 }
 
 void record(const Counts& counts, const Placement& placement, const StepLoadOptions& options,
@@ -104,11 +109,10 @@ void record(const Counts& counts, const Placement& placement, const StepLoadOpti
   std::int64_t all = 0, active = 0, experts = 0;
   RankSums most;
   for (int rank = 0; rank < placement.grid.ranks; ++rank) {
-    const RankSums sums = sums_of(rows + rank * per_rank, per_rank, options.tile);
+    const RankSums sums = sums_of(rows + rank * per_rank, per_rank);
     all += sums.rows;
     active += sums.used;
     most.rows = std::max(most.rows, sums.rows);
-    most.padded = std::max(most.padded, sums.padded);
     most.used = std::max(most.used, sums.used);
     most.hottest = std::max(most.hottest, sums.hottest);
   }
@@ -117,13 +121,19 @@ void record(const Counts& counts, const Placement& placement, const StepLoadOpti
     for (int p = 0; p < placement.slots; ++p) {
       scratch.expert_rows[placement.expert_of_slot[p]] += rows[p];
     }
-    const RankSums sums = sums_of(scratch.expert_rows.data(), placement.experts, 1);
+    const RankSums sums = sums_of(scratch.expert_rows.data(), placement.experts);
     experts = sums.used;
     most.hottest = sums.hottest;
   }
   out.rows.samples[i] = all;
   out.busiest_rows.samples[i] = most.rows;
-  out.padded_rows.samples[i] = most.padded;
+  for (std::size_t t = 0; t < options.tiles.size(); ++t) {
+    std::int32_t padded = 0;
+    for (int rank = 0; rank < placement.grid.ranks; ++rank) {
+      padded = std::max(padded, padded_sum(rows + rank * per_rank, per_rank, options.tiles[t]));
+    }
+    out.padded_rows[t].samples[i] = padded;
+  }
   out.most_slots.samples[i] = most.used;
   out.active_slots.samples[i] = active;
   out.active_experts.samples[i] = replicated ? experts : active;
@@ -156,8 +166,10 @@ void check(const Selections& s, std::span<const Placement> placements,
     require(placement.grid == placements[0].grid && placement.slots == placements[0].slots,
             "Placements of layers differ in their ranks or slots.");
   }
-  require(options.tile >= 1 && options.tile <= 4096 && options.most_steps >= 1,
-          "The GEMM tile must have 1 to 4096 rows, and there must be at least one step.");
+  require(options.most_steps >= 1, "There must be at least one step.");
+  for (const int tile : options.tiles) {
+    require(tile >= 1 && tile <= 4096, "A GEMM tile must have 1 to 4096 rows.");
+  }
 }
 
 StepLoads empty_loads(const Selections& s, std::span<const Placement> placements, int batch_size,
@@ -171,6 +183,7 @@ StepLoads empty_loads(const Selections& s, std::span<const Placement> placements
   out.layers = s.layers;
   out.steps = std::min(options.most_steps, s.tokens / batch_size);
   const std::size_t samples = static_cast<std::size_t>(s.layers) * out.steps;
+  out.padded_rows.resize(options.tiles.size());
   for (Distribution* d : work_of(out)) d->samples.resize(samples);
   if (options.copies) {
     for (Distribution* d : copies_of(out)) d->samples.resize(samples);

@@ -18,7 +18,8 @@ struct StepLoads {
   int steps = 0;                ///< per layer
   Distribution rows;            ///< routed rows of all ranks
   Distribution busiest_rows;    ///< rows of the rank that computes most
-  Distribution padded_rows;     ///< padded to tiles, of the rank with most of those
+  /// Padded expert by expert to each of StepLoadOptions::tiles, of the rank with most of those.
+  std::vector<Distribution> padded_rows;
   Distribution most_slots;      ///< slots with rows (weights read) of the rank that reads most
   Distribution active_slots;    ///< slots with rows over all ranks, replicas counted
   Distribution active_experts;  ///< experts with rows, replicas not counted
@@ -39,7 +40,7 @@ struct StepLoads {
 struct StepLoadOptions {
   int batch_size = 1;
   ReplicaChoice choice = ReplicaChoice::rank_and_token;
-  int tile = 64;          ///< rows of a GEMM tile
+  std::vector<int> tiles{64};  ///< rows of GEMM tiles
   int most_steps = 1024;  ///< per layer; the rest of the window is left out
   bool copies = false;    ///< also count `rank_copies` and so on
   int zero_experts = 0;   ///< ids [experts, experts + zero_experts) are not dispatched

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "sim/base/text.h"
-#include "sim/spec/library.h"
 
 namespace tollgate {
 namespace {
 
-// Measured: curves fitted to the lower part of a table, against its rows beyond (docs/method.md).
 constexpr double per_octave_outside = 1.2;
 constexpr double most_outside = 2;
 
@@ -37,6 +36,13 @@ double octaves_outside(const CurveChoice& choice, std::span<const double> shape)
   return worst;
 }
 
+/// Place of the first wish met; their number where none is.
+std::size_t met(std::span<const KernelWish> wishes, const FittedCurve& c) {
+  std::size_t i = 0;
+  while (i < wishes.size() && !wishes[i].meets(c.kernel)) ++i;
+  return i;
+}
+
 TransferRule device_rule(const std::string& hardware, const std::string& device) {
   return same_architecture(hardware, device) ? TransferRule::device : TransferRule::architecture;
 }
@@ -48,7 +54,67 @@ double distance(std::string_view a, std::string_view b) {
          (x->quantises == y->quantises ? 0 : 1);
 }
 
+/// The least of those that `fits` by `rank`; null if there is none.
+template <class Fits, class Rank>
+const FittedCurve* least(const DeviceCurves& device, const Fits& fits, const Rank& rank) {
+  const FittedCurve* best = nullptr;
+  for (const FittedCurve& c : device.curves) {
+    if (fits(c) && (!best || rank(c) < rank(*best))) best = &c;
+  }
+  return best;
+}
+
+const FittedCurve* same_backend(const DeviceCurves& device, const OperatorKey& key,
+                                std::span<const KernelWish> wishes) {
+  return least(
+      device,
+      [&](const FittedCurve& c) {
+        return c.op == key.op && c.backend == key.backend && c.precision == key.precision;
+      },
+      [&](const FittedCurve& c) {
+        return std::make_tuple(met(wishes, c), wishes.empty() && !c.preferred, -c.rows);
+      });
+}
+
+const FittedCurve* other_backend(const DeviceCurves& device, const OperatorKey& key,
+                                 std::span<const KernelWish> wishes) {
+  return least(
+      device,
+      [&](const FittedCurve& c) {
+        return c.op == key.op && c.precision == key.precision && c.backend != key.backend &&
+               (!wishes.empty() || c.preferred);
+      },
+      [&](const FittedCurve& c) { return std::make_tuple(met(wishes, c), -c.rows); });
+}
+
+const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey& key,
+                                   std::span<const KernelWish> wishes) {
+  return least(
+      device,
+      [&](const FittedCurve& c) {
+        return c.op == key.op && c.precision != key.precision && (!wishes.empty() || c.preferred);
+      },
+      [&](const FittedCurve& c) {
+        return std::make_tuple(met(wishes, c), distance(c.precision, key.precision),
+                               c.backend != key.backend, -c.rows);
+      });
+}
+
+void expect_known(const OperatorKey& key) {
+  if (!find_curve(key.op)) throw InputError("there is no operator " + quote(key.op) + ".");
+  if (!find_number_format(key.precision) && key.precision != bytes_precision) {
+    throw InputError("precision " + quote(key.precision) + " is not a number format.");
+  }
+}
+
 }  // namespace
+
+bool KernelWish::meets(const std::string& kernel) const {
+  const std::size_t dot = kernel.find('.');
+  if (!tail.empty() && (dot == std::string::npos || kernel.substr(dot) != tail)) return false;
+  if (!contains.empty() && kernel.find(contains) == std::string::npos) return false;
+  return lacks.empty() || kernel.find(lacks) == std::string::npos;
+}
 
 std::string_view to_string(TransferRule rule) {
   switch (rule) {
@@ -103,57 +169,11 @@ Estimate CurveChoice::seconds(std::span<const double> shape) const {
 }
 
 CurveSet::CurveSet(Library& library, const HardwareSpec& hardware)
-    : library_(library), hardware_(hardware) {}
+    : CurveSet(std::make_shared<CurveFiles>(library), hardware) {}
+CurveSet::CurveSet(std::shared_ptr<CurveFiles> files, const HardwareSpec& hardware)
+    : files_(std::move(files)), hardware_(hardware) {}
 
-bool CurveSet::has_measurements() { return !curves_of(hardware_.name).curves.empty(); }
-
-const DeviceCurves& CurveSet::curves_of(const std::string& device) {
-  const auto found = read_.find(device);
-  if (found != read_.end()) return found->second;
-  DeviceCurves curves;
-  if (const YamlPtr tree = library_.operator_curves(device)) {
-    curves = device_curves_schema().read(*tree, "");
-    if (curves.name != device) {
-      throw InputError(
-          place_of(curves.places, "name"),
-          "these are the curves of " + quote(curves.name) + ", not of " + device + ".");
-    }
-  }
-  return read_.emplace(device, std::move(curves)).first->second;
-}
-
-const FittedCurve* CurveSet::exact(const DeviceCurves& device, const OperatorKey& key) const {
-  const FittedCurve* best = nullptr;
-  for (const FittedCurve& c : device.curves) {
-    if (c.op != key.op || c.backend != key.backend || c.precision != key.precision) continue;
-    if (!key.kernel.empty() && c.kernel == key.kernel) return &c;
-    if (!best || c.preferred) best = &c;
-  }
-  return best;
-}
-
-const FittedCurve* CurveSet::other_backend(const DeviceCurves& device,
-                                           const OperatorKey& key) const {
-  const FittedCurve* best = nullptr;
-  for (const FittedCurve& c : device.curves) {
-    if (c.op != key.op || c.precision != key.precision || c.backend == key.backend) continue;
-    if (c.preferred && (!best || c.rows > best->rows)) best = &c;
-  }
-  return best;
-}
-
-const FittedCurve* CurveSet::other_precision(const DeviceCurves& device,
-                                             const OperatorKey& key) const {
-  const FittedCurve* best = nullptr;
-  const auto rank = [&](const FittedCurve& c) {
-    return std::make_tuple(distance(c.precision, key.precision), c.backend != key.backend, -c.rows);
-  };
-  for (const FittedCurve& c : device.curves) {
-    if (c.op != key.op || c.precision == key.precision || !c.preferred) continue;
-    if (!best || rank(c) < rank(*best)) best = &c;
-  }
-  return best;
-}
+bool CurveSet::has_measurements() { return !files_->of(hardware_.name).curves.empty(); }
 
 CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& device,
                              const OperatorKey& key, double widen_by, TransferRule rule) const {
@@ -166,24 +186,42 @@ CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& devic
   out.low = fitted.low;
   out.high = fitted.high;
   out.rule = rule;
+  out.source = fitted.source;
   if (rule == TransferRule::none) return out;
   widen(out.low, out.high, widen_by);
   out.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
              hardware_.name + "; the curve of " + fitted.backend + ", " + fitted.precision +
+             (fitted.kernel.empty() ? "" : ", " + fitted.kernel) +
              (device == hardware_.name ? "" : " on " + device) + " stands in.";
   return out;
 }
 
 CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
-  const OperatorCurve* curve = find_curve(key.op);
-  if (!curve) throw InputError("there is no operator " + quote(key.op) + ".");
-  if (!find_number_format(key.precision) && key.precision != bytes_precision) {
-    throw InputError("precision " + quote(key.precision) + " is not a number format.");
+  if (key.kernel.empty()) return find(key, {}, strict);
+  // A kernel's whole name.
+  const DeviceCurves& own = files_->of(hardware_.name);
+  for (const FittedCurve& c : own.curves) {
+    if (c.key() == key) return choice(c, hardware_.name, key, 1, TransferRule::none);
   }
+  OperatorKey any = key;
+  any.kernel.clear();
+  CurveChoice found = find(any, {}, false);
+  if (found.rule == TransferRule::none) {
+    const FittedCurve* c = same_backend(own, any, {});
+    found = choice(*c, hardware_.name, key, widening(TransferRule::backend, key.op),
+                   TransferRule::backend);
+  }
+  if (strict) throw InputError("--strict: " + found.note);
+  return found;
+}
+
+CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> wishes,
+                           bool strict) {
+  expect_known(key);
   std::vector<std::string> devices = donors_of(hardware_.name);
   devices.insert(devices.begin(), hardware_.name);
   for (const std::string& device : devices) {
-    const DeviceCurves& curves = curves_of(device);
+    const DeviceCurves& curves = files_->of(device);
     const bool own = device == hardware_.name;
     const auto take = [&](const FittedCurve& c, TransferRule rule) {
       const TransferRule from = own ? rule : device_rule(hardware_.name, device);
@@ -191,12 +229,12 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
       return choice(c, device, key, widened(widening(rule, key.op), more), from);
     };
     CurveChoice found;
-    if (const FittedCurve* c = exact(curves, key)) {
-      const bool same = key.kernel.empty() || c->kernel == key.kernel;
-      found = take(*c, same ? TransferRule::none : TransferRule::backend);
-    } else if (const FittedCurve* b = other_backend(curves, key)) {
+    if (const FittedCurve* c = same_backend(curves, key, wishes)) {
+      const bool wished = wishes.empty() || wishes.front().meets(c->kernel);
+      found = take(*c, wished ? TransferRule::none : TransferRule::backend);
+    } else if (const FittedCurve* b = other_backend(curves, key, wishes)) {
       found = take(*b, TransferRule::backend);
-    } else if (const FittedCurve* p = other_precision(curves, key)) {
+    } else if (const FittedCurve* p = other_precision(curves, key, wishes)) {
       found = take(*p, TransferRule::precision);
     } else {
       continue;
@@ -204,21 +242,33 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
     if (strict && found.rule != TransferRule::none) throw InputError("--strict: " + found.note);
     return found;
   }
-  CurveChoice start;
-  start.curve = curve;
-  start.context = {device_of(hardware_), find_number_format(key.precision)};
-  for (const CurveParameter& p : curve->parameters()) start.parameters.push_back(p.start);
-  start.rule = TransferRule::start;
-  widen(start.low, start.high, widening(TransferRule::start, key.op));
-  start.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
-               hardware_.name + " nor on a device near it; assumed constants stand in.";
-  if (strict) throw InputError("--strict: " + start.note);
-  return start;
+  CurveChoice assumed = start(key);
+  if (strict) throw InputError("--strict: " + assumed.note);
+  return assumed;
+}
+
+CurveChoice CurveSet::start(const OperatorKey& key) const {
+  CurveChoice out;
+  out.curve = find_curve(key.op);
+  out.context = {device_of(hardware_), find_number_format(key.precision)};
+  for (const CurveParameter& p : out.curve->parameters()) out.parameters.push_back(p.start);
+  out.rule = TransferRule::start;
+  widen(out.low, out.high, widening(TransferRule::start, key.op));
+  out.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
+             hardware_.name + " nor on a device near it; assumed constants stand in.";
+  return out;
 }
 
 std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
-  const FittedCurve* c = exact(curves_of(device), key);
+  const DeviceCurves& curves = files_->of(device);
+  const FittedCurve* c = nullptr;
+  for (const FittedCurve& each : curves.curves) {
+    if (each.key() == key) c = &each;
+  }
+  OperatorKey any = key;
+  any.kernel.clear();
+  if (!c) c = same_backend(curves, any, {});
   if (!c) return {};
   const TransferRule rule = device_rule(hardware_.name, device);
   const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;
@@ -232,9 +282,9 @@ std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRul
     }
     return {};
   }
-  const DeviceCurves& own = curves_of(hardware_.name);
-  const FittedCurve* c = rule == TransferRule::backend     ? other_backend(own, key)
-                         : rule == TransferRule::precision ? other_precision(own, key)
+  const DeviceCurves& own = files_->of(hardware_.name);
+  const FittedCurve* c = rule == TransferRule::backend     ? other_backend(own, key, {})
+                         : rule == TransferRule::precision ? other_precision(own, key, {})
                                                            : nullptr;
   if (!c) return {};
   return choice(*c, hardware_.name, key, widening(rule, key.op), rule);

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <functional>
-#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,11 +8,9 @@
 #include <vector>
 
 #include "sim/base/estimate.h"
-#include "sim/operators/coefficients.h"
+#include "sim/operators/curve_files.h"
 
 namespace tollgate {
-
-class Library;
 
 /// How a curve came to a device that has no measurement of its own, best first.
 enum class TransferRule {
@@ -37,7 +34,8 @@ struct CurveChoice {
   std::vector<double> lowest, highest;  ///< of each column in the data; empty without data
   double low = 1, high = 1;             ///< the band, widened
   TransferRule rule = TransferRule::none;
-  std::string note;  ///< empty, or a sentence that says what stands in for what
+  std::string note;    ///< empty, or a sentence that says what stands in for what
+  std::string source;  ///< of the measurements; empty without
 
   /// Seconds of one call with band and provenance: fitted; extrapolated where a column lies outside
   /// the data, with the band widened by 1.2 per doubling outside, at most 2; assumed under any
@@ -45,11 +43,21 @@ struct CurveChoice {
   Estimate seconds(std::span<const double> shape) const;
 };
 
+/// Kernels that will do. Operator tables name a kernel after its library, from the first dot on what
+/// tells kernels of a library apart ("fa3.d128.window").
+struct KernelWish {
+  std::string tail;      ///< what follows the library's name, ".d128.window"; empty: anything
+  std::string contains;  ///< part of the name
+  std::string lacks;     ///< not part of the name
+  bool meets(const std::string& kernel) const;
+};
+
 /// The operator curves of one device, of the files in models/hardware/operators. Other devices are
 /// read when a transfer needs them.
 class CurveSet {
  public:
   CurveSet(Library& library, const HardwareSpec& hardware);
+  CurveSet(std::shared_ptr<CurveFiles> files, const HardwareSpec& hardware);
 
   /// The curve of an operator. `kernel` empty: the preferred one. Where it was not measured, in
   /// this order: another kernel, another backend, another precision (nearest in bytes per weight),
@@ -57,6 +65,11 @@ class CurveSet {
   /// precision; the curve's start. With `strict` a transfer is an InputError. Throws InputError for
   /// an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
+
+  /// The same for kernels known by what they do: the first wish that a measured kernel meets, of
+  /// those that meet it the one with most rows; kernels that meet none come last. All but the first
+  /// wish count as another kernel. `key.kernel` is not read.
+  CurveChoice find(const OperatorKey& key, std::span<const KernelWish> wishes, bool strict);
 
   /// One rule alone, for checking it: what would stand in if `key` were not measured here.
   std::optional<CurveChoice> by_rule(const OperatorKey& key, TransferRule rule);
@@ -67,16 +80,12 @@ class CurveSet {
   bool has_measurements();
 
  private:
-  const DeviceCurves& curves_of(const std::string& device);
-  const FittedCurve* exact(const DeviceCurves& device, const OperatorKey& key) const;
-  const FittedCurve* other_backend(const DeviceCurves& device, const OperatorKey& key) const;
-  const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey& key) const;
   CurveChoice choice(const FittedCurve& fitted, const std::string& device, const OperatorKey& key,
                      double widen, TransferRule rule) const;
+  CurveChoice start(const OperatorKey& key) const;
 
-  Library& library_;
+  std::shared_ptr<CurveFiles> files_;
   HardwareSpec hardware_;
-  std::map<std::string, DeviceCurves> read_;
 };
 
 /// Devices whose curves stand in for those of `hardware`, the nearest first: the same die, the same

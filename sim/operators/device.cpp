@@ -9,7 +9,7 @@ Device device_of(const HardwareSpec& h) {
   d.int8 = h.peak.int8;
   d.fp4 = h.peak.fp4;
   d.bandwidth = h.memory_bandwidth;
-  d.processors = h.processors;
+  d.processors = h.processors > 0 ? h.processors : 128;  // where the datasheet is silent
   d.l2 = h.l2;
   d.scale_up = h.scale_up.bandwidth;
   d.scale_out = h.scale_out.bandwidth;

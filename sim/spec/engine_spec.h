@@ -44,6 +44,11 @@ struct EngineSpec {
   std::string released;
   SchedulingPolicy policy = SchedulingPolicy::running_first;
   bool async_scheduling = true;  ///< the host prepares a step while the device runs the one before
+  /// Rotary positions and the cache write are part of the attention call.
+  bool fuses_rotary = false;
+  /// Operator tables of fp8 with a scale per tensor search the scale of every input; deployments
+  /// take the checkpoint's.
+  bool static_scales = false;
   double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
   double host_per_sequence = 0;  ///< seconds per sequence and step
   double host_per_request = 0;   ///< seconds from arrival to the first step that can take it

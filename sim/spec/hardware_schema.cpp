@@ -31,61 +31,7 @@ const Schema<LinkSpec>& link_schema() {
   return schema;
 }
 
-const Schema<OperatorEfficiency>& operator_schema() {
-  static const auto schema =
-      Schema<OperatorEfficiency>(
-          "operator", "t = launch + max(flops / (compute x peak), bytes / (memory x bandwidth)).")
-          .number("compute", &OperatorEfficiency::compute, optional, Range{0, 1, true},
-                  "Reachable fraction of the peak rate.")
-          .number("memory", &OperatorEfficiency::memory, optional, Range{0, 1, true},
-                  "Reachable fraction of the memory (collectives: link) bandwidth.")
-          .quantity("launch", &OperatorEfficiency::launch, Dimension::seconds, optional,
-                    not_negative, "Time per call that no size removes.")
-          .number("log_sd", &OperatorEfficiency::log_sd, optional, Range{0, 3},
-                  "Standard deviation of ln(measured / predicted).")
-          .choice<Provenance>(
-              "provenance", &OperatorEfficiency::provenance, optional,
-              {{"fitted", Provenance::fitted},
-               {"extrapolated", Provenance::extrapolated},
-               {"assumed", Provenance::assumed}},
-              "fitted to measurements of this device, carried over from a sibling, or assumed.")
-          .text("source", &OperatorEfficiency::source, required, "Where the constants come from.");
-  return schema;
-}
-
 }  // namespace
-
-const Schema<EfficiencyTable>& efficiency_schema() {
-  static const auto schema = [] {
-    Schema<EfficiencyTable> s("efficiency", "Efficiency of each class of operators.");
-    const auto op = [&](const char* name, OperatorEfficiency EfficiencyTable::*member,
-                        const char* doc) {
-      s.object(name, member, operator_schema(), optional, doc);
-    };
-    op("gemm_bf16", &EfficiencyTable::gemm_bf16, "Dense matrix products in BF16.");
-    op("gemm_fp8", &EfficiencyTable::gemm_fp8, "Dense matrix products in FP8 or INT8.");
-    op("gemm_fp4", &EfficiencyTable::gemm_fp4,
-       "Dense matrix products on the FP4 unit; unused without one.");
-    op("moe_bf16", &EfficiencyTable::moe_bf16, "Fused expert layers in BF16.");
-    op("moe_fp8", &EfficiencyTable::moe_fp8, "Fused expert layers in FP8 or INT8.");
-    op("moe_fp4", &EfficiencyTable::moe_fp4,
-       "Fused expert layers on the FP4 unit; unused without one.");
-    op("prefill_attention", &EfficiencyTable::prefill_attention, "Attention over a prompt chunk.");
-    op("decode_attention", &EfficiencyTable::decode_attention,
-       "Attention of one new token per sequence.");
-    op("mla_prefill", &EfficiencyTable::mla_prefill, "Latent attention over a prompt chunk.");
-    op("mla_decode", &EfficiencyTable::mla_decode,
-       "Latent attention of one new token per sequence.");
-    op("linear_attention", &EfficiencyTable::linear_attention,
-       "Linear attention and its state update.");
-    op("elementwise", &EfficiencyTable::elementwise,
-       "Norms, activations, rotary positions, quantisation.");
-    op("all_reduce", &EfficiencyTable::all_reduce, "All-reduce inside the fast domain.");
-    op("all_to_all", &EfficiencyTable::all_to_all, "Dispatch and combine of tokens to experts.");
-    return s;
-  }();
-  return schema;
-}
 
 const Schema<HardwareSpec>& hardware_schema() {
   static const auto schema =
@@ -115,9 +61,6 @@ const Schema<HardwareSpec>& hardware_schema() {
                   "Link inside the domain.")
           .object("scale_out", &HardwareSpec::scale_out, link_schema(), required,
                   "Network between domains.")
-          .object(
-              "efficiency", &HardwareSpec::efficiency, efficiency_schema(), optional,
-              "Efficiencies; a class that is missing is taken from models/hardware/_defaults.yaml.")
           .list("sources", &HardwareSpec::sources, source_schema(), required,
                 "Where the figures were read.")
           .text_list("notes", &HardwareSpec::notes, "Remarks shown with the device.")

@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "sim/base/estimate.h"
 #include "sim/spec/model_spec.h"
 
 namespace tollgate {
@@ -26,29 +25,6 @@ struct LinkSpec {
   Places places;
 };
 
-/// Three-constant efficiency of one operator class:
-/// t = launch + max(flops / (compute x peak), bytes / (memory x bandwidth)).
-struct OperatorEfficiency {
-  double compute = 0;  ///< reachable fraction of the peak
-  double memory = 0;   ///< reachable fraction of the memory (or link) bandwidth
-  double launch = 0;   ///< seconds per call
-  double log_sd = 0;   ///< standard deviation of ln(measured / predicted)
-  Provenance provenance = Provenance::assumed;
-  std::string source;
-  Places places;
-};
-
-/// Efficiencies of every operator class the step model knows. A hardware file may give any of them;
-/// the rest come from models/hardware/_defaults.yaml, marked assumed.
-struct EfficiencyTable {
-  OperatorEfficiency gemm_bf16, gemm_fp8, gemm_fp4;
-  OperatorEfficiency moe_bf16, moe_fp8, moe_fp4;
-  OperatorEfficiency prefill_attention, decode_attention, mla_prefill, mla_decode, linear_attention;
-  OperatorEfficiency elementwise;
-  OperatorEfficiency all_reduce, all_to_all;  ///< `memory` is the fraction of link bandwidth
-  Places places;
-};
-
 /// An accelerator with the machine around it.
 struct HardwareSpec {
   std::string name;
@@ -65,7 +41,6 @@ struct HardwareSpec {
   int per_domain = 8;       ///< accelerators joined by the fast link (NVL72: 72)
   LinkSpec scale_up;        ///< NVLink, Infinity Fabric, PCIe, ICI
   LinkSpec scale_out;       ///< network card per accelerator
-  EfficiencyTable efficiency;
   std::vector<Source> sources;
   std::vector<std::string> notes;
 

@@ -34,27 +34,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-/// A class that a device file leaves out keeps the default's constants, marked assumed.
-void fill_efficiency(EfficiencyTable& table, const EfficiencyTable& defaults) {
-  for (const auto member :
-       {&EfficiencyTable::gemm_bf16, &EfficiencyTable::gemm_fp8, &EfficiencyTable::gemm_fp4,
-        &EfficiencyTable::moe_bf16, &EfficiencyTable::moe_fp8, &EfficiencyTable::moe_fp4,
-        &EfficiencyTable::prefill_attention, &EfficiencyTable::decode_attention,
-        &EfficiencyTable::mla_prefill, &EfficiencyTable::mla_decode,
-        &EfficiencyTable::linear_attention, &EfficiencyTable::elementwise,
-        &EfficiencyTable::all_reduce, &EfficiencyTable::all_to_all}) {
-    OperatorEfficiency& own = table.*member;
-    const OperatorEfficiency& usual = defaults.*member;
-    if (own.source.empty()) {
-      own = usual;
-      continue;
-    }
-    if (own.compute == 0) own.compute = usual.compute;
-    if (own.memory == 0) own.memory = usual.memory;
-    if (own.log_sd == 0) own.log_sd = usual.log_sd;
-  }
-}
-
 }  // namespace
 
 YamlPtr load_spec_file(const std::filesystem::path& path, std::string* text) {
@@ -145,19 +124,12 @@ LlmSpec Library::model(const std::string& name, const Place& asked) {
 }
 
 HardwareSpec Library::hardware(const std::string& name, const Place& asked) {
-  HardwareSpec hardware = hardware_schema().read(*load(Shelf::hardware, name, asked), "");
-  complete(hardware);
-  return hardware;
+  return hardware_schema().read(*load(Shelf::hardware, name, asked), "");
 }
 
 YamlPtr Library::operator_curves(const std::string& name) {
   const auto path = root_ / folder(Shelf::hardware) / "operators" / (name + ".yaml");
   return std::filesystem::exists(path) ? load_file(path) : nullptr;
-}
-
-void Library::complete(HardwareSpec& hardware) {
-  const auto defaults = root_ / folder(Shelf::hardware) / "_defaults.yaml";
-  fill_efficiency(hardware.efficiency, efficiency_schema().read(*load_file(defaults), ""));
 }
 
 EngineSpec Library::engine(const std::string& name, const Place& asked) {
@@ -178,6 +150,16 @@ const FamilyPopularity& Library::popularity(const std::string& family) {
     if (entry.family == "other") other = &entry;
   }
   return *other;
+}
+
+void Library::note_operator_curves() {
+  std::error_code error;
+  const auto directory = root_ / folder(Shelf::hardware) / "operators";
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() != ".yaml") continue;
+    const std::string name = entry.path().lexically_relative(root_).generic_string();
+    files_read_[name] = digest(read_text_file(entry.path(), spec_file_limit));
+  }
 }
 
 void Library::note(const std::filesystem::path& path, const std::string& digest) {

@@ -43,8 +43,9 @@ class Library {
   /// null if there is none.
   YamlPtr operator_curves(const std::string& name);
 
-  /// Gives operator classes that `hardware` leaves out the constants of hardware/_defaults.yaml.
-  void complete(HardwareSpec& hardware);
+  /// Counts all files of fitted operator curves among those read, since which of them a run takes
+  /// is known only later.
+  void note_operator_curves();
 
   /// Counts a file of the scenario's own among those read.
   void note(const std::filesystem::path& path, const std::string& digest);

@@ -13,7 +13,6 @@ namespace tollgate {
 /// `schema_version: 1`; its `name` equals the file's name without `.yaml`.
 const Schema<LlmSpec>& model_schema();
 const Schema<HardwareSpec>& hardware_schema();
-const Schema<EfficiencyTable>& efficiency_schema();
 const Schema<EngineSpec>& engine_schema();
 const Schema<PriceBook>& price_schema();
 const Schema<Source>& source_schema();

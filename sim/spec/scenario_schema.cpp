@@ -602,7 +602,6 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
                                                  [&](const std::string& name, const Place& asked) {
                                                    return library.hardware(name, asked);
                                                  });
-      library.complete(candidate.hardware);
       candidate.deployment =
           with_engine_defaults(asked_deployment, candidate.engine, candidate.hardware);
       candidate.name = text_of.name.empty()
@@ -630,6 +629,7 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     }
   }
 
+  library.note_operator_curves();
   // Defaults are compiled in, so the version belongs to the inputs.
   std::string identity = TOLLGATE_VERSION "\n" + text + '\n';
   for (const std::string& override_text : overrides) identity += override_text + '\n';

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "sim/base/text.h"
 #include "sim/timing/compute_path.h"
@@ -10,22 +11,23 @@
 namespace tollgate {
 namespace {
 
-/// Groups operator classes by where their constants come from.
-class Citations {
- public:
-  void cite(const char* name, const OperatorEfficiency& e) {
-    auto& names = by_source_["(" + std::string(to_string(e.provenance)) + "): " + e.source];
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+/// Where operator times come from, operators of one source together; then one sentence for every
+/// curve that another one stands in for.
+void cite(const UsedCurves& used, std::vector<std::string>& sentences) {
+  std::map<std::string, std::vector<std::string>> by_source;
+  std::set<std::string> notes;
+  for (const auto& [name, curve] : used) {
+    const CurveChoice& c = curve->choice;
+    if (!c.note.empty()) notes.insert(c.note);
+    if (c.rule == TransferRule::start) continue;
+    auto& names = by_source[c.source];
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  void append_to(std::vector<std::string>& sentences) const {
-    for (const auto& [source, names] : by_source_) {
-      sentences.push_back("Times of " + join(names) + " " + source + ".");
-    }
+  for (const auto& [source, names] : by_source) {
+    sentences.push_back("Times of " + join(names) + " are fitted to " + source + ".");
   }
-
- private:
-  std::map<std::string, std::vector<std::string>> by_source_;
-};
+  sentences.insert(sentences.end(), notes.begin(), notes.end());
+}
 
 std::string popularity_sentence(const RoutingSpec& routing, const FamilyPopularity& popularity,
                                 const std::string& family) {
@@ -64,55 +66,16 @@ bool widened(Precision stored, const PeakRates& peak) {
 
 std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
-                                        const WorkloadMix& mix) {
-  const EfficiencyTable& table = candidate.hardware.efficiency;
+                                        const WorkloadMix& mix, const StepModel& step) {
   const PeakRates& peak = candidate.hardware.peak;
   std::vector<std::string> out;
-  Citations citations;
-  const auto product = [&](Precision stored) {
-    switch (compute_path(stored, peak).unit) {
-      case ComputeClass::bf16:
-        return citations.cite("bf16 products", table.gemm_bf16);
-      case ComputeClass::fp8:
-        return citations.cite("fp8 products", table.gemm_fp8);
-      case ComputeClass::fp4:
-        return citations.cite("fp4 products", table.gemm_fp4);
-    }
-  };
-  bool mixture = false;
-  for (const Precision stored : {precision.embedding, precision.attention}) product(stored);
-  for (const FfnSpec& f : candidate.model.ffns) {
-    if (f.kind == FfnKind::dense) {
-      product(precision.dense_ffn);
-      continue;
-    }
-    mixture = true;
-    const auto unit = compute_path(precision.experts, peak).unit;
-    citations.cite("experts", unit == ComputeClass::bf16  ? table.moe_bf16
-                              : unit == ComputeClass::fp8 ? table.moe_fp8
-                                                          : table.moe_fp4);
-    if (f.shared_experts > 0) product(precision.shared_experts);
-  }
-  for (const AttentionSpec& a : candidate.model.attentions) {
-    if (a.kind == AttentionKind::linear) {
-      citations.cite("linear attention", table.linear_attention);
-    } else if (a.kind == AttentionKind::mla || a.shared_kv) {
-      citations.cite("latent decode attention", table.mla_decode);
-      citations.cite("latent prefill attention", table.mla_prefill);
-    } else {
-      citations.cite("decode attention", table.decode_attention);
-      citations.cite("prefill attention", table.prefill_attention);
-    }
-  }
-  if (deployment.tensor > 1) citations.cite("all-reduce", table.all_reduce);
-  if (deployment.data_attention > 1 || deployment.pipeline > 1)
-    citations.cite("all-to-all", table.all_to_all);
-  citations.cite("elementwise", table.elementwise);
-
+  const bool mixture =
+      std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
+                  [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   if (mixture)
     out.push_back(
         popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));
-  citations.append_to(out);
+  cite(step.curves(), out);
   if (mixture && candidate.deployment.planned_placement) {
     const int plan = candidate.deployment.plan_domains;
     out.push_back(

@@ -6,6 +6,7 @@
 #include "sim/placement/sharding.h"
 #include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
+#include "sim/timing/step_model.h"
 
 namespace tollgate {
 
@@ -13,6 +14,6 @@ namespace tollgate {
 /// curves with their sources, popularity, cut lengths, and what is taken rather than simulated.
 std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
-                                        const WorkloadMix& mix);
+                                        const WorkloadMix& mix, const StepModel& step);
 
 }  // namespace tollgate

@@ -78,10 +78,11 @@ struct CandidateStudy::Trial {
 };
 
 CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate,
-                               const WorkloadMix& mix)
+                               const WorkloadMix& mix, const EngineCurves& curves)
     : scenario_(scenario),
       candidate_(candidate),
       mix_(mix),
+      curves_(curves),
       precision_(deployed_precision(candidate.model, candidate.deployment)) {
   limits_.batched_tokens = candidate.deployment.batched_tokens;
   limits_.host_per_request = candidate.engine.host_per_request;
@@ -208,7 +209,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
                                        const RoutingTables& routing,
                                        const std::string& note) const {
   const auto step_model = [&](const Deployment& d) {
-    return StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
+    return StepModel(candidate_.model, curves_, d, precision_, candidate_.deployment,
                      candidate_.engine, routing, mix_.contexts);
   };
   std::optional<Trial> best;
@@ -262,7 +263,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
     };
     const auto at = [&](RoutingTable::Step which, double StepSeconds::*member) {
       const RoutingTables tables = of_step(routing, which);
-      step(StepModel(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
+      step(StepModel(candidate_.model, curves_, d, precision_, candidate_.deployment,
                      candidate_.engine, tables, mix_.contexts),
            member);
     };
@@ -272,7 +273,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   }
   fill_cost(model, *best, log_sd, r);
   r.reason = reason_of(*best) + note;
-  const auto assumptions = assumptions_of(candidate_, precision_, d, mix_);
+  const auto assumptions = assumptions_of(candidate_, precision_, d, mix_, model);
   r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
   return r;
 }

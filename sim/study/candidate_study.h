@@ -9,7 +9,8 @@ namespace tollgate {
 class CandidateStudy {
  public:
   /// Keeps references to the arguments.
-  CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix);
+  CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix,
+                 const EngineCurves& curves);
 
   /// Those of the deployments whose weights and one sequence fit in memory.
   std::vector<Deployment> that_fit(const std::vector<Deployment>& deployments) const;
@@ -40,6 +41,7 @@ class CandidateStudy {
   const Scenario& scenario_;
   const CandidateSpec& candidate_;
   const WorkloadMix& mix_;
+  const EngineCurves& curves_;
   PrecisionMap precision_;
   SchedulerLimits limits_;
 };

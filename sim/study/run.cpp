@@ -3,6 +3,8 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <list>
+#include <memory>
 
 #include "sim/study/candidate_study.h"
 #include "sim/study/deployment_search.h"
@@ -46,7 +48,8 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
 
 }  // namespace
 
-RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& backend) {
+RunResult run_scenario(const Scenario& scenario, Library& library,
+                       const kernels::RoutingBackend& backend, bool strict) {
   RunResult result;
   result.scenario = scenario.name;
   result.question = scenario.question;
@@ -63,8 +66,11 @@ RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& 
   std::vector<CandidateStudy> studies;
   std::vector<Plan> plans;
   RoutingShelf shelf;
+  const auto files = std::make_shared<CurveFiles>(library);
+  std::list<EngineCurves> curves;
   for (const CandidateSpec& candidate : scenario.candidates) {
-    studies.emplace_back(scenario, candidate, mix);
+    curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
+    studies.emplace_back(scenario, candidate, mix, curves.back());
     plans.push_back(plan_of(studies.back(), candidate));
     shelf.want(candidate, plans.back().fitting);
   }

@@ -1,13 +1,17 @@
 #pragma once
 
 #include "kernels/backend.h"
+#include "sim/spec/library.h"
 #include "sim/study/run_result.h"
 
 namespace tollgate {
 
 /// Answers a scenario: routes the experts of every distinct layer kind, searches the deployment of
 /// every candidate where it is left open, and estimates throughput, latency, memory and cost at the
-/// operating point. The result depends on the scenario alone, not on the backend or thread count.
-RunResult run_scenario(const Scenario& scenario, const kernels::RoutingBackend& backend);
+/// operating point. Operator curves are read from `library`; with `strict` one that is not measured
+/// for this device, engine and number format is an InputError. The result depends on the scenario
+/// and the library alone, not on the backend or thread count.
+RunResult run_scenario(const Scenario& scenario, Library& library,
+                       const kernels::RoutingBackend& backend, bool strict = false);
 
 }  // namespace tollgate

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
@@ -152,8 +153,25 @@ Times split_loop(const StepModel& prefill, const StepModel& decode, const RowSce
   return {limits.host_per_request + service + waiting + burst + tpot, tpot};
 }
 
+/// Curves by device and engine. Names tell them apart: rows of a table take both from the library.
+class Curves {
+ public:
+  explicit Curves(Library& library) : files_(std::make_shared<CurveFiles>(library)) {}
+  void want(const HardwareSpec& hardware, const EngineSpec& engine) {
+    auto& curves = by_name_[{hardware.name, engine.name}];
+    if (!curves) curves = std::make_unique<EngineCurves>(files_, hardware, engine);
+  }
+  const EngineCurves& of(const HardwareSpec& hardware, const EngineSpec& engine) const {
+    return *by_name_.at({hardware.name, engine.name});
+  }
+
+ private:
+  std::shared_ptr<CurveFiles> files_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<EngineCurves>> by_name_;
+};
+
 RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables& tables,
-                      const MethodSpec& method) {
+                      const Curves& curves, const MethodSpec& method) {
   RowPrediction out;
   out.row = row;
   out.note = s.note;
@@ -162,7 +180,7 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
   limits.batched_tokens = s.deployment.batched_tokens;
   limits.host_per_request = s.engine->host_per_request;
   const auto model_of = [&](const Deployment& d) {
-    return StepModel(*s.model, *s.hardware, d, s.precision, s.deployment, *s.engine,
+    return StepModel(*s.model, curves.of(*s.hardware, *s.engine), d, s.precision, s.deployment, *s.engine,
                      tables.of(*s.model, d.expert), mix.contexts);
   };
   const StepModel model = model_of(s.ranks);
@@ -275,6 +293,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   v.by = by;
   RowResolver resolver(library);
   Tables tables(backend);
+  Curves curves(library);
   std::vector<RowScenario> scenarios;
   for (std::size_t i = 0; i < table.rows(); ++i) {
     if (!std::all_of(where.begin(), where.end(), [&](const auto& condition) {
@@ -288,6 +307,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       p.row = measured_row(table, i);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
+          curves.want(*s.hardware, *s.engine);
         tables.want(*s.model, library.popularity(s.model->family), s.ranks.expert);
         if (p.row.mode == "disagg")
           tables.want(*s.model, library.popularity(s.model->family), s.prefill_ranks.expert);
@@ -304,7 +324,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   tables.fill();
   const MethodSpec method;
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
-    if (scenarios[i].why.empty()) v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, method);
+    if (scenarios[i].why.empty()) v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, curves, method);
   });
 
   std::vector<const RowPrediction*> all;

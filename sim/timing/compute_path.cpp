@@ -23,4 +23,24 @@ ComputePath compute_path(Precision weights, const PeakRates& peak) {
   return wide;
 }
 
+std::string_view number_format_of(Precision weights, bool shipped, const PeakRates& peak) {
+  const bool wide = compute_path(weights, peak).unit == ComputeClass::bf16;
+  switch (weights) {
+    case Precision::fp32:
+    case Precision::bf16:
+      return "bf16";
+    case Precision::int4:
+      return "int4";
+    case Precision::fp8:
+      return wide ? "w8a16" : shipped ? "fp8_block" : "fp8";
+    case Precision::int8:
+      return wide ? "w8a16" : "int8";
+    case Precision::nvfp4:
+      return wide ? "mxfp4" : "nvfp4";
+    case Precision::mxfp4:
+      return wide ? "mxfp4" : "mxfp4_fp8";
+  }
+  return "bf16";
+}
+
 }  // namespace tollgate

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include "sim/spec/hardware_spec.h"
 
 namespace tollgate {
@@ -18,5 +20,10 @@ struct ComputePath {
 /// there is an FP4 unit (Blackwell, W4A8), else widened to bf16 (Hopper). int4 is weight-only:
 /// bf16.
 ComputePath compute_path(Precision weights, const PeakRates& peak);
+
+/// The number format of operator tables that such a product is found under. fp8 has a scale per
+/// block where the publisher ships fp8 (`shipped`: DeepSeek, Qwen, GLM, MiniMax, Kimi), a scale per
+/// tensor where a bf16 model is quantised later (NVIDIA's and Red Hat's checkpoints).
+std::string_view number_format_of(Precision weights, bool shipped, const PeakRates& peak);
 
 }  // namespace tollgate

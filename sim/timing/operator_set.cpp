@@ -1,183 +1,303 @@
 #include "sim/timing/operator_set.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "sim/operators/attention_kernels.h"
 #include "sim/spec/architecture.h"
+#include "sim/timing/compute_path.h"
 
 namespace tollgate {
 namespace {
 
-/// FLOP/s and bytes/s that an operator class reaches.
-struct Limits {
-  double flops;
-  double bandwidth;
-};
-
-Limits limits(const OperatorEfficiency& e, double peak, double bandwidth) {
-  return {e.compute * peak, e.memory * bandwidth};
-}
-
-const OperatorEfficiency& by_unit(ComputeClass unit, const OperatorEfficiency& bf16,
-                                  const OperatorEfficiency& fp8, const OperatorEfficiency& fp4) {
-  return unit == ComputeClass::bf16 ? bf16 : unit == ComputeClass::fp8 ? fp8 : fp4;
-}
-
-/// The link a group of ranks is as fast as: the fast one while it spans the group, else the
-/// network.
-const LinkSpec& link_of(const HardwareSpec& h, int ranks) {
-  return ranks <= h.per_domain ? h.scale_up : h.scale_out;
-}
-double network_latency(const HardwareSpec& h, int ranks) {
-  return ranks <= h.per_domain ? 0 : h.scale_out.latency;
-}
-
-/// Share of a network card's bandwidth that dispatch and combine reach: DeepEP reports 43 to 58
-/// GB/s on 50 GB/s cards, counting what stays in the node as well (deepseek-ai/DeepEP,
-/// docs/legacy.md).
-constexpr double network_efficiency = 0.9;
-
 class Builder {
  public:
   explicit Builder(const OperatorContext& context)
-      : c_(context),
-        table_(context.hardware.efficiency),
-        bandwidth_(context.hardware.memory_bandwidth) {}
+      : c_(context), hardware_(context.curves.hardware()) {}
 
-  OperatorSet build(const PassCount& count) {
+  OperatorSet build(const PassCount& count, bool joins) {
     for (const auto& [index, times] : count.attentions) {
       attention(c_.model.attentions[static_cast<std::size_t>(index)], times);
     }
     for (const auto& [index, times] : count.ffns) ffn(static_cast<std::size_t>(index), times);
+    if (joins) {
+      const double hidden = c_.model.hidden;
+      product(per_token_, {hidden, 2 * hidden, 1, TensorClass::attention}, 1);
+    }
     logits();
-    merge();
+    out_.per_token = RowTable(per_token_);
+    out_.per_logit = RowTable(per_logit_);
     return std::move(out_);
   }
 
  private:
-  void matrices(const std::vector<Matrix>& list, double times) {
-    for (const Matrix& m : list) out_.per_token.push_back(matrix_operator(c_, m, times));
+  using Operators = std::vector<RowOperator>;
+
+  const StepCurve* curve(const char* name, std::string_view op, std::string_view precision,
+                         std::span<const KernelWish> wishes = {}, Data data = Data::cold,
+                         std::string_view backend = {}) const {
+    const StepCurve* found = &c_.curves.of(op, precision, wishes, data, backend);
+    c_.used.insert({name, found});
+    return found;
   }
 
-  RowOperator elementwise(double times, double bytes_per_row) const {
-    const OperatorEfficiency& e = table_.elementwise;
-    return {OperatorClass::elementwise,
-            times * e.launch,
-            0,
-            0,
-            times * bytes_per_row / (e.memory * bandwidth_),
-            e.log_sd,
-            e.provenance};
+  std::string_view format_of(TensorClass tensor) const {
+    const Precision stored = precision_of(c_.precision, tensor);
+    const bool shipped = precision_of(c_.model.precision, tensor) == stored;
+    return number_format_of(stored, shipped, hardware_.peak);
   }
 
-  /// Ring or multicast: 2 (p - 1) / p of the payload crosses each rank's link.
-  RowOperator all_reduce(double times, double bytes_per_row) const {
-    const int ranks = c_.deployment.tensor;
-    const OperatorEfficiency& e = table_.all_reduce;
-    const double wire = 2.0 * (ranks - 1) / ranks * bytes_per_row;
-    return {OperatorClass::collective,
-            times * (e.launch + network_latency(c_.hardware, ranks)),
-            0,
-            0,
-            times * wire / (e.memory * link_of(c_.hardware, ranks).bandwidth),
-            e.log_sd,
-            e.provenance};
+  void product(Operators& to, const Matrix& m, double times) const {
+    const Precision stored = precision_of(c_.precision, m.tensor);
+    const ComputePath path = compute_path(stored, hardware_.peak);
+    RowOperator op;
+    op.operator_class = OperatorClass::gemm;
+    op.times = times;
+    if (m.count > 1) {
+      // Absorbed projections are kept in fp8 or bf16 (vLLM, SGLang, TensorRT-LLM).
+      op.curve =
+          curve("batched products", "batched_gemm", path.unit == ComputeClass::bf16 ? "bf16" : "fp8");
+      op.shape = {m.count, 0, m.n, m.k};
+      op.column = 1;
+    } else {
+      op.curve = curve("products", "gemm", format_of(m.tensor));
+      op.shape = {0, m.n, m.k, 0};
+    }
+    op.compute_per_row = 2 * m.elements() / path.peak;
+    op.memory_fixed = m.elements() * bytes_per_element(stored) / hardware_.memory_bandwidth;
+    if (c_.curves.engine().static_scales && m.count <= 1 && format_of(m.tensor) == "fp8") {
+      // Not the search for a scale, only the product and a quantisation with a known one.
+      const double floor = curve("products", "gemm", "bf16")->launch +
+                           curve("quantisation", "quantise", "fp8")->launch;
+      op.hidden = std::max(0.0, op.curve->launch - floor);
+    }
+    // Shared experts run on a stream of their own beside the routed ones (vLLM
+    // SharedExperts, SGLang alt_stream, TensorRT-LLM maybe_execute_in_parallel): the work of both
+    // adds up, the floors do not.
+    if (m.tensor == TensorClass::shared_experts) op.hidden = op.curve->launch;
+    op.memory_per_row =
+        m.count * (m.k * path.activation_bytes + m.n * 2) / hardware_.memory_bandwidth;
+    to.push_back(op);
+  }
+  void products(const std::vector<Matrix>& list, double times) {
+    for (const Matrix& m : list) product(per_token_, m, times);
+  }
+
+  /// Reads and writes `bytes` per row.
+  void elementwise(Operators& to, double times, double bytes) const {
+    RowOperator op;
+    op.operator_class = OperatorClass::elementwise;
+    op.curve = curve("elementwise kernels", "elementwise", bytes_precision, {}, Data::warm);
+    op.times = times;
+    op.per_row = bytes;
+    op.memory_per_row = bytes / hardware_.memory_bandwidth;
+    to.push_back(op);
+  }
+  void elementwise(double times, double bytes) { elementwise(per_token_, times, bytes); }
+
+  void collective(Operators& to, const StepCurve* found, double times, double ranks,
+                  double bytes) const {
+    RowOperator op;
+    op.operator_class = OperatorClass::collective;
+    op.curve = found;
+    op.times = times;
+    op.shape = {ranks, 0};
+    op.column = 1;
+    op.per_row = bytes;
+    to.push_back(op);
   }
   void reduce_hidden(double times) {
-    if (c_.deployment.tensor > 1)
-      out_.per_token.push_back(all_reduce(times, 2.0 * c_.model.hidden));
+    const int ranks = c_.deployment.tensor;
+    if (ranks == 1) return;
+    collective(per_token_, curve("all-reduce", "all_reduce", "bf16"), times, ranks,
+               2.0 * c_.model.hidden);
   }
   void residual(double times) {  // read and write x and the residual, bf16
-    out_.per_token.push_back(
-        elementwise(times, 8.0 * c_.model.hidden * c_.model.hyper_connections));
+    elementwise(times, 8.0 * c_.model.hidden * c_.model.hyper_connections);
   }
 
   void attention(const AttentionSpec& a, double times) {
     const int tensor = c_.deployment.tensor;
-    matrices(attention_matrices(a, c_.model.hidden, tensor), times);
     residual(times);
-    const bool linear = a.kind == AttentionKind::linear;
-    const double heads = static_cast<double>(linear ? a.v_heads : a.heads) / tensor;
-    const double width = a.kind == AttentionKind::mla ? a.kv_lora_rank + a.qk_rope_head_dim
-                         : linear                     ? a.v_head_dim + a.qk_head_dim
-                                                      : a.head_dim;
-    // Rotary position and cache write, or the short convolution.
-    out_.per_token.push_back(elementwise(times, 4 * heads * width));
-    reduce_hidden(times);
-    AttentionCore core = linear ? linear_core(a, times, heads) : softmax_core(a, times, heads);
+    AttentionCore core = a.kind == AttentionKind::linear ? linear(a) : softmax(a);
+    core.times = times;
     core.decode_shrink = shrink(core, c_.contexts.decode);
     core.prefill_shrink = shrink(core, c_.contexts.prefill);
+    const bool module =
+        core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
+    if (!module) {
+      products(attention_matrices(a, c_.model.hidden, tensor), times);
+      prepare(a, times);
+    }
+    reduce_hidden(times);
     out_.cores.push_back(core);
   }
 
-  AttentionCore linear_core(const AttentionSpec& a, double times, double heads) const {
-    const OperatorEfficiency& e = table_.linear_attention;
-    const Limits limit = limits(e, c_.hardware.peak.bf16, bandwidth_);
-    AttentionCore core;
-    core.linear = true;
-    core.decode_log_sd = core.prefill_log_sd = e.log_sd;
-    core.decode_provenance = core.prefill_provenance = e.provenance;
-    core.decode_launch = core.prefill_launch = times * e.launch;
-    // A decode step reads and writes the state once.
-    const double state = cache_shape(a).state * cache_share(a, c_.deployment.tensor);
-    core.decode_state = times * 2 * state * bytes_per_element(c_.precision.state) / limit.bandwidth;
-    // Chunked delta rule with chunks as long as a head is wide: 6 dk dv per token and head.
-    core.prefill_token = times * heads * 6 * a.qk_head_dim * a.v_head_dim / limit.flops;
-    return core;
+  /// Kernels between the projections and attention proper, each over the width of the heads.
+  void prepare(const AttentionSpec& a, double times) {
+    const bool linear = a.kind == AttentionKind::linear, mla = a.kind == AttentionKind::mla;
+    const double heads = static_cast<double>(linear ? a.v_heads : a.heads) / c_.deployment.tensor;
+    const double width = mla      ? a.kv_lora_rank + a.qk_rope_head_dim
+                         : linear ? a.v_head_dim + a.qk_head_dim
+                                  : a.head_dim;
+    double kernels = 0;
+    if (linear) {
+      kernels = 2;  // splitting the projection, gated norm
+    } else {
+      if (!c_.curves.engine().fuses_rotary) kernels += 2;  // rotary position, cache write
+      if (mla || a.qk_norm) kernels += 1;                  // norms of latents, or queries and keys
+      if (a.output_gate) kernels += 1;
+    }
+    if (kernels > 0) elementwise(times * kernels, 4 * heads * width / kernels);
   }
 
-  AttentionCore softmax_core(const AttentionSpec& a, double times, double heads) const {
-    const HardwareSpec& hw = c_.hardware;
-    const bool mla = a.kind == AttentionKind::mla;
-    // Shared-KV attention has as many query heads per cached vector as MLA, and runs on such
-    // kernels.
-    const bool latent = mla || a.shared_kv;
-    const OperatorEfficiency& decode = latent ? table_.mla_decode : table_.decode_attention;
-    const OperatorEfficiency& prefill = latent ? table_.mla_prefill : table_.prefill_attention;
-    const Limits decode_limit = limits(decode, hw.peak.bf16, bandwidth_);
-    const Limits prefill_limit = limits(prefill, hw.peak.bf16, bandwidth_);
+  bool narrow_cache() const { return bytes_per_element(c_.precision.kv_cache) < 2; }
+
+  AttentionCore softmax(const AttentionSpec& a) const {
+    AttentionCore core;
+    core.heads = static_cast<double>(a.heads) / c_.deployment.tensor;
+    core.compression = a.compression;
+    // Half a chunk is behind a position, on average.
+    core.window = a.window > 0 ? a.window : a.chunk / 2.0;
+    core.sparse_top_k = a.index.top_k;
     const CacheShape shape = cache_shape(a);
     const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;
-    // Absorbed MLA scores against the latent: 2 kv_lora + rope per head and position.
-    const double absorbed = mla ? 2.0 * a.kv_lora_rank + a.qk_rope_head_dim : a.head_dim + v_dim;
-    const double expanded =
-        mla ? a.qk_nope_head_dim + a.qk_rope_head_dim + v_dim : a.head_dim + v_dim;
     const double cached = shape.kv_per_position * cache_share(a, c_.deployment.tensor) *
-                          bytes_per_element(c_.precision.kv_cache);
-    AttentionCore core;
-    core.compression = a.compression;
-    core.window = a.window > 0  ? a.window
-                  : a.chunk > 0 ? a.chunk / 2.0
-                                : 0;  // half a chunk is behind, on average
-    core.decode_log_sd = decode.log_sd;
-    core.prefill_log_sd = prefill.log_sd;
-    core.decode_provenance = decode.provenance;
-    core.prefill_provenance = prefill.provenance;
-    core.decode_launch = times * decode.launch;
-    core.prefill_launch = times * prefill.launch;
-    core.decode_compute = times * 2 * heads * absorbed / decode_limit.flops;
-    core.decode_memory = times * cached / decode_limit.bandwidth;
-    core.prefill_compute = times * 2 * heads * expanded / prefill_limit.flops;
-    core.prefill_memory =
-        times * cached / 128 / prefill_limit.bandwidth;  // once per tile of 128 queries
-    if (a.index.top_k > 0) {
-      core.sparse_top_k = a.index.top_k;
-      // Queries choose different positions: the absorbed form, and nothing shared within a tile.
-      core.sparse_compute = times * 2 * heads * absorbed / prefill_limit.flops;
-      core.sparse_memory = times * cached / decode_limit.bandwidth;
-      if (a.index.owns_cache) {
-        const Limits index_limit =
-            limits(decode, hw.peak.fp8 > 0 ? hw.peak.fp8 : hw.peak.bf16, bandwidth_);
-        core.index_compute = times * 2.0 * a.index.heads * a.index.head_dim / index_limit.flops;
-        core.index_memory = times * shape.index_per_position *
-                            bytes_per_element(c_.precision.index_cache) / index_limit.bandwidth;
-        core.decode_launch += 2 * times * decode.launch;  // scoring and top-k
-        core.prefill_launch += 2 * times * prefill.launch;
-      }
+                          bytes_per_element(c_.precision.kv_cache) / hardware_.memory_bandwidth;
+    const double width = a.kind == AttentionKind::mla
+                             ? 2.0 * a.kv_lora_rank + a.qk_rope_head_dim
+                             : a.head_dim + v_dim;
+    core.decode_intensity = 2 * core.heads * width / hardware_.peak.bf16 / cached;
+    if (a.kind == AttentionKind::mla && a.index.top_k > 0 && sparse(a, core)) return core;
+    if (a.shared_kv && a.compression > 1 && compressed(a, core)) return core;
+    if (a.kind == AttentionKind::mla || a.shared_kv) {
+      latent(a, core);
+    } else {
+      grouped(a, v_dim, core);
     }
     return core;
   }
 
+  void grouped(const AttentionSpec& a, double v_dim, AttentionCore& core) const {
+    core.kind = AttentionCore::Kind::gqa;
+    core.kv_heads = std::max(1.0, static_cast<double>(a.kv_heads) / c_.deployment.tensor);
+    core.head_dim = (a.head_dim + v_dim) / 2;
+    const std::string_view format = narrow_cache() ? "fp8" : "bf16";
+    const auto tail = [&](double heads, double window) {
+      return KernelWish{decode_kernel("", core.head_dim, heads, core.kv_heads, window), "", ""};
+    };
+    const double grouped_heads = 2 * core.kv_heads;
+    const std::vector<KernelWish> decode{tail(core.heads, core.window), tail(core.heads, 0),
+                                         tail(grouped_heads, core.window), tail(grouped_heads, 0)};
+    core.decode = curve("decode attention", "decode_attention", format, decode);
+    const std::vector<KernelWish> prefill{{prefill_kernel("", core.head_dim), "", ""}};
+    core.prefill = curve("prefill attention", "prefill_attention", format, prefill, Data::warm);
+  }
+
+  /// The curves are those of DeepSeek-V3's dimensions; others are scaled by their width.
+  void latent(const AttentionSpec& a, AttentionCore& core) const {
+    constexpr double cached = 576, products = 192 + 128;
+    core.kind = AttentionCore::Kind::latent;
+    core.latent_width = cache_shape(a).kv_per_position / cached;
+    const double expanded = a.kind == AttentionKind::mla
+                                ? a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim
+                                : 2 * a.head_dim;
+    core.kv_heads = core.heads * expanded / products;  // in prefill
+    core.decode = curve("latent decode attention", "mla_decode", narrow_cache() ? "fp8" : "bf16");
+    core.prefill = curve("latent prefill attention", "mla_prefill",
+                         narrow_cache() ? "fp8_bf16" : "bf16", {}, Data::warm);
+  }
+
+  /// Curves of a whole module, if they were measured anywhere near.
+  bool module_curves(const char* name, std::string_view op, std::string_view format,
+                     std::span<const KernelWish> decode, std::span<const KernelWish> prefill,
+                     AttentionCore& core) const {
+    const StepCurve& d = c_.curves.of(op, format, decode);
+    const StepCurve& p = c_.curves.of(op, format, prefill, Data::warm);
+    if (d.choice.rule == TransferRule::start || p.choice.rule == TransferRule::start) return false;
+    core.decode = &d;
+    core.prefill = &p;
+    // Tables of prefill modules have floors of 0.2 to 1.6 ms, several times those of the same layer
+    // in decode: host time of launching kernel by kernel, which in serving runs ahead of the device.
+    core.prefill_hidden = std::max(0.0, p.launch - d.launch);
+    c_.used.insert({name, &d});
+    c_.used.insert({name, &p});
+    return true;
+  }
+
+  bool sparse(const AttentionSpec& a, AttentionCore& core) const {
+    if (a.kv_lora_rank != 512 || a.qk_rope_head_dim != 64 || a.index.top_k != 2048) return false;
+    const std::string tail = narrow_cache() ? ".fp8" : ".bf16", skips = "skip_indexer";
+    const bool own = a.index.owns_cache;
+    const auto wishes = [&](const std::string& name) {
+      return std::vector<KernelWish>{{name, own ? "" : skips, own ? skips : ""}, {name, "", ""}};
+    };
+    core.kind = AttentionCore::Kind::sparse;
+    core.rest = {narrow_cache() ? 1.0 : 2.0,
+                 static_cast<double>(c_.model.hidden),
+                 static_cast<double>(a.q_lora_rank),
+                 static_cast<double>(a.qk_nope_head_dim),
+                 static_cast<double>(a.v_head_dim),
+                 own ? static_cast<double>(a.index.heads) : 0};
+    return module_curves("sparse attention", "sparse_attention_module",
+                         format_of(TensorClass::attention), wishes(tail + ".decode"), wishes(tail),
+                         core);
+  }
+
+  bool compressed(const AttentionSpec& a, AttentionCore& core) const {
+    if (a.head_dim != 512 || a.window != 128) return false;
+    const bool picks = a.index.top_k > 0;
+    const std::string tail = picks ? ".csa" : ".hca";
+    core.kind = AttentionCore::Kind::compressed;
+    core.rest = {narrow_cache() ? 1.0 : 2.0, static_cast<double>(c_.model.hidden),
+                 static_cast<double>(a.q_lora_rank), static_cast<double>(a.compression),
+                 static_cast<double>(a.index.top_k)};
+    const std::vector<KernelWish> decode{{tail + ".decode", "", ""}}, prefill{{tail, "", ""}};
+    return module_curves("pooled attention", "compressed_attention_module",
+                         format_of(TensorClass::attention), decode, prefill, core);
+  }
+
+  AttentionCore linear(const AttentionSpec& a) const {
+    const double tensor = c_.deployment.tensor;
+    AttentionCore core;
+    core.kind = AttentionCore::Kind::linear;
+    core.rest = {a.qk_heads / tensor,
+                 static_cast<double>(a.qk_head_dim),
+                 a.v_heads / tensor,
+                 static_cast<double>(a.v_head_dim),
+                 bytes_per_element(c_.precision.state),
+                 0};
+    const bool kda = a.linear == LinearKind::kda;
+    std::vector<KernelWish> decode, prefill;
+    if (kda) {
+      decode = {{"", "kda_packed_decode", ""}, {"", "kda_decode", ""}};
+      prefill = {{"", "chunk_kda", ""}, {"", "flashkda_fwd", ""}};
+    }
+    // Other rules than the delta rule were not measured: its kernels stand in.
+    if (!kda && a.linear != LinearKind::gated_deltanet) {
+      decode = prefill = {{"", a.linear == LinearKind::mamba2 ? "mamba" : "lightning", ""}};
+    }
+    decode.push_back({"", "fused_recurrent_gated_delta_rule", ""});
+    prefill.push_back({"", "chunk_gated_delta_rule", ""});
+    core.decode = curve("linear decode attention", "linear_attention", "bf16", decode);
+    core.prefill =
+        curve("linear prefill attention", "linear_attention", "bf16", prefill, Data::warm);
+    if (a.conv_kernel == 0) return core;
+    const bool mamba = a.linear == LinearKind::mamba2;
+    const std::vector<KernelWish> update{{mamba ? ".mamba" : "", "conv1d_update", ".verify"},
+                                         {"", "conv1d_update", ""}};
+    const std::vector<KernelWish> whole{
+        {mamba ? ".mamba" : "", "conv1d_fn", mamba ? "" : ".mamba"}, {"", "conv1d_fn", ""}};
+    core.decode_convolution =
+        curve("short convolution", "short_convolution", "bf16", update, Data::warm);
+    core.prefill_convolution =
+        curve("short convolution", "short_convolution", "bf16", whole, Data::warm);
+    core.channels = (2.0 * a.qk_heads * a.qk_head_dim + a.v_heads * a.v_head_dim) / tensor;
+    return core;
+  }
+
   static double shrink(const AttentionCore& core, const std::vector<ContextMix::Point>& points) {
+    if (core.kind == AttentionCore::Kind::linear) return 1;
     double mean = 0, seen = 0;
     for (const ContextMix::Point& p : points) {
       mean += p.share * p.context;
@@ -190,156 +310,118 @@ class Builder {
     const FfnSpec& f = c_.model.ffns[index];
     residual(times);
     if (f.kind == FfnKind::dense) {
-      matrices(dense_ffn_matrices(c_.model.hidden, f.intermediate, f.gated, c_.deployment.tensor,
+      products(dense_ffn_matrices(c_.model.hidden, f.intermediate, f.gated, c_.deployment.tensor,
                                   TensorClass::dense_ffn),
                times);
-      out_.per_token.push_back(elementwise(times, 6.0 * f.intermediate / c_.deployment.tensor));
+      elementwise(times, 6.0 * f.intermediate / c_.deployment.tensor);
       reduce_hidden(times);
       return;
     }
     const double hidden = c_.model.hidden;
     const double choices = f.experts + f.zero_experts;
-    matrices({{choices, hidden, 1, TensorClass::router}}, times);
-    out_.per_token.push_back(elementwise(times, 4 * choices));  // gate and top-k
-    matrices(dense_ffn_matrices(c_.model.hidden, shared_width(f), f.gated, c_.deployment.tensor,
+    products({{choices, hidden, 1, TensorClass::router}}, times);
+    elementwise(times, 4 * choices);  // gate and top-k
+    if (f.shared_experts > 0) elementwise(times, 6 * hidden);  // sum with the routed ones
+    if (f.shared_gate) elementwise(times, 4 * hidden);
+    products(dense_ffn_matrices(c_.model.hidden, shared_width(f), f.gated, c_.deployment.tensor,
                                 TensorClass::shared_experts),
              times);
     if (f.latent > 0) {
       const double width = f.latent;
-      matrices({{width, hidden, 1, TensorClass::shared_experts},
+      products({{width, hidden, 1, TensorClass::shared_experts},
                 {hidden, width, 1, TensorClass::shared_experts}},
                times);
     }
     out_.experts.push_back(expert_layer(f, index, times));
-    if (!out_.experts.back().exchange) reduce_hidden(times);
+    if (out_.experts.back().exchange == ExpertLayer::Exchange::none) reduce_hidden(times);
   }
 
   ExpertLayer expert_layer(const FfnSpec& f, std::size_t index, double times) const {
     const Deployment& d = c_.deployment;
     const double width = f.latent > 0 ? f.latent : c_.model.hidden;
-    const ComputePath path = compute_path(c_.precision.experts, c_.hardware.peak);
-    const OperatorEfficiency& e =
-        by_unit(path.unit, table_.moe_bf16, table_.moe_fp8, table_.moe_fp4);
-    const Limits limit = limits(e, path.peak, bandwidth_);
+    const ComputePath path = compute_path(c_.precision.experts, hardware_.peak);
     const double elements = expert_elements(f, c_.model.hidden) / d.expert_tensor();
-    const double inner = (f.gated ? 3.0 : 2.0) * f.intermediate / d.expert_tensor();
     ExpertLayer layer;
     layer.layers = times;
     layer.routing = c_.routing[index].at(d.expert);
     layer.top_k = static_cast<double>(f.top_k) * f.experts / (f.experts + f.zero_experts);
     layer.ranks = d.expert;
-    layer.launch = e.launch;
-    layer.log_sd = e.log_sd;
-    layer.provenance = e.provenance;
-    layer.compute_per_row = 2 * elements / limit.flops;
-    layer.weight_seconds = elements * bytes_per_element(c_.precision.experts) / limit.bandwidth;
-    // Gather in, hidden activations, scatter out and the weighted sum.
-    layer.memory_per_row = (width * (path.activation_bytes + 4) + inner * 2) / limit.bandwidth;
-    if (d.data_attention > 1) exchange(path, width, layer);
+    layer.experts = static_cast<double>(f.experts) / d.expert;
+    layer.hidden = width;
+    layer.inter = static_cast<double>(f.intermediate) / d.expert_tensor();
+    layer.gated = f.gated ? 1 : 0;
+    const std::vector<KernelWish> wishes{{"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
+    layer.curve = curve("experts", "moe", format_of(TensorClass::experts), wishes);
+    layer.compute_per_row = 2 * elements / path.peak;
+    layer.weight_seconds =
+        elements * bytes_per_element(c_.precision.experts) / hardware_.memory_bandwidth;
+    layer.memory_per_row =
+        (width * (path.activation_bytes + 2) + layer.inter * 2 * path.activation_bytes) /
+        hardware_.memory_bandwidth;
+    if (d.data_attention > 1) exchange(f, path, width, layer);
     return layer;
   }
 
-  /// Dispatch and combine between data-parallel groups.
-  void exchange(const ComputePath& path, double width, ExpertLayer& layer) const {
+  void exchange(const FfnSpec&, const ComputePath& path, double width, ExpertLayer& layer) const {
     const Deployment& d = c_.deployment;
-    const HardwareSpec& hw = c_.hardware;
-    const OperatorEfficiency& e = table_.all_to_all;
-    const double bytes =
-        width * ((path.unit == ComputeClass::bf16 ? 2 : 1) + 2);  // out in fp8, back in bf16
-    const int ranks = d.stage_ranks();
-    const double near_rate = e.memory * hw.scale_up.bandwidth;
-    const double far_rate = network_efficiency * hw.scale_out.bandwidth;
-    double prompt = 0, decode = 0;  // seconds per token that starts on one rank
-    if (d.expert > 1) {
-      // Prompts: a copy to every rank that holds a slice of a chosen expert, but to another domain
-      // once, which hands it on (DeepEP normal mode). Decode: a copy per choice, nothing shared
-      // (low latency).
-      const RoutingTable* table = layer.routing.decode;
-      const double inside = std::min(1.0, static_cast<double>(hw.per_domain) / ranks);
-      const double copies = (table ? table->destination_ranks() : layer.top_k) * d.expert_tensor();
-      const double domains = ranks / std::max(1.0, ranks * inside);
-      // Domains are known where whole domains hold whole experts; else every far copy is counted.
-      const bool whole = table && d.expert_tensor() == 1 && d.expert % hw.per_domain == 0;
-      const double remote =
-          whole ? table->destination_nodes() * (1 - 1 / domains) : copies * (1 - inside);
-      const double choices = layer.top_k * d.expert_tensor();
-      prompt = bytes * std::max(copies * (1 - 1.0 / ranks) / near_rate, remote / far_rate);
-      decode = bytes * choices *
-               std::max(std::max(0.0, inside - 1.0 / ranks) / near_rate, (1 - inside) / far_rate);
-    } else {
+    const double ranks = d.stage_ranks();
+    layer.exchange_ranks = ranks;
+    layer.senders = d.tensor;  // tokens of a group are spread over its ranks
+    if (d.expert == 1) {
       // Experts sliced over all ranks: gather every token, reduce-scatter the sums.
-      const double rate = ranks <= hw.per_domain ? near_rate : far_rate;
-      prompt = decode = (ranks - 1.0) * bytes / rate;
+      layer.exchange = ExpertLayer::Exchange::gather;
+      layer.gathered = d.data_attention * width * (path.unit == ComputeClass::bf16 ? 2 : 1);
+      layer.scattered = d.data_attention * width * 2.0;
+      layer.out = curve("all-gather", "all_gather", bytes_precision, {}, Data::cold, "nccl");
+      layer.back = curve("reduce-scatter", "reduce_scatter", "bf16", {}, Data::cold, "nccl");
+      return;
     }
-    layer.exchange = true;
-    layer.exchange_per_prompt = prompt / d.tensor;  // tokens of a group are spread over its ranks
-    layer.exchange_per_decode = decode / d.tensor;
-    layer.exchange_launch = 2 * (e.launch + network_latency(hw, ranks));
-    layer.exchange_log_sd = e.log_sd;
-    layer.exchange_provenance = e.provenance;
+    // A token goes to every slice of a chosen expert: prompts once to each distinct rank (DeepEP
+    // normal mode), decode once per choice (low latency).
+    layer.exchange = ExpertLayer::Exchange::experts;
+    layer.tokens_everywhere = false;
+    const char* rows = path.unit == ComputeClass::bf16 ? "bf16" : "fp8";
+    const auto deepep = [&](std::string_view op, std::string_view precision) {
+      const std::vector<KernelWish> wishes{{"", "deepep", ""}};  // measured with SGLang
+      return curve("expert exchange", op, precision, wishes, Data::cold, "sglang");
+    };
+    layer.out = deepep("dispatch", rows);
+    layer.back = deepep("combine", "bf16");
+    layer.fast_out = deepep("dispatch_low_latency", rows);
+    layer.fast_back = deepep("combine_low_latency", "bf16");
+    layer.fast_top_k = layer.top_k * d.expert_tensor();
+    layer.exchange_top_k = layer.fast_top_k;
+    if (layer.routing.decode) {
+      const double reached = layer.routing.decode->destination_ranks() * d.expert_tensor() / ranks;
+      if (reached < 1 - 1e-9) {
+        layer.exchange_top_k =
+            std::min(layer.fast_top_k, std::log1p(-reached) / std::log1p(-1 / ranks));
+      }
+    }
   }
 
   void logits() {
     const int tensor = c_.deployment.tensor;
     const double vocab = c_.model.vocab;
-    out_.per_logit.push_back(matrix_operator(
-        c_, {vocab / tensor, static_cast<double>(c_.model.hidden), 1, TensorClass::embedding}, 1));
-    // Softmax and sampling pass over the logits; every rank has all of them after the gather.
-    RowOperator sampling = elementwise(1, 12 * vocab);
-    sampling.launch *= 5;
-    out_.per_logit.push_back(sampling);
+    product(per_logit_, {vocab / tensor, static_cast<double>(c_.model.hidden), 1,
+                         TensorClass::embedding},
+            1);
+    // Softmax and sampling: five passes over the logits, of which every rank has all.
+    elementwise(per_logit_, 5, 12 * vocab / 5);
     if (tensor > 1) {
-      RowOperator gather = all_reduce(1, 2 * vocab);
-      gather.memory_per_row /= 2;
-      out_.per_logit.push_back(gather);
+      collective(per_logit_,
+                 curve("all-gather", "all_gather", bytes_precision, {}, Data::cold, "nccl"), 1,
+                 tensor, 2 * vocab);
     }
-  }
-
-  void merge() {
-    std::vector<RowOperator> merged;
-    for (const RowOperator& op : out_.per_token) {
-      const auto same = std::find_if(merged.begin(), merged.end(), [&](const RowOperator& other) {
-        return op.compute_per_row == 0 && other.compute_per_row == 0 &&
-               other.operator_class == op.operator_class;
-      });
-      if (same == merged.end()) {
-        merged.push_back(op);
-        continue;
-      }
-      same->launch += op.launch;
-      same->memory_fixed += op.memory_fixed;
-      same->memory_per_row += op.memory_per_row;
-    }
-    out_.per_token = std::move(merged);
   }
 
   const OperatorContext& c_;
-  const EfficiencyTable& table_;
-  double bandwidth_;
+  const HardwareSpec& hardware_;
+  Operators per_token_, per_logit_;
   OperatorSet out_;
 };
 
 }  // namespace
-
-std::string_view to_string(OperatorClass operator_class) {
-  switch (operator_class) {
-    case OperatorClass::gemm:
-      return "matrix products";
-    case OperatorClass::experts:
-      return "experts";
-    case OperatorClass::attention:
-      return "attention";
-    case OperatorClass::linear_attention:
-      return "linear attention";
-    case OperatorClass::elementwise:
-      return "elementwise";
-    case OperatorClass::collective:
-      return "collectives";
-    case OperatorClass::host:
-      return "host";
-  }
-  return "";
-}
 
 LayerRouting FfnRouting::at(int ranks) const {
   const auto find = [ranks](const std::vector<RoutingTable>& tables) -> const RoutingTable* {
@@ -364,23 +446,8 @@ void PassCount::add(const LayerSpec& layer, double times) {
   for (const int ffn : layer.ffns) ffns[ffn] += times;
 }
 
-RowOperator matrix_operator(const OperatorContext& c, const Matrix& m, double times) {
-  const Precision stored = precision_of(c.precision, m.tensor);
-  const ComputePath path = compute_path(stored, c.hardware.peak);
-  const EfficiencyTable& table = c.hardware.efficiency;
-  const OperatorEfficiency& e = by_unit(path.unit, table.gemm_bf16, table.gemm_fp8, table.gemm_fp4);
-  const Limits limit = limits(e, path.peak, c.hardware.memory_bandwidth);
-  return {OperatorClass::gemm,
-          times * e.launch,
-          times * 2 * m.elements() / limit.flops,
-          times * m.elements() * bytes_per_element(stored) / limit.bandwidth,
-          times * m.count * (m.k * path.activation_bytes + m.n * 2) / limit.bandwidth,
-          e.log_sd,
-          e.provenance};
-}
-
-OperatorSet build_operators(const OperatorContext& context, const PassCount& count) {
-  return Builder(context).build(count);
+OperatorSet build_operators(const OperatorContext& context, const PassCount& count, bool joins) {
+  return Builder(context).build(count, joins);
 }
 
 }  // namespace tollgate

@@ -1,28 +1,17 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "sim/placement/sharding.h"
 #include "sim/spec/scenario.h"
-#include "sim/timing/compute_path.h"
 #include "sim/timing/routing_table.h"
+#include "sim/timing/row_table.h"
 
 namespace tollgate {
-
-/// Operator classes of the breakdown; each has its own fitted error.
-enum class OperatorClass {
-  gemm,
-  experts,
-  attention,
-  linear_attention,
-  elementwise,
-  collective,
-  host
-};
-inline constexpr std::size_t operator_classes = 7;
-std::string_view to_string(OperatorClass operator_class);
 
 /// Contexts that occur and how often, tokens and shares; empty = only the mean is known.
 struct ContextMix {
@@ -47,35 +36,36 @@ struct FfnRouting {
 };
 using RoutingTables = std::vector<FfnRouting>;
 
-/// t(rows) = launch + max(rows x compute_per_row, memory_fixed + rows x memory_per_row), seconds.
-struct RowOperator {
-  OperatorClass operator_class = OperatorClass::gemm;
-  double launch = 0;
-  double compute_per_row = 0;
-  double memory_fixed = 0;
-  double memory_per_row = 0;
-  double log_sd = 0;
-  Provenance provenance = Provenance::assumed;
-};
-
-/// Attention proper of the layers of one kind; times are seconds per unit of work on one rank.
+/// Attention proper of the layers of one kind on one rank. Shapes are worked out for each step:
+/// which columns a curve has follows from its kind.
 struct AttentionCore {
-  bool linear = false;
+  enum class Kind {
+    gqa,         ///< prefill_attention, decode_attention
+    latent,      ///< mla_prefill, mla_decode
+    sparse,      ///< sparse_attention_module, projections included
+    compressed,  ///< compressed_attention_module, projections included
+    linear       ///< short_convolution and linear_attention
+  };
+  Kind kind = Kind::gqa;
+  double times = 0;
+  const StepCurve* decode = nullptr;
+  const StepCurve* prefill = nullptr;
+  const StepCurve* decode_convolution = nullptr;  ///< linear; null: none
+  const StepCurve* prefill_convolution = nullptr;
+  double prefill_hidden = 0;  ///< seconds of the launch of `prefill` that the host spends ahead
+  double heads = 0, kv_heads = 0, head_dim = 0;
+  std::array<double, 6> rest{};  ///< columns of the curve after those of the batch and heads
+  double channels = 0;           ///< of the short convolution
+
   double window = 0;        ///< most recent positions seen; 0 = all
   double compression = 1;   ///< beyond the window one position per so many tokens
   double sparse_top_k = 0;  ///< positions kept by an indexer; 0 = dense
-  double decode_launch = 0, decode_compute = 0, decode_memory = 0;     ///< per (sequence, position)
-  double decode_state = 0;                                             ///< linear: per sequence
-  double prefill_launch = 0, prefill_compute = 0, prefill_memory = 0;  ///< per (token, position)
-  double sparse_compute = 0,
-         sparse_memory = 0;  ///< prefill through an indexer: per (token, position)
-  double prefill_token = 0;  ///< linear: per token
-  double index_compute = 0, index_memory = 0;  ///< sparse: per (query, position)
   /// Mean positions seen over those at the mean context, at most 1: windows and top-k cut long
   /// contexts, not the average one.
   double decode_shrink = 1, prefill_shrink = 1;
-  double decode_log_sd = 0, prefill_log_sd = 0;
-  Provenance decode_provenance = Provenance::assumed, prefill_provenance = Provenance::assumed;
+  double latent_width = 1;  ///< cached elements of a position over those the curve is for
+  /// Roofline seconds of arithmetic over those of reading the cache, which tell the limit.
+  double decode_intensity = 0;
 
   /// Cached positions read at a context.
   double seen(double context) const;
@@ -85,33 +75,46 @@ struct ExpertLayer {
   double layers = 0;
   LayerRouting routing;
   double top_k = 0, ranks = 1;
-  double launch = 0;
-  double compute_per_row = 0;  ///< seconds per assignment
-  double weight_seconds = 0;   ///< seconds to read one expert
-  double memory_per_row = 0;   ///< seconds per assignment
-  bool exchange = false;
-  double exchange_launch = 0;
-  double exchange_per_prompt = 0, exchange_per_decode = 0;  ///< seconds per token of one group
-  double log_sd = 0, exchange_log_sd = 0;
-  Provenance provenance = Provenance::assumed, exchange_provenance = Provenance::assumed;
+  double experts = 0;  ///< on a rank
+  const StepCurve* curve = nullptr;
+  double hidden = 0, inter = 0, gated = 1;
+  double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
+
+  /// Dispatch and combine between groups of data-parallel attention; null: none. Without expert
+  /// parallelism tokens are gathered and their sums scattered.
+  enum class Exchange { none, experts, gather };
+  Exchange exchange = Exchange::none;
+  const StepCurve* out = nullptr;   ///< dispatch of steps with prompts, or all_gather
+  const StepCurve* back = nullptr;  ///< combine, or reduce_scatter
+  const StepCurve* fast_out = nullptr;
+  const StepCurve* fast_back = nullptr;     ///< low latency, of decode steps
+  double exchange_ranks = 1, senders = 1;  ///< ranks; ranks among which a group's rows are spread
+  double exchange_top_k = 0;  ///< choices that as many uniform ones would reach as many ranks as
+  double fast_top_k = 0;
+  double gathered = 0, scattered = 0;  ///< bytes per row
+  bool tokens_everywhere = true;       ///< every rank holds every token before the experts
 };
 
 /// The operators of some layers with everything worked out that does not depend on the batch.
 struct OperatorSet {
-  std::vector<RowOperator> per_token;  ///< rows = tokens of one data-parallel group
-  std::vector<RowOperator> per_logit;  ///< rows = sampled positions of one group
+  RowTable per_token;  ///< rows = tokens of one data-parallel group
+  RowTable per_logit;  ///< rows = sampled positions of one group
   std::vector<AttentionCore> cores;
   std::vector<ExpertLayer> experts;
 };
 
+/// Curves used under the names that a reader knows them by, such as "experts".
+using UsedCurves = std::set<std::pair<std::string, const StepCurve*>>;
+
 /// What operators are built from.
 struct OperatorContext {
   const LlmSpec& model;
-  const HardwareSpec& hardware;
+  const EngineCurves& curves;
   const Deployment& deployment;
   const PrecisionMap& precision;
   const RoutingTables& routing;
   const ContextMix& contexts;
+  UsedCurves& used;
 };
 
 /// How often each kind of part runs in one pass, by index into the model's attentions and ffns.
@@ -120,12 +123,9 @@ struct PassCount {
   void add(const LayerSpec& layer, double times);
 };
 
-/// Operators of a pass, LM head and sampling included. Operators of a class that are linear in the
-/// rows are merged, so that a pass stays about a dozen entries. Formulas: docs/method.md,
-/// "Operators".
-OperatorSet build_operators(const OperatorContext& context, const PassCount& count);
-
-/// One more matrix product per token, such as the projection of a draft module.
-RowOperator matrix_operator(const OperatorContext& context, const Matrix& matrix, double times);
+/// Operators of a pass, LM head and sampling included; `joins` adds the product that joins the
+/// embedding and the hidden state before a draft module. Formulas: docs/method.md, "Operators".
+OperatorSet build_operators(const OperatorContext& context, const PassCount& count,
+                            bool joins = false);
 
 }  // namespace tollgate

@@ -24,19 +24,29 @@ RoutingTable::Point mix(const RoutingTable::Point& a, const RoutingTable::Point&
           between(a.busiest_ratio_p95, b.busiest_ratio_p95),
           between(a.rank_distinct, b.rank_distinct),
           between(a.distinct, b.distinct),
-          between(a.padded_rows, b.padded_rows),
+          between(a.rows16, b.rows16),
+          between(a.rows64, b.rows64),
+          between(a.rows128, b.rows128),
           between(a.slots_read, b.slots_read),
           between(a.link_ratio, b.link_ratio),
           between(a.step_p50, b.step_p50),
           between(a.step_p95, b.step_p95)};
 }
 
+namespace {
+
+void scale_rows(RoutingTable::Point& p, double factor) {
+  for (double* rows : {&p.rows16, &p.rows64, &p.rows128}) *rows *= factor;
+}
+
+}  // namespace
+
 RoutingTable::Point RoutingTable::at(double tokens) const {
   const Point& first = points_.front();
   const Point& last = points_.back();
   if (tokens <= first.tokens || tokens >= last.tokens) {
     Point p = tokens <= first.tokens ? first : last;
-    p.padded_rows *= std::max(1.0, tokens / p.tokens);
+    scale_rows(p, std::max(1.0, tokens / p.tokens));
     p.tokens = tokens;
     return p;
   }
@@ -54,7 +64,7 @@ RoutingTable RoutingTable::of_step(Step step) const {
   for (Point& p : table.points_) {
     const double ratio = (step == Step::p50 ? p.step_p50 : p.step_p95) / p.busiest_ratio;
     p.busiest_ratio *= ratio;
-    p.padded_rows *= ratio;
+    scale_rows(p, ratio);
     p.link_ratio = std::max(1.0, p.link_ratio * ratio);
   }
   return table;
@@ -79,6 +89,7 @@ RoutingTable table_of(const kernels::RoutedWindow& window,
   options.most_steps = most_steps;
   options.copies = true;
   options.zero_experts = window.zero_experts;
+  options.tiles = {16, 64, 128};
   std::vector<RoutingTable::Point> points;
   double destinations = 1, nodes = 1;
   for (const kernels::StepLoads& loads :
@@ -91,7 +102,9 @@ RoutingTable table_of(const kernels::RoutedWindow& window,
         over(static_cast<double>(loads.busiest_rows.p95()), loads.rows.mean(), grid.ranks);
     p.rank_distinct = loads.most_slots.mean();
     p.distinct = loads.active_experts.mean();
-    p.padded_rows = loads.padded_rows.mean();
+    p.rows16 = loads.padded_rows[0].mean();
+    p.rows64 = loads.padded_rows[1].mean();
+    p.rows128 = loads.padded_rows[2].mean();
     p.slots_read = loads.active_slots.mean();
     const std::vector<double> steps = loads.step_imbalance();
     p.step_p50 = kernels::percentile_of(steps, 50);

@@ -17,7 +17,8 @@ class RoutingTable {
     double busiest_ratio_p95 = 1;  ///< the same, 95th percentile of layers and steps
     double rank_distinct = 0;      ///< most weights read on any rank, replicas counted
     double distinct = 0;           ///< distinct experts over all ranks
-    double padded_rows = 0;        ///< rows on the busiest rank with every expert padded to 64
+    /// Rows on the busiest rank with every expert padded to tiles of 16, 64 and 128.
+    double rows16 = 0, rows64 = 0, rows128 = 0;
     double slots_read = 0;         ///< weights read over all ranks, replicas counted
     double link_ratio = 1;         ///< rows that cross the busiest rank's link over the mean
     double step_p50 = 1;  ///< busiest_ratio averaged over the layers of a step: median of steps

@@ -14,38 +14,94 @@ constexpr double host_log_sd = 0.5;
 /// whose own errors partly cancel. Calibrated, see docs/method.md, "Error bands".
 constexpr double shared_error = 0.5;
 
+/// How a table of operators enters a step.
 struct FastSink {
   double seconds = 0;
-  void add(OperatorClass, double launch, double compute, double memory, double, Provenance) {
-    seconds += launch + std::max(compute, memory);
+  void rows(const RowTable& table, double rows, double times) {
+    seconds += times * table.seconds(rows);
   }
-  void link(double launch, double transfer, double, Provenance) { seconds += launch + transfer; }
-  void imbalance(OperatorClass, double extra, double, Provenance) { seconds += extra; }
+  double call(OperatorClass, const StepCurve& curve, std::span<const double> shape, double times,
+              bool, double hidden = 0) {
+    const double t = times * (curve.seconds(shape.data()) - hidden);
+    seconds += t;
+    return t;
+  }
+  void imbalance(OperatorClass, double extra, const StepCurve&) { seconds += extra; }
+  void host(double t) { seconds += t; }
 };
 
 struct DetailSink {
   StepTime time;
   std::array<double, operator_classes> spread{};
+  /// Provenances by seconds: those that take less than a tenth of a class do not count.
+  std::array<std::array<double, 4>, operator_classes> known{};
 
-  LimitTimes& account(OperatorClass c, double seconds, double log_sd, Provenance provenance) {
+  LimitTimes& account(OperatorClass c, double seconds, double spread_of, Provenance provenance) {
     const auto i = static_cast<std::size_t>(c);
-    spread[i] += seconds * log_sd;
-    StepTime::Class& entry = time.by_class[i];
-    if (seconds > 0) entry.provenance = worst(entry.provenance, provenance);
-    return entry.at;
+    spread[i] += spread_of;
+    known[i][static_cast<std::size_t>(provenance)] += seconds;
+    return time.by_class[i].at;
   }
-  void add(OperatorClass c, double launch, double compute, double memory, double log_sd,
-           Provenance p) {
-    LimitTimes& at = account(c, launch + std::max(compute, memory), log_sd, p);
+  void rows(const RowTable& table, double rows, double times) {
+    for (std::size_t i = 0; i < operator_classes; ++i) {
+      const auto c = static_cast<OperatorClass>(i);
+      const RowTable::Entry e = table.of(c, rows);
+      if (e.seconds() <= 0) continue;
+      LimitTimes& at = account(c, times * e.seconds(), times * e.spread, e.provenance);
+      at.host += times * e.launch;
+      at.compute += times * e.compute;
+      at.hbm += times * e.memory;
+      at.interconnect += times * e.link;
+    }
+  }
+  double call(OperatorClass c, const StepCurve& curve, std::span<const double> shape, double times,
+              bool computes, double hidden = 0) {
+    const Estimate e = curve.choice.seconds(shape);
+    const double t = times * (e.value - hidden);
+    LimitTimes& at = account(c, t, t * log_sd_of(e.low, e.high), e.provenance);
+    if (c == OperatorClass::collective) {
+      at.interconnect += t;
+      return t;
+    }
+    const double launch = std::min(t, times * (curve.launch - hidden));
     at.host += launch;
-    (compute > memory ? at.compute : at.hbm) += std::max(compute, memory);
+    (computes ? at.compute : at.hbm) += t - launch;
+    return t;
   }
-  void link(double launch, double transfer, double log_sd, Provenance p) {
-    account(OperatorClass::collective, launch + transfer, log_sd, p).interconnect +=
-        launch + transfer;
+  void imbalance(OperatorClass c, double extra, const StepCurve& curve) {
+    const Provenance p =
+        curve.choice.rule == TransferRule::none ? Provenance::fitted : Provenance::assumed;
+    account(c, extra, extra * curve.log_sd, p).imbalance += extra;
   }
-  void imbalance(OperatorClass c, double extra, double log_sd, Provenance p) {
-    account(c, extra, log_sd, p).imbalance += extra;
+  void host(double t) {
+    account(OperatorClass::host, t, t * host_log_sd, Provenance::assumed).host += t;
+  }
+  void finish() {
+    for (std::size_t i = 0; i < operator_classes; ++i) {
+      const double total = time.by_class[i].seconds();
+      for (std::size_t p = 0; p < known[i].size(); ++p) {
+        if (known[i][p] > 0 && known[i][p] >= 0.1 * total) {
+          time.by_class[i].provenance =
+              worst(time.by_class[i].provenance, static_cast<Provenance>(p));
+        }
+      }
+    }
+  }
+};
+
+/// Prompts of which a step computes `tokens`, each of which attends to `attended` positions on
+/// average: one chunk behind what is cached or done before, or as many whole prompts.
+struct Prompts {
+  double batch = 1, seq = 1, past = 0;
+  Prompts(double tokens, double attended) {
+    const double before = std::max(attended, 0.5) - tokens / 2;
+    if (before >= 0) {
+      seq = tokens;
+      past = before;
+    } else {
+      seq = 2 * std::max(attended, 0.5);
+      batch = tokens / seq;
+    }
   }
 };
 
@@ -93,7 +149,7 @@ Provenance StepTime::provenance() const {
   return result;
 }
 
-StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deployment& d,
+StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Deployment& d,
                      const PrecisionMap& precision, const DeploymentSpec& spec,
                      const EngineSpec& engine, const RoutingTables& routing,
                      const ContextMix& contexts)
@@ -102,7 +158,8 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
       host_per_step_(engine.host_per_step),
       host_per_sequence_(engine.host_per_sequence),
       graphs_(engine.graphs) {
-  const OperatorContext context{model, hw, d, precision, routing, contexts};
+  const HardwareSpec& hw = curves.hardware();
+  const OperatorContext context{model, curves, d, precision, routing, contexts, used_};
   // A pipeline advances at the pace of its fullest stage.
   const auto layers = static_cast<double>(model.layers.size());
   const double pace = d.pipeline * std::ceil(layers / d.pipeline) / layers;
@@ -112,89 +169,140 @@ StepModel::StepModel(const LlmSpec& model, const HardwareSpec& hw, const Deploym
   if (drafts_ > 0) {
     PassCount draft;
     draft.add(model.mtp.layer, 1);
-    draft_ = build_operators(context, draft);
-    // A draft module joins the embedding and the hidden state.
-    const double hidden = model.hidden;
-    draft_.per_token.push_back(
-        matrix_operator(context, {hidden, 2 * hidden, 1, TensorClass::attention}, 1));
+    draft_ = build_operators(context, draft, true);
   }
   if (d.pipeline > 1) {
-    const bool near = d.gpus() <= hw.per_domain;
-    const OperatorEfficiency& e = hw.efficiency.all_to_all;
-    const LinkSpec& link = near ? hw.scale_up : hw.scale_out;
-    pipeline_launch_ = (d.pipeline - 1) * (e.launch + (near ? 0 : link.latency));
-    pipeline_per_token_ = (d.pipeline - 1) * model.hidden * 2.0 / (e.memory * link.bandwidth);
-    pipeline_log_sd_ = e.log_sd;
-    pipeline_provenance_ = e.provenance;
+    // What leaves one rank for another is half of what both have after an all-gather of two.
+    StepCurve pair = curves.of("all_gather", bytes_precision, {}, Data::cold, "nccl");
+    if (d.gpus() > hw.per_domain) pair.choice.context.device.per_domain = 1;
+    RowOperator hand_over;
+    hand_over.operator_class = OperatorClass::collective;
+    hand_over.curve = &pair;
+    hand_over.times = d.pipeline - 1;
+    hand_over.shape = {2, 0};
+    hand_over.column = 1;
+    hand_over.per_row = 2 * model.hidden * 2.0;
+    pipeline_ = RowTable({hand_over});
   }
 }
 
 template <class Sink>
 void StepModel::attend(const AttentionCore& core, const Rows& rows, double times,
                        Sink& sink) const {
-  const auto kind = core.linear ? OperatorClass::linear_attention : OperatorClass::attention;
+  using Kind = AttentionCore::Kind;
+  const double n = times * core.times;
+  const auto kind =
+      core.kind == Kind::linear ? OperatorClass::linear_attention : OperatorClass::attention;
+  const auto& r = core.rest;
+  const auto call = [&](const StepCurve* curve, std::initializer_list<double> shape,
+                        bool computes, double hidden = 0) {
+    sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n, computes, hidden);
+  };
   if (rows.sequences > 0) {
-    if (core.linear) {
-      sink.add(kind, times * core.decode_launch, 0, times * core.decode_state * rows.sequences,
-               core.decode_log_sd, core.decode_provenance);
-    } else {
-      const double positions = core.seen(rows.decode_context) * core.decode_shrink * rows.sequences;
-      const double indexed = rows.decode_context / core.compression * rows.sequences;
-      // Draft tokens share the cache they read but not the arithmetic.
-      sink.add(
-          kind, times * core.decode_launch,
-          times * (core.decode_compute * positions + core.index_compute * indexed) * rows.queries,
-          times * (core.decode_memory * positions + core.index_memory * indexed),
-          core.decode_log_sd, core.decode_provenance);
+    // Draft tokens share the cache they read but not the arithmetic: as many more heads.
+    const double batch = rows.sequences, queries = rows.queries;
+    const double context = std::max(rows.decode_context, queries);
+    const double seen = std::max(1.0, core.seen(context) * core.decode_shrink);
+    const bool computes = core.decode_intensity * queries > 1;
+    switch (core.kind) {
+      case Kind::gqa:
+        call(core.decode,
+             {batch, seen, core.heads * queries, core.kv_heads, core.head_dim, core.window},
+             computes);
+        break;
+      case Kind::latent:
+        call(core.decode, {batch, seen * core.latent_width, core.heads * queries}, computes);
+        break;
+      case Kind::sparse:
+        call(core.decode,
+             {batch, queries, context - queries, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]},
+             false);
+        break;
+      case Kind::compressed:
+        call(core.decode,
+             {batch, queries, context - queries, core.heads, r[0], r[1], r[2], r[3], r[4]}, false);
+        break;
+      case Kind::linear:
+        if (core.decode_convolution)
+          call(core.decode_convolution, {batch, queries, core.channels}, false);
+        call(core.decode, {batch, queries, r[0], r[1], r[2], r[3], r[4]}, false);
+        break;
     }
   }
   if (rows.prompt_rows > 0) {
-    double compute = 0, memory = 0;
-    if (core.linear) {
-      compute = core.prefill_token * rows.prompt_rows;
-    } else {
-      const double positions =
-          core.seen(rows.prompt_context) * core.prefill_shrink * rows.prompt_rows;
-      const bool sparse =
-          core.sparse_top_k > 0 && rows.prompt_context / core.compression > core.sparse_top_k;
-      compute = (sparse ? core.sparse_compute : core.prefill_compute) * positions +
-                core.index_compute * rows.prompt_context / core.compression * rows.prompt_rows;
-      memory = (sparse ? core.sparse_memory : core.prefill_memory) * positions;
+    const Prompts p(rows.prompt_rows, rows.prompt_context);
+    switch (core.kind) {
+      case Kind::gqa:
+        call(core.prefill,
+             {p.batch, p.seq, p.past, core.heads, core.kv_heads, core.head_dim, core.window}, true);
+        break;
+      case Kind::latent: {
+        const Prompts seen(rows.prompt_rows,
+                           core.seen(rows.prompt_context) * core.prefill_shrink);
+        call(core.prefill, {seen.batch, seen.seq, seen.past, core.kv_heads}, true);
+        break;
+      }
+      case Kind::sparse:
+        call(core.prefill,
+             {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]}, true,
+             core.prefill_hidden);
+        break;
+      case Kind::compressed:
+        call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4]},
+             true, core.prefill_hidden);
+        break;
+      case Kind::linear:
+        if (core.prefill_convolution)
+          call(core.prefill_convolution, {p.batch, p.seq, core.channels}, false);
+        call(core.prefill, {p.batch, p.seq, r[0], r[1], r[2], r[3], r[4]}, true);
+        break;
     }
-    sink.add(kind, times * core.prefill_launch, times * compute, times * memory,
-             core.prefill_log_sd, core.prefill_provenance);
   }
 }
 
 template <class Sink>
 void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, Sink& sink) const {
-  const double tokens = rows.prompt_tokens + rows.decode_tokens;
-  const double mean_rows = tokens * layer.top_k / layer.ranks;
-  const RoutingTable::Point p = routed(layer.routing, rows.prompt_tokens, rows.decode_tokens);
-  const double worst_rows = mean_rows * p.busiest_ratio;
-  // Kernels take tiles of 64 rows where experts are full and of 16 where they are nearly empty.
-  const double small_tiles =
-      p.rank_distinct * std::max(16.0, worst_rows / std::max(1.0, p.rank_distinct) + 8);
-  const double padded = std::max(std::min(p.padded_rows, small_tiles), worst_rows);
-  const double compute = std::max(mean_rows, padded / p.busiest_ratio) * layer.compute_per_row;
-  const double memory =
-      p.slots_read / layer.ranks * layer.weight_seconds + mean_rows * layer.memory_per_row;
-  const double worst_compute = padded * layer.compute_per_row;
-  const double worst_memory =
-      p.rank_distinct * layer.weight_seconds + worst_rows * layer.memory_per_row;
   const double n = times * layer.layers;
-  sink.add(OperatorClass::experts, n * layer.launch, n * compute, n * memory, layer.log_sd,
-           layer.provenance);
-  sink.imbalance(
-      OperatorClass::experts,
-      n * std::max(0.0, std::max(worst_compute, worst_memory) - std::max(compute, memory)),
-      layer.log_sd, layer.provenance);
-  if (layer.exchange) {
-    const double even = n * (layer.exchange_per_prompt * rows.prompt_rows +
-                             layer.exchange_per_decode * rows.decode_rows);
-    sink.link(n * layer.exchange_launch, even, layer.exchange_log_sd, layer.exchange_provenance);
-    sink.imbalance(OperatorClass::collective, (p.link_ratio - 1) * even, layer.exchange_log_sd,
-                   layer.exchange_provenance);
+  const double tokens = rows.prompt_tokens + rows.decode_tokens;
+  const double even_rows = tokens * layer.top_k / layer.ranks;
+  const RoutingTable::Point p = routed(layer.routing, rows.prompt_tokens, rows.decode_tokens);
+  const double reached = layer.routing.decode->destination_ranks() / layer.ranks;
+  const double entering = layer.tokens_everywhere ? tokens : tokens * std::min(1.0, reached);
+  const auto shape = [&](double of_rank, double active, double scale) {
+    const auto padded = [&](double padded_rows) { return std::max(of_rank, padded_rows * scale); };
+    const double choices = layer.tokens_everywhere ? tokens * layer.top_k : of_rank;
+    return std::array<double, 12>{layer.hidden,      layer.inter,       layer.gated, entering,
+                                  choices,           of_rank,           active,      padded(p.rows16),
+                                  padded(p.rows64),  padded(p.rows128), layer.experts, 0};
+  };
+  const double busiest_rows = even_rows * p.busiest_ratio;
+  const double active = p.slots_read / layer.ranks;
+  const bool computes = layer.compute_per_row * std::max(even_rows, p.rows64 / p.busiest_ratio) >
+                        layer.weight_seconds * active + layer.memory_per_row * even_rows;
+  const double even = sink.call(OperatorClass::experts, *layer.curve,
+                                shape(even_rows, active, 1 / p.busiest_ratio), n, computes);
+  const double busiest =
+      n * layer.curve->seconds(shape(busiest_rows, p.rank_distinct, 1).data());
+  sink.imbalance(OperatorClass::experts, std::max(0.0, busiest - even), *layer.curve);
+
+  const double group_rows = rows.prompt_rows + rows.decode_rows;
+  if (layer.exchange == ExpertLayer::Exchange::gather) {
+    const std::array<double, 2> out{layer.exchange_ranks, layer.gathered * group_rows};
+    const std::array<double, 2> back{layer.exchange_ranks, layer.scattered * group_rows};
+    sink.call(OperatorClass::collective, *layer.out, out, n, false);
+    sink.call(OperatorClass::collective, *layer.back, back, n, false);
+  } else if (layer.exchange == ExpertLayer::Exchange::experts) {
+    const bool prompts = rows.prompt_rows > 0;
+    const double of_rank = group_rows / layer.senders;
+    const std::array<double, 5> shape_of_both{
+        layer.exchange_ranks, of_rank, layer.hidden,
+        prompts ? layer.exchange_top_k : layer.fast_top_k, prompts ? 0 : layer.experts * layer.ranks};
+    for (const StepCurve* curve : {prompts ? layer.out : layer.fast_out,
+                                   prompts ? layer.back : layer.fast_back}) {
+      const double t = sink.call(OperatorClass::collective, *curve, shape_of_both, n, false);
+      const double moving = std::max(0.0, t - n * curve->launch);
+      sink.imbalance(OperatorClass::collective, (p.link_ratio - 1) * moving, *curve);
+    }
   }
 }
 
@@ -203,16 +311,8 @@ void StepModel::pass(const OperatorSet& operators, const Rows& rows, double time
                      double logit_times, Sink& sink) const {
   const double all = rows.prompt_rows + rows.decode_rows;
   if (all <= 0) return;
-  const auto apply = [&](const RowOperator& op, double count, double n) {
-    if (op.operator_class == OperatorClass::collective) {
-      sink.link(n * op.launch, n * op.memory_per_row * count, op.log_sd, op.provenance);
-    } else {
-      sink.add(op.operator_class, n * op.launch, n * op.compute_per_row * count,
-               n * (op.memory_fixed + op.memory_per_row * count), op.log_sd, op.provenance);
-    }
-  };
-  for (const RowOperator& op : operators.per_token) apply(op, all, times);
-  for (const RowOperator& op : operators.per_logit) apply(op, rows.logits, logit_times);
+  sink.rows(operators.per_token, all, times);
+  sink.rows(operators.per_logit, rows.logits, logit_times);
   for (const AttentionCore& core : operators.cores) attend(core, rows, times, sink);
   for (const ExpertLayer& layer : operators.experts) route(layer, rows, times, sink);
 }
@@ -252,11 +352,9 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
     if (drafts_ > 1) pass(draft_, draft, (drafts_ - 1) * stages, (drafts_ - 1) * stages, sink);
   }
   if (deployment_.pipeline > 1) {
-    sink.link(pipeline_launch_, pipeline_per_token_ * (rows.prompt_rows + rows.decode_rows),
-              pipeline_log_sd_, pipeline_provenance_);
+    sink.rows(pipeline_, rows.prompt_rows + rows.decode_rows, 1);
   }
-  sink.add(OperatorClass::host, host_per_step_ + host_per_sequence_ * (sequences + finished), 0, 0,
-           host_log_sd, Provenance::assumed);
+  sink.host(host_per_step_ + host_per_sequence_ * (sequences + finished));
 }
 
 double StepModel::seconds(const StepLoad& load) const {
@@ -268,6 +366,7 @@ double StepModel::seconds(const StepLoad& load) const {
 StepTime StepModel::detail(const StepLoad& load) const {
   DetailSink sink;
   walk(load, sink);
+  sink.finish();
   double variance = 0;
   for (const double spread : sink.spread) variance += spread * spread;
   const double seconds = sink.time.seconds();

@@ -42,16 +42,15 @@ struct StepTime {
   const Class& of(OperatorClass c) const { return by_class[static_cast<std::size_t>(c)]; }
 };
 
-/// Time of one engine step as a sum of operators, each launch + max(flops / (compute x peak),
-/// bytes / (memory x bandwidth)); a lock-stepped group waits for its busiest rank, a pipeline for
-/// its slowest stage. Operator formulas and their sources: docs/method.md, "Operators". Everything
-/// that does not depend on the batch is worked out once, so that a call costs well under a
-/// microsecond.
+/// Time of one engine step as a sum of operators, each by its fitted curve (sim/operators); a
+/// lock-stepped group waits for its busiest rank, a pipeline for its slowest stage. Which operators
+/// a layer has: docs/method.md, "Operators". Everything that depends on the number of rows alone is
+/// tabulated once, so that a call costs well under a microsecond.
 class StepModel {
  public:
   /// `contexts`, where given, tell how far contexts spread around the means of a load. References
-  /// are not kept, except to the tables of `routing`, which must outlive the model.
-  StepModel(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& deployment,
+  /// are not kept, except to the tables of `routing` and to `curves`, which must outlive the model.
+  StepModel(const LlmSpec& model, const EngineCurves& curves, const Deployment& deployment,
             const PrecisionMap& precision, const DeploymentSpec& spec, const EngineSpec& engine,
             const RoutingTables& routing, const ContextMix& contexts = {});
 
@@ -65,6 +64,9 @@ class StepModel {
   double tokens_per_sequence() const { return 1 + drafts_; }
 
   const Deployment& deployment() const { return deployment_; }
+
+  /// The curves its times are made of.
+  const UsedCurves& curves() const { return used_; }
 
  private:
   /// Rows of one pass on the busiest data-parallel group, and tokens over all groups.
@@ -88,8 +90,8 @@ class StepModel {
   double drafts_ = 0;
   OperatorSet main_;
   OperatorSet draft_;  ///< one draft pass
-  double pipeline_launch_ = 0, pipeline_per_token_ = 0, pipeline_log_sd_ = 0;
-  Provenance pipeline_provenance_ = Provenance::assumed;
+  RowTable pipeline_;  ///< hand-over between stages, by rows
+  UsedCurves used_;
   double host_per_step_ = 0, host_per_sequence_ = 0;
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };

@@ -46,10 +46,15 @@ TEST(StepLoads, AgreeWithTheFullDispatch) {
       StepLoadOptions options;
       options.batch_size = size;
       options.copies = true;
+      options.tiles = {16, 64, 128};
       const StepLoads fast = count_step_loads(window.selections(), placements, options);
       EXPECT_EQ(fast.rows, slow.rows);
       EXPECT_EQ(fast.busiest_rows, slow.busiest_rows);
-      EXPECT_EQ(fast.padded_rows, slow.padded_rows);
+      for (std::size_t i = 0; i < options.tiles.size(); ++i) {
+        study.tile = options.tiles[i];
+        EXPECT_EQ(fast.padded_rows[i],
+                  study_dispatch(window.selections(), placements, study).padded_rows);
+      }
       EXPECT_EQ(fast.most_slots, slow.active_slots);
       EXPECT_EQ(fast.busiest_rank_copies, slow.received);
       EXPECT_EQ(fast.rank_copies.sum(), slow.spread.destination_ranks);

@@ -23,8 +23,10 @@ StepModel llama(int tensor = 8, int pipeline = 1) {
   static Library library(TOLLGATE_REPOSITORY "/models");
   static const LlmSpec model = library.model("Llama-3.1-70B", {});
   static const HardwareSpec hardware = library.hardware("H200-SXM", {});
-  return StepModel(model, hardware, {tensor, pipeline, 1, 1}, model.precision, DeploymentSpec{},
-                   library.engine("vllm", {}), RoutingTables(model.ffns.size()));
+  static const EngineSpec engine = library.engine("vllm", {});
+  static const EngineCurves curves(std::make_shared<CurveFiles>(library), hardware, engine);
+  return StepModel(model, curves, {tensor, pipeline, 1, 1}, model.precision, DeploymentSpec{},
+                   engine, RoutingTables(model.ffns.size()));
 }
 
 TEST(workload_mix, moments_of_fixed_lengths_are_exact) {

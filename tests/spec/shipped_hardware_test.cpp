@@ -10,16 +10,6 @@ namespace {
 
 Library library() { return Library(std::string(TOLLGATE_REPOSITORY) + "/models"); }
 
-constexpr OperatorEfficiency EfficiencyTable::*classes[] = {
-    &EfficiencyTable::gemm_bf16,         &EfficiencyTable::gemm_fp8,
-    &EfficiencyTable::gemm_fp4,          &EfficiencyTable::moe_bf16,
-    &EfficiencyTable::moe_fp8,           &EfficiencyTable::moe_fp4,
-    &EfficiencyTable::prefill_attention, &EfficiencyTable::decode_attention,
-    &EfficiencyTable::mla_prefill,       &EfficiencyTable::mla_decode,
-    &EfficiencyTable::linear_attention,  &EfficiencyTable::elementwise};
-constexpr OperatorEfficiency EfficiencyTable::*collectives[] = {&EfficiencyTable::all_reduce,
-                                                                &EfficiencyTable::all_to_all};
-
 TEST(ShippedHardware, HasTheDevicesThatAreAskedFor) {
   const auto names = library().names(Library::Shelf::hardware);
   const std::set<std::string> known(names.begin(), names.end());
@@ -61,40 +51,6 @@ TEST(ShippedHardware, TheSparseTrapIsAvoided) {
   EXPECT_DOUBLE_EQ(books.hardware("L40S", {}).peak.fp8, 733e12);
   EXPECT_DOUBLE_EQ(books.hardware("H100-SXM", {}).peak.bf16, 989e12);
   EXPECT_DOUBLE_EQ(books.hardware("H800-SXM", {}).scale_up.bandwidth, 200e9);
-}
-
-TEST(ShippedHardware, EveryOperatorClassIsUsable) {
-  Library books = library();
-  for (const auto& name : books.names(Library::Shelf::hardware)) {
-    const HardwareSpec h = books.hardware(name, {});
-    const auto usable = [&](const OperatorEfficiency& op) {
-      EXPECT_GT(op.memory, 0) << name;
-      EXPECT_LE(op.memory, 1) << name;
-      EXPECT_GT(op.log_sd, 0) << name;
-      EXPECT_GE(op.launch, 1e-6) << name;
-      EXPECT_LE(op.launch, 100e-6) << name;
-      EXPECT_FALSE(op.source.empty()) << name;
-      EXPECT_NE(op.provenance, Provenance::exact) << name;
-    };
-    for (const auto member : classes) {
-      usable(h.efficiency.*member);
-      EXPECT_GT((h.efficiency.*member).compute, 0) << name;
-      EXPECT_LE((h.efficiency.*member).compute, 1) << name;
-    }
-    for (const auto member : collectives) usable(h.efficiency.*member);
-  }
-}
-
-TEST(ShippedHardware, OnlyMeasuredDevicesAreFitted) {
-  const std::set<std::string> measured = {"A100-SXM",    "H100-SXM", "H200-SXM",
-                                          "B200-SXM",    "B300-SXM", "GB200-NVL72",
-                                          "GB300-NVL72", "L40S",     "RTX-PRO-6000"};
-  Library books = library();
-  for (const auto& name : books.names(Library::Shelf::hardware)) {
-    const HardwareSpec h = books.hardware(name, {});
-    const bool fitted = h.efficiency.gemm_bf16.provenance == Provenance::fitted;
-    EXPECT_EQ(fitted, measured.contains(name)) << name;
-  }
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ TEST(expert_imbalance, skew_costs_and_planned_placement_buys_most_of_it_back) {
   const Scenario scenario = load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml",
                                           {"routing.tokens=4096"}, library);
   std::map<std::string, double> cost, imbalance;
-  for (const CandidateResult& c : run_scenario(scenario, kernels::find_backend("tbb")).candidates) {
+  for (const CandidateResult& c : run_scenario(scenario, library, kernels::find_backend("tbb")).candidates) {
     ASSERT_TRUE(c.meets_slo) << c.name << ": " << c.reason;
     cost[c.name] = c.usd_per_million_output_tokens.value;
     imbalance[c.name] = c.decode_bound.imbalance;
@@ -48,7 +48,7 @@ TEST(expert_imbalance, golden_amounts) {
   Library library(TOLLGATE_REPOSITORY "/models");
   const Scenario scenario =
       load_scenario(TOLLGATE_REPOSITORY "/scenarios/expert-imbalance.yaml", {}, library);
-  const RunResult result = run_scenario(scenario, kernels::find_backend("tbb"));
+  const RunResult result = run_scenario(scenario, library, kernels::find_backend("tbb"));
   const std::map<std::string, double> expected{{"uniform", 1},
                                                {"mixed traffic", 1.18},
                                                {"mixed traffic with EPLB", 1.025},
@@ -92,7 +92,7 @@ TEST(expert_imbalance, results_do_not_depend_on_threads) {
     const tbb::global_control control(tbb::global_control::max_allowed_parallelism,
                                       static_cast<std::size_t>(threads));
     std::vector<double> out;
-    for (const auto& c : run_scenario(scenario, kernels::find_backend("tbb")).candidates) {
+    for (const auto& c : run_scenario(scenario, library, kernels::find_backend("tbb")).candidates) {
       out.push_back(c.usd_per_million_output_tokens.value);
       out.push_back(c.decode_step.p95);
     }

@@ -33,7 +33,8 @@ Scenario scenario(const std::vector<std::string>& overrides = {},
 }
 
 RunResult run(const Scenario& s, const char* backend = "tbb") {
-  return run_scenario(s, kernels::find_backend(backend));
+  Library library(TOLLGATE_REPOSITORY "/models");
+  return run_scenario(s, library, kernels::find_backend(backend));
 }
 
 void for_each_estimate(const CandidateResult& c,

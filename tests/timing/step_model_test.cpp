@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <random>
+#include <set>
 
 #include "kernels/registry.h"
 #include "sim/placement/memory_plan.h"
 #include "sim/spec/library.h"
+#include "sim/timing/compute_path.h"
 
 namespace tollgate {
 namespace {
@@ -39,16 +41,19 @@ struct Case {
   DeploymentSpec spec;
   EngineSpec engine;
   RoutingTables routing;
+  std::shared_ptr<const EngineCurves> curves;
 
   Case(const char* model_name, const char* hardware_name, Deployment d) : deployment(d) {
-    Library library(TOLLGATE_REPOSITORY "/models");
+    static Library library(TOLLGATE_REPOSITORY "/models");
+    static const auto files = std::make_shared<CurveFiles>(library);
     model = library.model(model_name, {});
     hardware = library.hardware(hardware_name, {});
     engine = library.engine("vllm", {});
     routing = tables(model, d.expert);
+    curves = std::make_shared<EngineCurves>(files, hardware, engine);
   }
   StepModel step_model() const {
-    return StepModel(model, hardware, deployment, deployed_precision(model, spec), spec, engine,
+    return StepModel(model, *curves, deployment, deployed_precision(model, spec), spec, engine,
                      routing);
   }
 };
@@ -160,7 +165,7 @@ TEST(step_model, a_decode_step_at_batch_one_reads_only_the_chosen_experts) {
   const StepTime few = moe.step_model().detail(decode(1, 1000));
   const StepTime many = moe.step_model().detail(decode(256, 1000));
   const auto experts = [](const StepTime& t) { return t.of(OperatorClass::experts).seconds(); };
-  const double launch = 58 * moe.hardware.efficiency.moe_fp8.launch;
+  const double launch = 58 * moe.curves->of("moe", "fp8_block", std::vector<KernelWish>{{"", "", "nongated"}}).launch;
   EXPECT_NEAR((experts(many) - launch) / (experts(few) - launch), 256.0 / 8, 256.0 / 8 * 0.35);
 }
 
@@ -194,13 +199,47 @@ TEST(step_model, every_fitted_operator_class_states_an_error) {
   EXPECT_EQ(t.of(OperatorClass::host).provenance, Provenance::assumed);
 }
 
+// DeepSeek-V3.2 is V3 with an index: its attention is one measured module, projections included,
+// so they must not be counted among the matrix products again.
+TEST(step_model, projections_inside_a_module_are_counted_once) {
+  const Case v3("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1}), sparse("DeepSeek-V3.2", "H200-SXM", {8, 1, 1, 1});
+  const StepTime a = v3.step_model().detail(decode(64, 2000));
+  const StepTime b = sparse.step_model().detail(decode(64, 2000));
+  EXPECT_LT(b.of(OperatorClass::gemm).seconds(), 0.7 * a.of(OperatorClass::gemm).seconds());
+  EXPECT_GT(b.of(OperatorClass::attention).seconds(), a.of(OperatorClass::attention).seconds());
+}
+
+// As many tokens in short prompts attend to less than in one long prompt.
+TEST(step_model, whole_prompts_cost_less_attention_than_one_chunk_of_a_long_one) {
+  const Case c("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  const StepModel model = c.step_model();
+  const auto attention = [&](double context) {
+    return model.detail(prefill(8192, context)).of(OperatorClass::attention).seconds();
+  };
+  EXPECT_LT(attention(512), attention(4096));
+  EXPECT_LT(attention(4096), attention(20000));
+  // Where a chunk becomes whole prompts nothing jumps.
+  EXPECT_NEAR(attention(4096 * 0.999) / attention(4096 * 1.001), 1, 0.02);
+}
+
+TEST(step_model, names_the_curves_it_is_made_of) {
+  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  const StepModel model = c.step_model();
+  std::set<std::string> names;
+  for (const auto& [name, curve] : model.curves()) names.insert(name);
+  for (const char* name : {"products", "experts", "expert exchange", "latent decode attention",
+                           "latent prefill attention", "elementwise kernels"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
+}
+
 TEST(routing_table, interpolates_between_the_powers_of_two_and_holds_at_the_ends) {
-  const RoutingTable table({{1, 8, 8, 1, 8, 64}, {2, 6, 6, 2, 15, 128}, {4, 4, 4, 3, 28, 192}}, 5.3,
+  const RoutingTable table({{1, 8, 8, 1, 8, 16, 64, 128}, {2, 6, 6, 2, 15, 32, 128, 256}, {4, 4, 4, 3, 28, 48, 192, 384}}, 5.3,
                            8);
   EXPECT_DOUBLE_EQ(table.at(3).busiest_ratio, 5);
   EXPECT_DOUBLE_EQ(table.at(0.5).busiest_ratio, 8);
   EXPECT_DOUBLE_EQ(table.at(400).busiest_ratio, 4);
-  EXPECT_DOUBLE_EQ(table.at(8).padded_rows, 384);
+  EXPECT_DOUBLE_EQ(table.at(8).rows64, 384);
   EXPECT_DOUBLE_EQ(table.destination_ranks(), 5.3);
 }
 

@@ -1,0 +1,18 @@
+#include "sim/operators/curve_files.h"
+
+#include "sim/spec/library.h"
+
+namespace tollgate {
+
+const DeviceCurves& CurveFiles::of(const std::string& device) {
+  const std::lock_guard lock(mutex_);
+  const auto found = read_.find(device);
+  if (found != read_.end()) return found->second;
+  DeviceCurves curves;
+  if (const YamlPtr tree = library_.operator_curves(device)) {
+    curves = device_curves_schema().read(*tree, "");
+  }
+  return read_.emplace(device, std::move(curves)).first->second;
+}
+
+}  // namespace tollgate
