@@ -17,8 +17,9 @@ struct Prepared {
   Library library{TOLLGATE_REPOSITORY "/models"};
   LlmSpec model = library.model("Llama-3.1-70B", {});
   HardwareSpec hardware = library.hardware("H200-SXM", {});
+  EngineCurves curves{std::make_shared<CurveFiles>(library), hardware, library.engine("vllm", {})};
   StepModel step{model,
-                 hardware,
+                 curves,
                  {8, 1, 1, 1},
                  model.precision,
                  DeploymentSpec{},

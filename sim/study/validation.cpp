@@ -92,10 +92,11 @@ Times closed_loop(const StepModel& model, const WorkloadMix& mix, const Schedule
 
 /// The same, simulated event by event as the engine schedules it.
 Times simulated_loop(const MeasuredRow& row, const RowScenario& s, const Tables& tables,
-                     const ContextMix& contexts, const MemoryPlan& memory, double context) {
+                     const EngineCurves& curves, const ContextMix& contexts,
+                     const MemoryPlan& memory, double context) {
   EngineSpec engine = *s.engine;
   engine.graphs.clear();  // the table pads batch by batch
-  const StepModel model(*s.model, *s.hardware, s.ranks, s.precision, s.deployment, engine,
+  const StepModel model(*s.model, curves, s.ranks, s.precision, s.deployment, engine,
                         tables.of(*s.model, s.ranks.expert), contexts);
   MeasuredLoop loop;
   loop.engine = s.engine;
@@ -180,8 +181,8 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
   limits.batched_tokens = s.deployment.batched_tokens;
   limits.host_per_request = s.engine->host_per_request;
   const auto model_of = [&](const Deployment& d) {
-    return StepModel(*s.model, curves.of(*s.hardware, *s.engine), d, s.precision, s.deployment, *s.engine,
-                     tables.of(*s.model, d.expert), mix.contexts);
+    return StepModel(*s.model, curves.of(*s.hardware, *s.engine), d, s.precision, s.deployment,
+                     *s.engine, tables.of(*s.model, d.expert), mix.contexts);
   };
   const StepModel model = model_of(s.ranks);
   const auto note = [&](const std::string& text) {
@@ -212,7 +213,8 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
   // Requests of one length would march in step for ever; real clients' do not.
   if (row.mode == "agg" && row.length_factor < 1) {
     try {
-      middle = simulated_loop(row, s, tables, mix.contexts, memory, mix.decode_context);
+      middle = simulated_loop(row, s, tables, curves.of(*s.hardware, *s.engine), mix.contexts,
+                              memory, mix.decode_context);
     } catch (const InputError& error) {
       note(std::string("steady state, because the engine cannot be simulated: ") + error.what());
     }
@@ -307,7 +309,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       p.row = measured_row(table, i);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
-          curves.want(*s.hardware, *s.engine);
+        curves.want(*s.hardware, *s.engine);
         tables.want(*s.model, library.popularity(s.model->family), s.ranks.expert);
         if (p.row.mode == "disagg")
           tables.want(*s.model, library.popularity(s.model->family), s.prefill_ranks.expert);
@@ -324,7 +326,8 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   tables.fill();
   const MethodSpec method;
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
-    if (scenarios[i].why.empty()) v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, curves, method);
+    if (scenarios[i].why.empty())
+      v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, curves, method);
   });
 
   std::vector<const RowPrediction*> all;

@@ -22,14 +22,16 @@ struct Engine {
   Library library{TOLLGATE_REPOSITORY "/models"};
   LlmSpec model;
   HardwareSpec hardware;
+  EngineCurves curves;
   RoutingTables routing;
   StepModel step;
 
   Engine(const std::string& name, const std::string& accelerator, const Deployment& d)
       : model(library.model(name, {})),
         hardware(library.hardware(accelerator, {})),
+        curves(std::make_shared<CurveFiles>(library), hardware, library.engine("vllm", {})),
         routing(tables(model, d)),
-        step(model, hardware, d, model.precision, DeploymentSpec{},
+        step(model, curves, d, model.precision, DeploymentSpec{},
              without_graphs(library.engine("vllm", {})), routing) {}
 
   RoutingTables tables(const LlmSpec& m, const Deployment& d) {

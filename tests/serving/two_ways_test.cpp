@@ -21,7 +21,8 @@ TEST(two_ways, steady_state_and_events_agree) {
   const HardwareSpec hardware = library.hardware("H200-SXM", {});
   EngineSpec engine = library.engine("vllm", {});
   engine.graphs.clear();
-  const StepModel step(model, hardware, {8, 1, 1, 1}, model.precision, DeploymentSpec{}, engine,
+  const EngineCurves curves(std::make_shared<CurveFiles>(library), hardware, engine);
+  const StepModel step(model, curves, {8, 1, 1, 1}, model.precision, DeploymentSpec{}, engine,
                        RoutingTables(model.ffns.size()));
   StepTableRange range;
   const StepTable table(step, range);

@@ -13,6 +13,7 @@ struct Client {
   LlmSpec model = library.model("Llama-3.1-8B", {});
   HardwareSpec hardware = library.hardware("H100-SXM", {});
   EngineSpec engine = library.engine("vllm", {});
+  EngineCurves curves{std::make_shared<CurveFiles>(library), hardware, engine};
   StepModel step;
   StepTable table;
   MeasuredLoop loop;
@@ -28,7 +29,7 @@ struct Client {
     return r;
   }
   Client()
-      : step(model, hardware, {1, 1, 1, 1}, model.precision, DeploymentSpec{}, plain(engine),
+      : step(model, curves, {1, 1, 1, 1}, model.precision, DeploymentSpec{}, plain(engine),
              RoutingTables(model.ffns.size())),
         table(step, range(engine)) {
     loop.table = &table;
