@@ -1,3 +1,4 @@
+#include "sim/base/error.h"
 #include "sim/base/file.h"
 #include "tools/command.h"
 #include "tools/engine.h"
@@ -12,6 +13,8 @@ int run(const Arguments& arguments, Console& console) {
   return with_backend(arguments, "auto", console, [&](const kernels::RoutingBackend& backend) {
     const RouteAnswer answer = study_route(question, backend);
     if (arguments.has("--dump")) {
+      if (arguments.text("--dump") == "-" || arguments.text("--dump") == arguments.text("--output"))
+        throw InputError("tollgate route: --dump needs a file of its own.");
       write_file_atomically(arguments.text("--dump"), route_dump(question, answer));
     }
     deliver(arguments.text("--format") == "json" ? route_json(question, answer)

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/gate_spec.h"
@@ -41,6 +43,15 @@ std::string text_of(const kernels::RoutingRecord& record, const FitResult& fit,
   for (const auto& lines : {table.head(), table.body()}) {
     for (const std::string& line : lines) out.append(line).append("\n");
   }
+  const auto missed = std::count_if(rows.begin(), rows.end(), [](const FitRow& row) {
+    return row.limit > 0 && std::fabs(row.relative_error) > row.limit;
+  });
+  const auto limited =
+      std::count_if(rows.begin(), rows.end(), [](const FitRow& row) { return row.limit > 0; });
+  out += missed == 0 ? "\nAll errors are within their limits.\n"
+                     : "\n" + std::to_string(missed) + " of " + std::to_string(limited) +
+                           " errors are beyond their limits: this form does not hold for the "
+                           "trace.\n";
   return out;
 }
 

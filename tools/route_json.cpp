@@ -82,17 +82,16 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
             {"layer", q.name},
             {"source", a.source},
             {"experts", q.ffn.experts},
+            {"zero_experts", q.ffn.zero_experts},
             {"top_k", a.top_k},
             {"groups", q.ffn.router.groups},
             {"groups_kept", q.ffn.router.groups_kept},
-            {"sigma_global", q.popularity.sigma_global},
-            {"sigma_domain", q.popularity.sigma_domain},
-            {"sigma_topic", q.popularity.sigma_topic},
-            {"popularity_confidence", grade_of(q.popularity.confidence)},
+            {"one_of_each_group", q.ffn.router.each_group},
             {"phase", q.prefill ? "prefill" : "decode"},
             {"tokens_of_a_request_in_a_row", q.prompt},
             {"placement", placements[static_cast<int>(q.plan.kind)]},
             {"redundant_experts", q.plan.redundant},
+            {"dispatch_format", q.format == kernels::RowFormat::fp8 ? "fp8" : "bf16"},
             {"plan_domains", q.plan.plan_domains},
             {"replica_choice", name_of(q.choice)},
             {"ranks_per_node", q.plan.ranks_per_node},
@@ -100,6 +99,14 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
             {"tokens_per_layer", q.routing.tokens},
             {"seed", q.seed},
             {"results", Json::array()}};
+  const bool family = q.routing.popularity == RoutingSpec::Popularity::family;
+  if (family && !q.ffn.router.hash) {
+    json["popularity"] = {{"family", q.popularity.family},
+                          {"confidence", grade_of(q.popularity.confidence)},
+                          {"sigma_global", q.popularity.sigma_global},
+                          {"sigma_domain", q.popularity.sigma_domain},
+                          {"sigma_topic", q.popularity.sigma_topic}};
+  }
   for (const RouteRow& row : a.rows) {
     const kernels::StepLoads& l = row.loads;
     const double per_expert = l.rows.mean() / q.ffn.experts;
@@ -143,9 +150,10 @@ std::string route_json(const RouteQuestion& q, const RouteAnswer& a) {
 std::string route_dump(const RouteQuestion& q, const RouteAnswer& a) {
   std::string out = "layer_id,expert_id,activation_count\n";
   for (int layer = 0; layer < a.layers; ++layer) {
-    for (int e = 0; e < q.ffn.experts; ++e) {
+    const int choices = q.ffn.experts + q.ffn.zero_experts;
+    for (int e = 0; e < choices; ++e) {
       out += std::to_string(layer) + ',' + std::to_string(e) + ',' +
-             std::to_string(a.counts[static_cast<std::size_t>(layer) * q.ffn.experts + e]) + '\n';
+             std::to_string(a.counts[static_cast<std::size_t>(layer) * choices + e]) + '\n';
     }
   }
   return out;

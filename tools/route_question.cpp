@@ -19,13 +19,25 @@ constexpr long long most_rows = 1 << 26;
   throw InputError("tollgate route: " + sentence);
 }
 
+/// The kind asked for, else the one that most layers are of.
 const FfnSpec& moe_layer(const LlmSpec& model, const std::string& wanted) {
+  if (model.closed) fail(model.name + " is closed: its architecture is not published.");
   std::vector<std::string> kinds;
+  std::vector<int> layers(model.ffns.size());
+  for (const LayerSpec& layer : model.layers) {
+    for (const int ffn : layer.ffns) ++layers[static_cast<std::size_t>(ffn)];
+  }
+  const FfnSpec* most = nullptr;
   for (const FfnSpec& ffn : model.ffns) {
     if (ffn.kind != FfnKind::moe) continue;
-    if (wanted.empty() || ffn.name == wanted) return ffn;
+    if (ffn.name == wanted) return ffn;
+    const auto count = [&](const FfnSpec& f) {
+      return layers[static_cast<std::size_t>(&f - model.ffns.data())];
+    };
+    if (!most || count(ffn) > count(*most)) most = &ffn;
     kinds.push_back(ffn.name);
   }
+  if (wanted.empty() && most) return *most;
   if (kinds.empty()) fail(model.name + " has no expert layers.");
   fail(model.name + " has no expert layers named " + quote(wanted) + "; it has " + join(kinds) +
        ".");
@@ -89,8 +101,8 @@ RoutingSpec routing_spec(const Arguments& arguments) {
   goes_with("--sigma", spec.popularity == Popularity::lognormal, "--popularity lognormal");
   goes_with("--exponent", law, "--popularity zipf or power_law");
   goes_with("--trace", spec.popularity == Popularity::trace, "--popularity trace");
-  if (arguments.has("--sigma")) spec.sigma = arguments.number("--sigma", 0, 16);
-  if (law) spec.exponent = arguments.number("--exponent", 0, 8);
+  if (arguments.has("--sigma")) spec.sigma = arguments.number("--sigma", 0, 4);
+  if (law) spec.exponent = arguments.number("--exponent", 0, 4);
   spec.trace = arguments.text("--trace");
   spec.form =
       arguments.text("--form") == "alias" ? RoutingSpec::Form::alias : RoutingSpec::Form::logits;
@@ -128,6 +140,11 @@ void read_model(const Arguments& arguments, RouteQuestion& q) {
     q.width = static_cast<int>(arguments.integer("--width", 1, 1 << 24));
   }
   q.popularity = with_overrides(q.popularity, q.routing);
+  if (!q.ffn.router.hash) return;
+  for (const char* option : {"--popularity", "--trace", "--form", "--domains"}) {
+    if (!arguments.has(option)) continue;
+    fail(q.name + " chooses experts by token id; " + option + " does not apply.");
+  }
 }
 
 void read_steps(const Arguments& arguments, RouteQuestion& q) {
@@ -145,6 +162,7 @@ void read_steps(const Arguments& arguments, RouteQuestion& q) {
          std::to_string(most_tokens) + " per layer); take fewer --steps or --layers.");
   }
   q.routing.tokens = largest * q.steps;
+  q.routing.law_tokens = largest;
 }
 
 void read_placement(const Arguments& arguments, RouteQuestion& q) {
@@ -275,7 +293,7 @@ std::vector<OptionHelp> route_question_options() {
        "gshard",
        {"switch", "gshard", "tutel"}},
       {"--layer-kind", "", "NAME",
-       "Which of the model's kinds of expert layers; left out: the first."},
+       "Which of the model's kinds of expert layers; left out: the one most layers are of."},
       {"--experts", "", "N", "Routed experts of a gate of one's own, instead of MODEL."},
       {"--top-k", "", "K", "Experts per token.", "1"},
       {"--score",

@@ -24,7 +24,8 @@ RouteAnswer study_route(const RouteQuestion& q, const kernels::RoutingBackend& b
   const ExpertPlacer chosen = q.plan.planned() ? by_plan : ExpertPlacer(q.plan, source, served);
 
   RouteAnswer answer{source.description(), source.layers(), source.top_k(), {}, {}, {}};
-  answer.counts = kernels::count_experts(window.selections(), source.experts());
+  answer.counts =
+      kernels::count_experts(window.selections(), source.experts() + window.zero_experts);
   try {
     answer.capacity = study_capacity(q, window, most_steps);
     for (const int ranks : q.ranks) {

@@ -24,7 +24,13 @@ double over_mean(const kernels::StepLoads& loads, double rows) {
 std::string title(const RouteQuestion& q, const RouteAnswer& a) {
   std::string out = (q.name.empty() ? "" : q.name + ": ") + std::to_string(q.ffn.experts) +
                     " experts, top " + std::to_string(a.top_k);
-  if (q.ffn.router.groups > 1) {
+  if (q.ffn.zero_experts > 0) {
+    out += " of these and " + std::to_string(q.ffn.zero_experts) + " zero experts";
+  }
+  if (q.ffn.router.each_group) {
+    out += ", " + std::to_string(a.top_k / q.ffn.router.groups) + " of each of " +
+           std::to_string(q.ffn.router.groups) + " groups";
+  } else if (q.ffn.router.groups_kept < q.ffn.router.groups) {
     out += ", the best " + std::to_string(q.ffn.router.groups_kept) + " of " +
            std::to_string(q.ffn.router.groups) + " groups";
   }
@@ -43,7 +49,7 @@ std::string title(const RouteQuestion& q, const RouteAnswer& a) {
   return out;
 }
 
-std::string loads_table(const RouteAnswer& a) {
+std::string loads_table(const RouteQuestion& q, const RouteAnswer& a) {
   TextTable table;
   table.column("tokens", Align::right);
   table.column("ranks", Align::right);
@@ -60,7 +66,7 @@ std::string loads_table(const RouteAnswer& a) {
   }
   for (const RouteRow& row : a.rows) {
     const kernels::StepLoads& l = row.loads;
-    const double per_expert = l.rows.mean() / (static_cast<double>(a.counts.size()) / a.layers);
+    const double per_expert = l.rows.mean() / q.ffn.experts;
     const auto steps = l.step_imbalance();
     table.row({grouped(row.tokens, 0), std::to_string(row.ranks), fixed(l.active_experts.mean(), 1),
                fixed(l.hottest_expert.mean() / per_expert, 2), fixed(l.imbalance(), 3),
@@ -148,7 +154,7 @@ std::string repair_table(const RouteQuestion& q, const RouteAnswer& a) {
   }
   if (table.body().empty()) return "";
   return "\nwhat EPLB repairs with " + std::to_string(q.plan.redundant) +
-         " redundant experts, planned on an earlier window of " +
+         " redundant experts (contiguous: without them), planned on an earlier window of " +
          (q.plan.plan_domains > 0 ? std::to_string(q.plan.plan_domains) + " kinds of traffic"
                                   : std::string("the same traffic")) +
          " (fresh: on the one served)\n" + lines_of(table);
@@ -180,7 +186,7 @@ std::string capacity_table(const RouteQuestion& q, const RouteAnswer& a) {
          ", dropped in token order), layers and steps\n" + lines_of(table);
 }
 
-std::string layers_table(const RouteAnswer& a) {
+std::string layers_table(const RouteQuestion& q, const RouteAnswer& a) {
   const RouteRow& row = a.rows.front();
   const kernels::StepLoads& l = row.loads;
   TextTable table;
@@ -190,7 +196,7 @@ std::string layers_table(const RouteAnswer& a) {
   for (const char* heading : {"mean", "P50", "P95", "max"}) {
     table.column(heading, Align::right, "busiest rank over mean");
   }
-  const std::size_t experts = a.counts.size() / static_cast<std::size_t>(a.layers);
+  const int experts = q.ffn.experts;
   for (int layer = 0; layer < a.layers; ++layer) {
     const auto part = [&](const kernels::Distribution& d) {
       const auto first = d.samples.begin() + static_cast<std::ptrdiff_t>(layer) * l.steps;
@@ -213,8 +219,8 @@ std::string layers_table(const RouteAnswer& a) {
 }  // namespace
 
 std::string route_text(const RouteQuestion& q, const RouteAnswer& a) {
-  return title(q, a) + loads_table(a) + traffic_table(q, a) + repair_table(q, a) +
-         capacity_table(q, a) + layers_table(a);
+  return title(q, a) + loads_table(q, a) + traffic_table(q, a) + repair_table(q, a) +
+         capacity_table(q, a) + layers_table(q, a);
 }
 
 }  // namespace tollgate

@@ -52,6 +52,7 @@ struct RoutingSpec {
   Form form = Form::logits;
   double sigma = 0;     ///< lognormal: total ln-popularity spread
   double exponent = 1;  ///< zipf, power_law
+  int law_tokens = 0;   ///< power_law: batch the loads are drawn for; 0 = `tokens`
   std::string trace;    ///< folder of expert choices or CSV of counts, as a path from here
   std::optional<double> sigma_global, sigma_domain, sigma_topic;  ///< instead of the family's
   std::optional<double> stickiness, layer_jitter;                 ///< instead of the family's

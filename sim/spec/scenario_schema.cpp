@@ -447,7 +447,7 @@ const Schema<RoutingSpec>& routing_schema() {
               "the `exponent` given; trace: what a real router chose, in `trace`.")
           .number("sigma", &RoutingSpec::sigma, optional, Range{0, 4},
                   "lognormal: standard deviation of the logarithm of expert popularity.")
-          .number("exponent", &RoutingSpec::exponent, optional, Range{0, 8},
+          .number("exponent", &RoutingSpec::exponent, optional, Range{0, 4},
                   "zipf: popularity falls as rank to minus this; power_law: density of loads, as "
                   "AIConfigurator draws them.")
           .text("trace", &RoutingSpec::trace, optional,

@@ -44,12 +44,13 @@ std::string popularity_sentence(const RoutingSpec& routing, const FamilyPopulari
       return "Expert loads are drawn from a power law with exponent " + shortest(routing.exponent) +
              ", as the scenario says.";
     case RoutingSpec::Popularity::trace:
-      return "Experts are chosen as in the trace that the scenario names.";
+      return "Experts are chosen as recorded in " + quote(routing.trace, 200) +
+             ": choices are replayed, counts drawn again.";
     case RoutingSpec::Popularity::family:
       break;
   }
   if (popularity.confidence == Provenance::exact) {
-    return "Spread of expert popularity is taken from the scenario.";
+    return "Spread of expert popularity is taken from the scenario where it says so.";
   }
   const std::string of =
       popularity.family != family ? "an unknown family" : "family '" + family + "'";
@@ -69,12 +70,17 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const WorkloadMix& mix, const StepModel& step) {
   const PeakRates& peak = candidate.hardware.peak;
   std::vector<std::string> out;
-  const bool mixture =
-      std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
-                  [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
+                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   if (mixture)
     out.push_back(
         popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));
+  if (std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
+                  [](const FfnSpec& f) { return f.kind == FfnKind::moe && f.router.hash; })) {
+    out.push_back(
+        "Layers that choose experts by token id get ids by Zipf's law and a random table: "
+        "guessed.");
+  }
   cite(step.curves(), out);
   if (mixture && candidate.deployment.planned_placement) {
     const int plan = candidate.deployment.plan_domains;

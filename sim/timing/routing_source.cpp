@@ -67,6 +67,12 @@ struct RoutingSource::State {
              spec.trace + " counts expert " + std::to_string(counts.experts - 1) +
                  ", but the layer has " + std::to_string(choices) + " experts.");
     }
+    if (gate.zero_experts > 0 && counts.experts <= experts) {
+      refuse(spec, "trace",
+             spec.trace + " counts only experts with weights, but the layer has " +
+                 std::to_string(gate.zero_experts) + " zero experts too, from id " +
+                 std::to_string(experts) + " on, which take a share of the choices.");
+    }
     layers = static_cast<int>(counts.layer_ids.size());
     kernels::LoadModel model{kernels::LoadModel::Kind::counts, 0, {}};
     for (int layer = 0; layer < layers; ++layer) {
@@ -188,16 +194,24 @@ RoutingSource::RoutingSource(const FfnSpec& ffn, const FamilyPopularity& popular
     if (spec.popularity == Popularity::zipf || spec.popularity == Popularity::power_law) {
       const auto kind = spec.popularity == Popularity::zipf ? kernels::LoadModel::Kind::zipf
                                                             : kernels::LoadModel::Kind::power_law;
-      s.weights = kernels::weights_of({kind, spec.exponent, {}}, s.choices, s.gate.top_k, s.layers,
-                                      std::max(2, spec.tokens), seed);
+      s.weights = kernels::weights_of(
+          {kind, spec.exponent, {}}, s.choices, s.gate.top_k, s.layers,
+          std::max(2, spec.law_tokens > 0 ? spec.law_tokens : spec.tokens), seed);
     }
   } catch (const std::invalid_argument& error) {
     refuse(spec, spec.popularity == Popularity::trace ? "trace" : "exponent", error.what());
   }
-  if (spec.form == RoutingSpec::Form::alias && !s.replayed && s.gate.groups_kept < s.gate.groups) {
+  if (spec.form != RoutingSpec::Form::alias) return;
+  if (s.replayed) {
+    refuse(spec, "form",
+           "recorded choices are replayed as they are; the alias form would draw new ones.");
+  }
+  if (s.gate.groups_kept < s.gate.groups || s.gate.each_group) {
     refuse(spec, "form",
            "the alias form draws without expert groups, but this router keeps " +
-               std::to_string(s.gate.groups_kept) + " of " + std::to_string(s.gate.groups) +
+               (s.gate.each_group ? std::string("some experts of each of ")
+                                  : std::to_string(s.gate.groups_kept) + " of ") +
+               std::to_string(s.gate.groups) + (s.gate.each_group ? " groups" : "") +
                "; use the logits form.");
   }
 }
@@ -245,7 +259,7 @@ std::string RoutingSource::description() const {
     case Popularity::power_law:
       return "power-law loads, exponent " + shortest(spec.exponent) + sticky;
     case Popularity::trace:
-      return state_->description + sticky;
+      return state_->description + (state_->replayed ? "" : sticky);
     case Popularity::family:
       return "popularity of family " + p.family + " (" + grade_of(p.confidence) + "): sigma " +
              shortest(p.sigma_global) + " global, " + shortest(p.sigma_domain) + " domain, " +

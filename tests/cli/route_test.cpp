@@ -61,6 +61,29 @@ TEST(Route, GroupsCanBeValuedByTheirTwoBest) {
             route(two)["results"][0]["busiest_rank_rows"]);
 }
 
+TEST(Route, CountsOfZeroExpertsAreKeptInADump) {
+  const Folder folder;
+  const std::string file = folder.path("counts.csv");
+  const std::vector<std::string> ask{"LongCat-Flash", "--tokens", "512", "--layers", "2",
+                                     "--steps",       "8"};
+  auto dump = ask, replay = ask;
+  dump.insert(dump.end(), {"--dump", file});
+  replay.insert(replay.end(), {"--trace", file});
+  const auto rows = [](const Json& json) {
+    return json["results"][0]["busiest_rank_rows"]["mean"].get<double>();
+  };
+  // 512 x 12 choices, two thirds of them on experts with weights, over 8 ranks: 512 rows on
+  // average.
+  const double first = rows(route(dump)), again = rows(route(replay));
+  EXPECT_NEAR(again / first, 1, 0.05);
+}
+
+TEST(Route, LayersThatGoByTokenIdRefuseAPopularity) {
+  const auto r = run({"route", "DeepSeek-V4-Flash", "--layer-kind", "moe_hash", "--trace", "x"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_THAT(r.err, HasSubstr("chooses experts by token id; --trace does not apply."));
+}
+
 TEST(Route, SkewMakesTheBusiestRankBusier) {
   const std::vector<std::string> base{"--experts", "64",  "--top-k", "4",
                                       "--tokens",  "256", "--ranks", "8"};
@@ -93,7 +116,7 @@ TEST(Route, TakesTheGateOfAModelAndCountsItsBytes) {
   EXPECT_EQ(json["top_k"], 8);
   EXPECT_EQ(json["groups"], 8);
   EXPECT_EQ(json["groups_kept"], 4);
-  EXPECT_EQ(json["popularity_confidence"], "scaled");
+  EXPECT_EQ(json["popularity"]["confidence"], "scaled");
   // Node-limited: a group of experts fills a node of 64 ranks, so four nodes at most.
   const Json& far = json["results"][1]["traffic"];
   EXPECT_EQ(far["most_nodes_of_a_token"], 4);
