@@ -39,8 +39,8 @@ class Library {
   /// Popularity of a model family, of routing/families.yaml; the entry `other` for unknown ones.
   const FamilyPopularity& popularity(const std::string& family);
 
-  /// The tree of hardware/operators/NAME.yaml, fitted operator curves (sim/operators reads it); null
-  /// if there is none.
+  /// The tree of hardware/operators/NAME.yaml, fitted operator curves (sim/operators reads it);
+  /// null if there is none.
   YamlPtr operator_curves(const std::string& name);
 
   /// Counts all files of fitted operator curves among those read, since which of them a run takes

@@ -69,9 +69,8 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const WorkloadMix& mix, const StepModel& step) {
   const PeakRates& peak = candidate.hardware.peak;
   std::vector<std::string> out;
-  const bool mixture =
-      std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
-                  [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
+                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   if (mixture)
     out.push_back(
         popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));

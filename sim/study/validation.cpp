@@ -51,8 +51,8 @@ class Tables {
       for (std::size_t f = 0; f < model.ffns.size(); ++f) {
         if (model.ffns[f].kind != FfnKind::moe) continue;
         const auto made = [&](int run) {
-          return make_routing_tables(model.ffns[f], entry.popularity, {}, 1, {list[i]->first.second},
-                                     backend_, run);
+          return make_routing_tables(model.ffns[f], entry.popularity, {}, 1,
+                                     {list[i]->first.second}, backend_, run);
         };
         entry.tables[f] = {made(1), made(1024)};
       }
@@ -155,8 +155,8 @@ RowPrediction predict(const MeasuredRow& row, const RowScenario& s, const Tables
   limits.batched_tokens = s.deployment.batched_tokens;
   limits.host_per_request = s.engine->host_per_request;
   const auto model_of = [&](const Deployment& d) {
-    return StepModel(*s.model, curves.of(*s.hardware, *s.engine), d, s.precision, s.deployment, *s.engine,
-                     tables.of(*s.model, d.expert), mix.contexts);
+    return StepModel(*s.model, curves.of(*s.hardware, *s.engine), d, s.precision, s.deployment,
+                     *s.engine, tables.of(*s.model, d.expert), mix.contexts);
   };
   const StepModel model = model_of(s.ranks);
   const auto note = [&](const std::string& text) {
@@ -289,7 +289,8 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   tables.fill();
   const MethodSpec method;
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
-    if (scenarios[i].why.empty()) v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, curves, method);
+    if (scenarios[i].why.empty())
+      v.rows[i] = predict(v.rows[i].row, scenarios[i], tables, curves, method);
   });
 
   std::vector<const RowPrediction*> all;

@@ -61,8 +61,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"lst"}, "tollgate: there is no command 'lst'. Did you mean 'list'?"},
       {{"frobnicate"},
        "tollgate: there is no command 'frobnicate'. Known: run, list, show, import, route, route "
-       "fit, schema, "
-       "help."},
+       "fit, calibrate, validate, schema, help."},
       {{"--vresion"}, "tollgate: there is no option '--vresion'. Did you mean '--version'?"},
       {{"x/y.yaml"},
        "tollgate: 'x/y.yaml' is not a command. Did you mean 'tollgate run x/y.yaml'?"},
@@ -78,16 +77,19 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"run", "a", "--seed", "x"},
        "tollgate run: --seed must be a whole number from 0 to 9000000000000000, but is 'x'."},
       {{"list"},
-       "tollgate list: KIND is missing (one of models, hardware, engines, prices, traffic); 'tollgate list "
+       "tollgate list: KIND is missing (one of models, hardware, engines, prices, traffic, "
+       "operators); 'tollgate list "
        "--help' explains it."},
       {{"list", "model"},
-       "tollgate list: KIND must be one of models, hardware, engines, prices, traffic, but is 'model'. Did "
+       "tollgate list: KIND must be one of models, hardware, engines, prices, traffic, operators, "
+       "but is 'model'. Did "
        "you mean 'models'?"},
       {{"help", "lst"},
        "tollgate help: there is no command 'lst'. Did you mean 'list'? Known: run, list, show, "
-       "import, route, route fit, schema, help."},
+       "import, route, route fit, calibrate, validate, schema, help."},
       {{"show", "DeepSeek-V2Lite"},
-       "tollgate show: there is no model, hardware, engine, traffic or price book named 'DeepSeek-V2Lite'. "
+       "tollgate show: there is no model, hardware, engine, traffic or price book named "
+       "'DeepSeek-V2Lite'. "
        "Did you mean "
        "'DeepSeek-V2-Lite'?"},
       {{"route"}, "tollgate route: give a MODEL, or --experts N and --top-k K."},

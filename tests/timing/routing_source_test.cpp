@@ -182,9 +182,9 @@ TEST(routing_table, steps_at_a_percentile_are_ordered) {
 TEST(routing_table, prompts_that_share_a_rank_travel_once) {
   const Layer v3("DeepSeek-V3");
   RoutingSpec spec = of(RoutingSpec::Popularity::lognormal, 2);
-  const auto table = make_routing_tables(v3.ffn, v3.popularity, spec, 1, {8},
-                                         kernels::find_backend("tbb"), 1024)
-                         .front();
+  const auto table =
+      make_routing_tables(v3.ffn, v3.popularity, spec, 1, {8}, kernels::find_backend("tbb"), 1024)
+          .front();
   // Several of a token's eight choices fall on the busiest rank and make one copy.
   EXPECT_LT(table.at(4096).link_ratio, table.at(4096).busiest_ratio);
   EXPECT_GE(table.at(4096).link_ratio, 1);
