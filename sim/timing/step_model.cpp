@@ -79,6 +79,7 @@ struct DetailSink {
   void finish() {
     for (std::size_t i = 0; i < operator_classes; ++i) {
       const double total = time.by_class[i].seconds();
+      if (total > 0) time.by_class[i].log_sd = shared_error * spread[i] / total;
       for (std::size_t p = 0; p < known[i].size(); ++p) {
         if (known[i][p] > 0 && known[i][p] >= 0.1 * total) {
           time.by_class[i].provenance =

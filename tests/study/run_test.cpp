@@ -171,6 +171,11 @@ TEST(run, stand_ins_are_named_and_strict_refuses_them) {
   for (const CandidateResult& c : run(s).candidates) {
     EXPECT_TRUE(says(c, "elementwise, vllm, bytes: not measured on H200-SXM")) << c.name;
     EXPECT_TRUE(says(c, "are fitted to")) << c.name;
+    for (const OperatorShare& o : c.operators) {
+      EXPECT_GT(o.low, 0) << o.name;
+      EXPECT_LT(o.low, o.seconds) << o.name;
+      EXPECT_GT(o.high, o.seconds) << o.name;
+    }
   }
   Library library(TOLLGATE_REPOSITORY "/models");
   EXPECT_THROW(run_scenario(s, library, kernels::find_backend("tbb"), true), InputError);
