@@ -71,9 +71,8 @@ class Builder {
                            curve("quantisation", "quantise", "fp8")->launch;
       op.hidden = std::max(0.0, op.curve->launch - floor);
     }
-    // Shared experts run on a stream of their own beside the routed ones (vLLM
-    // SharedExperts, SGLang alt_stream, TensorRT-LLM maybe_execute_in_parallel): the work of both
-    // adds up, the floors do not.
+    // Shared experts run on a stream of their own beside the routed ones (vLLM SharedExperts,
+    // SGLang alt_stream): the work of both adds up, the floors do not.
     if (m.tensor == TensorClass::shared_experts) op.hidden = op.curve->launch;
     op.memory_per_row =
         m.count * (m.k * path.activation_bytes + m.n * 2) / hardware_.memory_bandwidth;
