@@ -57,8 +57,8 @@ struct Prepared {
     throw std::runtime_error("no candidate " + name);
   }
   StepModel model() const {
-    return StepModel(candidate.model, curves, deployment, precision,
-                     candidate.deployment, candidate.engine, routing, mix.contexts);
+    return StepModel(candidate.model, curves, deployment, precision, candidate.deployment,
+                     candidate.engine, routing, mix.contexts);
   }
 };
 

@@ -40,7 +40,8 @@ int run(const Arguments& arguments, Console& console) {
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
   return with_backend(
       arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
-        const RunResult result = run_scenario(scenario, library, backend, arguments.has("--strict"));
+        const RunResult result =
+            run_scenario(scenario, library, backend, arguments.has("--strict"));
         const std::string path = arguments.text("--output");
         std::error_code error;
         if (!path.empty() && std::filesystem::equivalent(path, arguments.text("SCENARIO"), error)) {
@@ -75,7 +76,8 @@ Command run_command() {
       {"--brief", "", "", "Text: only the table and the verdict."},
       {"--set", "", "PATH=VALUE", "Replace or add a value of the scenario."},
       {"--candidate", "", "NAME", "Only this candidate."},
-      {"--strict", "", "", "Refuse operator times that are not measured for the device and engine."},
+      {"--strict", "", "",
+       "Refuse operator times that are not measured for the device and engine."},
       {"--seed", "", "N", "Seed instead of the scenario's; the same as --set seed=N."},
       backend_option(),
       threads_option(),

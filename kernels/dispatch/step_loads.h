@@ -15,9 +15,9 @@ struct StepLoads {
   int batch_size = 0;
   int ranks = 1;
   int layers = 1;
-  int steps = 0;                ///< per layer
-  Distribution rows;            ///< routed rows of all ranks
-  Distribution busiest_rows;    ///< rows of the rank that computes most
+  int steps = 0;              ///< per layer
+  Distribution rows;          ///< routed rows of all ranks
+  Distribution busiest_rows;  ///< rows of the rank that computes most
   /// Padded expert by expert to each of StepLoadOptions::tiles, of the rank with most of those.
   std::vector<Distribution> padded_rows;
   Distribution most_slots;      ///< slots with rows (weights read) of the rank that reads most
@@ -41,9 +41,9 @@ struct StepLoadOptions {
   int batch_size = 1;
   ReplicaChoice choice = ReplicaChoice::rank_and_token;
   std::vector<int> tiles{64};  ///< rows of GEMM tiles
-  int most_steps = 1024;  ///< per layer; the rest of the window is left out
-  bool copies = false;    ///< also count `rank_copies` and so on
-  int zero_experts = 0;   ///< ids [experts, experts + zero_experts) are not dispatched
+  int most_steps = 1024;       ///< per layer; the rest of the window is left out
+  bool copies = false;         ///< also count `rank_copies` and so on
+  int zero_experts = 0;        ///< ids [experts, experts + zero_experts) are not dispatched
 };
 
 /// Placements as for `study_dispatch`, and errors. Runs in parallel with oneTBB; the result does

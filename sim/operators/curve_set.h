@@ -43,8 +43,8 @@ struct CurveChoice {
   Estimate seconds(std::span<const double> shape) const;
 };
 
-/// Kernels that will do. Operator tables name a kernel after its library, from the first dot on what
-/// tells kernels of a library apart ("fa3.d128.window").
+/// Kernels that will do. Operator tables name a kernel after its library, from the first dot on
+/// what tells kernels of a library apart ("fa3.d128.window").
 struct KernelWish {
   std::string tail;      ///< what follows the library's name, ".d128.window"; empty: anything
   std::string contains;  ///< part of the name

@@ -85,6 +85,8 @@ Json operators_json(const CandidateResult& c) {
     list.push_back({{"phase", o.phase},
                     {"name", o.name},
                     {"seconds_per_step", number(o.seconds)},
+                    {"low", number(o.low)},
+                    {"high", number(o.high)},
                     {"bound", o.bound},
                     {"provenance", to_string(o.provenance)}});
   }

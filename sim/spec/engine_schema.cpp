@@ -55,8 +55,9 @@ const Schema<EngineSpec>& engine_schema() {
               "The host prepares a step while the device runs the one before.");
     s.boolean("fuses_rotary", &EngineSpec::fuses_rotary, optional,
               "Rotary positions and the cache write are part of the attention call.");
-    s.boolean("static_scales", &EngineSpec::static_scales, optional,
-              "fp8 inputs are quantised with the checkpoint's scale, operator tables search for it.");
+    s.boolean(
+        "static_scales", &EngineSpec::static_scales, optional,
+        "fp8 inputs are quantised with the checkpoint's scale, operator tables search for it.");
     s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,

@@ -49,9 +49,9 @@ struct EngineSpec {
   /// Operator tables of fp8 with a scale per tensor search the scale of every input; deployments
   /// take the checkpoint's.
   bool static_scales = false;
-  double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
-  double host_per_sequence = 0;  ///< seconds per sequence and step
-  double host_per_request = 0;   ///< seconds from arrival to the first step that can take it
+  double host_per_step = 0;         ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 0;     ///< seconds per sequence and step
+  double host_per_request = 0;      ///< seconds from arrival to the first step that can take it
   double memory_utilisation = 0.9;  ///< share of device memory the engine may use
   int kv_block = 16;                ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;

@@ -55,8 +55,9 @@ void add_operators(const char* phase, const StepTime& t, CandidateResult& r) {
   for (std::size_t i = 0; i < operator_classes; ++i) {
     const StepTime::Class& c = t.by_class[i];
     if (c.seconds() <= 0) continue;
-    r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))),
-                           c.seconds(), std::string(c.at.largest()), c.provenance});
+    const Estimate band = with_log_sd(c.seconds(), c.log_sd, c.provenance);
+    r.operators.push_back({phase, std::string(to_string(static_cast<OperatorClass>(i))), band.value,
+                           std::string(c.at.largest()), c.provenance, band.low, band.high});
   }
 }
 

@@ -32,6 +32,7 @@ struct OperatorShare {
   double seconds = 0;  ///< per step
   std::string bound;
   Provenance provenance = Provenance::assumed;
+  double low = 0, high = 0;  ///< P10 and P90 of `seconds`
 };
 
 /// Bytes of dispatch and combine that one layer puts on the busiest port in a step.

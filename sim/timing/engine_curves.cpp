@@ -17,7 +17,7 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
                                   std::span<const KernelWish> wishes, Data data,
                                   std::string_view backend) const {
   const OperatorKey key{std::string(op),
-                        std::string(!backend.empty()           ? backend
+                        std::string(!backend.empty()          ? backend
                                     : engine_.backend.empty() ? engine_.name
                                                               : engine_.backend),
                         std::string(precision),

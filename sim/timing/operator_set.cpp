@@ -55,8 +55,8 @@ class Builder {
     op.times = times;
     if (m.count > 1) {
       // Absorbed projections are kept in fp8 or bf16 (vLLM, SGLang, TensorRT-LLM).
-      op.curve =
-          curve("batched products", "batched_gemm", path.unit == ComputeClass::bf16 ? "bf16" : "fp8");
+      op.curve = curve("batched products", "batched_gemm",
+                       path.unit == ComputeClass::bf16 ? "bf16" : "fp8");
       op.shape = {m.count, 0, m.n, m.k};
       op.column = 1;
     } else {
@@ -71,9 +71,8 @@ class Builder {
                            curve("quantisation", "quantise", "fp8")->launch;
       op.hidden = std::max(0.0, op.curve->launch - floor);
     }
-    // Shared experts run on a stream of their own beside the routed ones (vLLM
-    // SharedExperts, SGLang alt_stream, TensorRT-LLM maybe_execute_in_parallel): the work of both
-    // adds up, the floors do not.
+    // Shared experts run on a stream of their own beside the routed ones (vLLM SharedExperts,
+    // SGLang alt_stream): the work of both adds up, the floors do not.
     if (m.tensor == TensorClass::shared_experts) op.hidden = op.curve->launch;
     op.memory_per_row =
         m.count * (m.k * path.activation_bytes + m.n * 2) / hardware_.memory_bandwidth;
@@ -164,9 +163,8 @@ class Builder {
     const double v_dim = a.v_head_dim > 0 ? a.v_head_dim : a.head_dim;
     const double cached = shape.kv_per_position * cache_share(a, c_.deployment.tensor) *
                           bytes_per_element(c_.precision.kv_cache) / hardware_.memory_bandwidth;
-    const double width = a.kind == AttentionKind::mla
-                             ? 2.0 * a.kv_lora_rank + a.qk_rope_head_dim
-                             : a.head_dim + v_dim;
+    const double width = a.kind == AttentionKind::mla ? 2.0 * a.kv_lora_rank + a.qk_rope_head_dim
+                                                      : a.head_dim + v_dim;
     core.decode_intensity = 2 * core.heads * width / hardware_.peak.bf16 / cached;
     if (a.kind == AttentionKind::mla && a.index.top_k > 0 && sparse(a, core)) return core;
     if (a.shared_kv && a.compression > 1 && compressed(a, core)) return core;
@@ -218,7 +216,8 @@ class Builder {
     core.decode = &d;
     core.prefill = &p;
     // Tables of prefill modules have floors of 0.2 to 1.6 ms, several times those of the same layer
-    // in decode: host time of launching kernel by kernel, which in serving runs ahead of the device.
+    // in decode: host time of launching kernel by kernel, which in serving runs ahead of the
+    // device.
     core.prefill_hidden = std::max(0.0, p.launch - d.launch);
     c_.used.insert({name, &d});
     c_.used.insert({name, &p});
@@ -233,15 +232,23 @@ class Builder {
       return std::vector<KernelWish>{{name, own ? "" : skips, own ? skips : ""}, {name, "", ""}};
     };
     core.kind = AttentionCore::Kind::sparse;
-    core.rest = {narrow_cache() ? 1.0 : 2.0,
-                 static_cast<double>(c_.model.hidden),
-                 static_cast<double>(a.q_lora_rank),
-                 static_cast<double>(a.qk_nope_head_dim),
-                 static_cast<double>(a.v_head_dim),
-                 own ? static_cast<double>(a.index.heads) : 0};
-    return module_curves("sparse attention", "sparse_attention_module",
-                         format_of(TensorClass::attention), wishes(tail + ".decode"), wishes(tail),
-                         core);
+    core.rest = {narrow_cache() ? 1.0 : 2.0,         static_cast<double>(c_.model.hidden),
+                 static_cast<double>(a.q_lora_rank), static_cast<double>(a.qk_nope_head_dim),
+                 static_cast<double>(a.v_head_dim),  own ? static_cast<double>(a.index.heads) : 0};
+    const std::string_view format = format_of(TensorClass::attention);
+    if (!module_curves("sparse attention", "sparse_attention_module", format,
+                       wishes(tail + ".decode"), wishes(tail), core)) {
+      return false;
+    }
+    // Prompts that see everything run the dense layer of DeepSeek-V3, whose dimensions the curve
+    // has.
+    if (c_.model.hidden == 7168 && a.q_lora_rank == 1536) {
+      const std::vector<KernelWish> dense{{narrow_cache() ? ".fp8_bf16" : ".bf16", "", ""}};
+      core.dense_prefill =
+          curve("latent prefill attention", "mla_prefill_module", format, dense, Data::warm);
+      core.dense_hidden = std::max(0.0, core.dense_prefill->launch - core.decode->launch);
+    }
+    return true;
   }
 
   bool compressed(const AttentionSpec& a, AttentionCore& core) const {
@@ -286,8 +293,8 @@ class Builder {
     const bool mamba = a.linear == LinearKind::mamba2;
     const std::vector<KernelWish> update{{mamba ? ".mamba" : "", "conv1d_update", ".verify"},
                                          {"", "conv1d_update", ""}};
-    const std::vector<KernelWish> whole{
-        {mamba ? ".mamba" : "", "conv1d_fn", mamba ? "" : ".mamba"}, {"", "conv1d_fn", ""}};
+    const std::vector<KernelWish> whole{{mamba ? ".mamba" : "", "conv1d_fn", mamba ? "" : ".mamba"},
+                                        {"", "conv1d_fn", ""}};
     core.decode_convolution =
         curve("short convolution", "short_convolution", "bf16", update, Data::warm);
     core.prefill_convolution =
@@ -320,7 +327,7 @@ class Builder {
     const double hidden = c_.model.hidden;
     const double choices = f.experts + f.zero_experts;
     products({{choices, hidden, 1, TensorClass::router}}, times);
-    elementwise(times, 4 * choices);  // gate and top-k
+    elementwise(times, 4 * choices);                           // gate and top-k
     if (f.shared_experts > 0) elementwise(times, 6 * hidden);  // sum with the routed ones
     if (f.shared_gate) elementwise(times, 4 * hidden);
     products(dense_ffn_matrices(c_.model.hidden, shared_width(f), f.gated, c_.deployment.tensor,
@@ -350,7 +357,8 @@ class Builder {
     layer.hidden = width;
     layer.inter = static_cast<double>(f.intermediate) / d.expert_tensor();
     layer.gated = f.gated ? 1 : 0;
-    const std::vector<KernelWish> wishes{{"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
+    const std::vector<KernelWish> wishes{
+        {"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
     layer.curve = curve("experts", "moe", format_of(TensorClass::experts), wishes);
     layer.compute_per_row = 2 * elements / path.peak;
     layer.weight_seconds =
@@ -403,9 +411,8 @@ class Builder {
   void logits() {
     const int tensor = c_.deployment.tensor;
     const double vocab = c_.model.vocab;
-    product(per_logit_, {vocab / tensor, static_cast<double>(c_.model.hidden), 1,
-                         TensorClass::embedding},
-            1);
+    product(per_logit_,
+            {vocab / tensor, static_cast<double>(c_.model.hidden), 1, TensorClass::embedding}, 1);
     // Softmax and sampling: five passes over the logits, of which every rank has all.
     elementwise(per_logit_, 5, 12 * vocab / 5);
     if (tensor > 1) {

@@ -50,6 +50,8 @@ struct AttentionCore {
   double times = 0;
   const StepCurve* decode = nullptr;
   const StepCurve* prefill = nullptr;
+  const StepCurve* dense_prefill = nullptr;       ///< sparse: of prompts up to top-k; null: none
+  double dense_hidden = 0;                        ///< as `prefill_hidden`
   const StepCurve* decode_convolution = nullptr;  ///< linear; null: none
   const StepCurve* prefill_convolution = nullptr;
   double prefill_hidden = 0;  ///< seconds of the launch of `prefill` that the host spends ahead
@@ -87,7 +89,7 @@ struct ExpertLayer {
   const StepCurve* out = nullptr;   ///< dispatch of steps with prompts, or all_gather
   const StepCurve* back = nullptr;  ///< combine, or reduce_scatter
   const StepCurve* fast_out = nullptr;
-  const StepCurve* fast_back = nullptr;     ///< low latency, of decode steps
+  const StepCurve* fast_back = nullptr;    ///< low latency, of decode steps
   double exchange_ranks = 1, senders = 1;  ///< ranks; ranks among which a group's rows are spread
   double exchange_top_k = 0;  ///< choices that as many uniform ones would reach as many ranks as
   double fast_top_k = 0;

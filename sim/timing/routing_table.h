@@ -19,10 +19,10 @@ class RoutingTable {
     double distinct = 0;           ///< distinct experts over all ranks
     /// Rows on the busiest rank with every expert padded to tiles of 16, 64 and 128.
     double rows16 = 0, rows64 = 0, rows128 = 0;
-    double slots_read = 0;         ///< weights read over all ranks, replicas counted
-    double link_ratio = 1;         ///< rows that cross the busiest rank's link over the mean
-    double step_p50 = 1;  ///< busiest_ratio averaged over the layers of a step: median of steps
-    double step_p95 = 1;  ///< and 95th percentile
+    double slots_read = 0;  ///< weights read over all ranks, replicas counted
+    double link_ratio = 1;  ///< rows that cross the busiest rank's link over the mean
+    double step_p50 = 1;    ///< busiest_ratio averaged over the layers of a step: median of steps
+    double step_p95 = 1;    ///< and 95th percentile
   };
 
   RoutingTable(std::vector<Point> points, double destination_ranks, int ranks,

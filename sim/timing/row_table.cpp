@@ -133,8 +133,7 @@ RowTable::Place RowTable::place_of(double rows) {
   } else {
     const int octave = std::ilogb(r);
     const double steps = (std::ldexp(r, -octave) - 1) * per_octave;
-    i = (1U << first_octave) - 1 +
-        static_cast<std::size_t>(octave - first_octave) * per_octave +
+    i = (1U << first_octave) - 1 + static_cast<std::size_t>(octave - first_octave) * per_octave +
         static_cast<std::size_t>(steps);
   }
   i = std::min(i, points - 2);
@@ -153,8 +152,9 @@ RowTable::Entry RowTable::of(OperatorClass operator_class, double rows) const {
   const Place p = place_of(rows);
   const Entry &a = entries[p.index], &b = entries[p.index + 1];
   const auto between = [&](double u, double v) { return u + p.share * (v - u); };
-  return {between(a.launch, b.launch), between(a.compute, b.compute), between(a.memory, b.memory),
-          between(a.link, b.link),     between(a.spread, b.spread),   worst(a.provenance, b.provenance)};
+  return {between(a.launch, b.launch), between(a.compute, b.compute),
+          between(a.memory, b.memory), between(a.link, b.link),
+          between(a.spread, b.spread), worst(a.provenance, b.provenance)};
 }
 
 }  // namespace tollgate

@@ -29,7 +29,7 @@ struct RowOperator {
   std::array<double, 4> shape{};  ///< columns of the curve, all but `column`
   std::size_t column = 0;         ///< the one that grows
   double per_row = 1;             ///< by this with each row
-  double hidden = 0;  ///< seconds of a call's launch that run beside something longer
+  double hidden = 0;              ///< seconds of a call's launch that run beside something longer
   /// Roofline seconds, which tell the limit an operator is at.
   double compute_per_row = 0, memory_fixed = 0, memory_per_row = 0;
 };

@@ -79,6 +79,7 @@ struct DetailSink {
   void finish() {
     for (std::size_t i = 0; i < operator_classes; ++i) {
       const double total = time.by_class[i].seconds();
+      if (total > 0) time.by_class[i].log_sd = shared_error * spread[i] / total;
       for (std::size_t p = 0; p < known[i].size(); ++p) {
         if (known[i][p] > 0 && known[i][p] >= 0.1 * total) {
           time.by_class[i].provenance =
@@ -194,8 +195,8 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
   const auto kind =
       core.kind == Kind::linear ? OperatorClass::linear_attention : OperatorClass::attention;
   const auto& r = core.rest;
-  const auto call = [&](const StepCurve* curve, std::initializer_list<double> shape,
-                        bool computes, double hidden = 0) {
+  const auto call = [&](const StepCurve* curve, std::initializer_list<double> shape, bool computes,
+                        double hidden = 0) {
     sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n, computes, hidden);
   };
   if (rows.sequences > 0) {
@@ -237,19 +238,22 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
              {p.batch, p.seq, p.past, core.heads, core.kv_heads, core.head_dim, core.window}, true);
         break;
       case Kind::latent: {
-        const Prompts seen(rows.prompt_rows,
-                           core.seen(rows.prompt_context) * core.prefill_shrink);
+        const Prompts seen(rows.prompt_rows, core.seen(rows.prompt_context) * core.prefill_shrink);
         call(core.prefill, {seen.batch, seen.seq, seen.past, core.kv_heads}, true);
         break;
       }
       case Kind::sparse:
-        call(core.prefill,
-             {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]}, true,
-             core.prefill_hidden);
+        if (core.dense_prefill && p.seq + p.past <= core.sparse_top_k) {
+          call(core.dense_prefill, {p.batch, p.seq, p.past, core.heads, r[0], 2}, true,
+               core.dense_hidden);
+          break;
+        }
+        call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]},
+             true, core.prefill_hidden);
         break;
       case Kind::compressed:
-        call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4]},
-             true, core.prefill_hidden);
+        call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4]}, true,
+             core.prefill_hidden);
         break;
       case Kind::linear:
         if (core.prefill_convolution)
@@ -271,9 +275,9 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   const auto shape = [&](double of_rank, double active, double scale) {
     const auto padded = [&](double padded_rows) { return std::max(of_rank, padded_rows * scale); };
     const double choices = layer.tokens_everywhere ? tokens * layer.top_k : of_rank;
-    return std::array<double, 12>{layer.hidden,      layer.inter,       layer.gated, entering,
-                                  choices,           of_rank,           active,      padded(p.rows16),
-                                  padded(p.rows64),  padded(p.rows128), layer.experts, 0};
+    return std::array<double, 12>{
+        layer.hidden, layer.inter,      layer.gated,      entering,          choices,       of_rank,
+        active,       padded(p.rows16), padded(p.rows64), padded(p.rows128), layer.experts, 0};
   };
   const double busiest_rows = even_rows * p.busiest_ratio;
   const double active = p.slots_read / layer.ranks;
@@ -281,8 +285,7 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
                         layer.weight_seconds * active + layer.memory_per_row * even_rows;
   const double even = sink.call(OperatorClass::experts, *layer.curve,
                                 shape(even_rows, active, 1 / p.busiest_ratio), n, computes);
-  const double busiest =
-      n * layer.curve->seconds(shape(busiest_rows, p.rank_distinct, 1).data());
+  const double busiest = n * layer.curve->seconds(shape(busiest_rows, p.rank_distinct, 1).data());
   sink.imbalance(OperatorClass::experts, std::max(0.0, busiest - even), *layer.curve);
 
   const double group_rows = rows.prompt_rows + rows.decode_rows;
@@ -294,11 +297,11 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   } else if (layer.exchange == ExpertLayer::Exchange::experts) {
     const bool prompts = rows.prompt_rows > 0;
     const double of_rank = group_rows / layer.senders;
-    const std::array<double, 5> shape_of_both{
-        layer.exchange_ranks, of_rank, layer.hidden,
-        prompts ? layer.exchange_top_k : layer.fast_top_k, prompts ? 0 : layer.experts * layer.ranks};
-    for (const StepCurve* curve : {prompts ? layer.out : layer.fast_out,
-                                   prompts ? layer.back : layer.fast_back}) {
+    const std::array<double, 5> shape_of_both{layer.exchange_ranks, of_rank, layer.hidden,
+                                              prompts ? layer.exchange_top_k : layer.fast_top_k,
+                                              prompts ? 0 : layer.experts * layer.ranks};
+    for (const StepCurve* curve :
+         {prompts ? layer.out : layer.fast_out, prompts ? layer.back : layer.fast_back}) {
       const double t = sink.call(OperatorClass::collective, *curve, shape_of_both, n, false);
       const double moving = std::max(0.0, t - n * curve->launch);
       sink.imbalance(OperatorClass::collective, (p.link_ratio - 1) * moving, *curve);

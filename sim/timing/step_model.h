@@ -30,6 +30,7 @@ struct StepTime {
   struct Class {
     LimitTimes at;
     Provenance provenance = Provenance::exact;
+    double log_sd = 0;  ///< of its seconds
     double seconds() const { return at.total(); }
   };
   std::array<Class, operator_classes> by_class;

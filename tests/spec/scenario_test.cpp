@@ -80,6 +80,10 @@ TEST(scenario, the_digest_covers_text_overrides_and_the_files_referred_to) {
   EXPECT_NE(parse(one + "# a remark\n").inputs_digest, digest);
   EXPECT_NE(parse(one, {"seed=2"}).inputs_digest, digest);
   EXPECT_EQ(digest.size(), 32u);
+  // Operator curves are read later than the scenario, yet belong to it.
+  Library books(TOLLGATE_REPOSITORY "/models");
+  books.note_operator_curves();
+  EXPECT_TRUE(books.files_read().contains("hardware/operators/H200-SXM.yaml"));
 }
 
 TEST(scenario, contradictions_are_refused_at_their_place) {

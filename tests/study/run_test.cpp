@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -159,6 +160,25 @@ TEST(run, results_do_not_depend_on_threads_or_backend) {
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, threads);
     EXPECT_EQ(figures(run(s, "tbb")), expected) << threads << " threads";
   }
+}
+
+TEST(run, stand_ins_are_named_and_strict_refuses_them) {
+  const Scenario s = scenario();
+  const auto says = [](const CandidateResult& c, const std::string& text) {
+    return std::any_of(c.assumptions.begin(), c.assumptions.end(),
+                       [&](const std::string& a) { return a.find(text) != std::string::npos; });
+  };
+  for (const CandidateResult& c : run(s).candidates) {
+    EXPECT_TRUE(says(c, "elementwise, vllm, bytes: not measured on H200-SXM")) << c.name;
+    EXPECT_TRUE(says(c, "are fitted to")) << c.name;
+    for (const OperatorShare& o : c.operators) {
+      EXPECT_GT(o.low, 0) << o.name;
+      EXPECT_LT(o.low, o.seconds) << o.name;
+      EXPECT_GT(o.high, o.seconds) << o.name;
+    }
+  }
+  Library library(TOLLGATE_REPOSITORY "/models");
+  EXPECT_THROW(run_scenario(s, library, kernels::find_backend("tbb"), true), InputError);
 }
 
 TEST(run, routing_matters_uniform_popularity_is_cheaper_than_skewed) {

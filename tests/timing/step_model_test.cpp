@@ -165,7 +165,8 @@ TEST(step_model, a_decode_step_at_batch_one_reads_only_the_chosen_experts) {
   const StepTime few = moe.step_model().detail(decode(1, 1000));
   const StepTime many = moe.step_model().detail(decode(256, 1000));
   const auto experts = [](const StepTime& t) { return t.of(OperatorClass::experts).seconds(); };
-  const double launch = 58 * moe.curves->of("moe", "fp8_block", std::vector<KernelWish>{{"", "", "nongated"}}).launch;
+  const double launch =
+      58 * moe.curves->of("moe", "fp8_block", std::vector<KernelWish>{{"", "", "nongated"}}).launch;
   EXPECT_NEAR((experts(many) - launch) / (experts(few) - launch), 256.0 / 8, 256.0 / 8 * 0.35);
 }
 
@@ -202,7 +203,8 @@ TEST(step_model, every_fitted_operator_class_states_an_error) {
 // DeepSeek-V3.2 is V3 with an index: its attention is one measured module, projections included,
 // so they must not be counted among the matrix products again.
 TEST(step_model, projections_inside_a_module_are_counted_once) {
-  const Case v3("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1}), sparse("DeepSeek-V3.2", "H200-SXM", {8, 1, 1, 1});
+  const Case v3("DeepSeek-V3", "H200-SXM", {8, 1, 1, 1}),
+      sparse("DeepSeek-V3.2", "H200-SXM", {8, 1, 1, 1});
   const StepTime a = v3.step_model().detail(decode(64, 2000));
   const StepTime b = sparse.step_model().detail(decode(64, 2000));
   EXPECT_LT(b.of(OperatorClass::gemm).seconds(), 0.7 * a.of(OperatorClass::gemm).seconds());
@@ -234,8 +236,10 @@ TEST(step_model, names_the_curves_it_is_made_of) {
 }
 
 TEST(routing_table, interpolates_between_the_powers_of_two_and_holds_at_the_ends) {
-  const RoutingTable table({{1, 8, 8, 1, 8, 16, 64, 128}, {2, 6, 6, 2, 15, 32, 128, 256}, {4, 4, 4, 3, 28, 48, 192, 384}}, 5.3,
-                           8);
+  const RoutingTable table({{1, 8, 8, 1, 8, 16, 64, 128},
+                            {2, 6, 6, 2, 15, 32, 128, 256},
+                            {4, 4, 4, 3, 28, 48, 192, 384}},
+                           5.3, 8);
   EXPECT_DOUBLE_EQ(table.at(3).busiest_ratio, 5);
   EXPECT_DOUBLE_EQ(table.at(0.5).busiest_ratio, 8);
   EXPECT_DOUBLE_EQ(table.at(400).busiest_ratio, 4);
