@@ -1,5 +1,6 @@
 #include "sim/operators/curve_files.h"
 
+#include "sim/base/text.h"
 #include "sim/spec/library.h"
 
 namespace tollgate {
@@ -11,6 +12,11 @@ const DeviceCurves& CurveFiles::of(const std::string& device) {
   DeviceCurves curves;
   if (const YamlPtr tree = library_.operator_curves(device)) {
     curves = device_curves_schema().read(*tree, "");
+    if (curves.name != device) {
+      throw InputError(
+          place_of(curves.places, "name"),
+          "these are the curves of " + quote(curves.name) + ", not of " + device + ".");
+    }
   }
   return read_.emplace(device, std::move(curves)).first->second;
 }

@@ -8,7 +8,7 @@ namespace {
 
 // Scales: fp8_block one float per 128x128 of weights and per 128 of activations; nvfp4 an fp8
 // scale per 16 elements; mxfp4 one byte per 32; int4 (AWQ, GPTQ) 2 bytes of scale per 128.
-constexpr std::array<NumberFormat, 10> formats{{
+constexpr std::array<NumberFormat, 9> formats{{
     {"bf16", 2, 2, false},
     {"fp8", 1, 1, true},
     {"fp8_block", 1, 1 + 4.0 / 128, true},

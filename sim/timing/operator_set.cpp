@@ -203,7 +203,7 @@ class Builder {
     core.kv_heads = core.heads * expanded / products;  // in prefill
     core.decode = curve("latent decode attention", "mla_decode", narrow_cache() ? "fp8" : "bf16");
     core.prefill = curve("latent prefill attention", "mla_prefill",
-                         narrow_cache() ? "fp8_bf16" : "bf16", {}, Data::warm);
+                         narrow_cache() ? "w8a16" : "bf16", {}, Data::warm);
   }
 
   /// Curves of a whole module, if they were measured anywhere near.
@@ -243,7 +243,7 @@ class Builder {
     // Prompts that see everything run the dense layer of DeepSeek-V3, whose dimensions the curve
     // has.
     if (c_.model.hidden == 7168 && a.q_lora_rank == 1536) {
-      const std::vector<KernelWish> dense{{narrow_cache() ? ".fp8_bf16" : ".bf16", "", ""}};
+      const std::vector<KernelWish> dense{{narrow_cache() ? ".fp8" : ".bf16", "", ""}};
       core.dense_prefill =
           curve("latent prefill attention", "mla_prefill_module", format, dense, Data::warm);
       core.dense_hidden = std::max(0.0, core.dense_prefill->launch - core.decode->launch);

@@ -137,7 +137,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"route", "DeepSeek-V3", "--popularity", "zipf"},
        "tollgate route: --popularity zipf or power_law needs --exponent."},
       {{"route", "DeepSeek-V3", "--popularity", "lognormal", "--sigma", "nan"},
-       "tollgate route: --sigma must be a number from 0 to 16, but is 'nan'."},
+       "tollgate route: --sigma must be a number from 0 to 4, but is 'nan'."},
       {{"run", "\x1b[31m\n"}, "\\x1b[31m\\x0a: there is no such file."},
   };
   for (const Mistake& mistake : mistakes) {

@@ -107,17 +107,18 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
     for (const std::int64_t sequences : sequence_grid_) {
       const auto n = static_cast<double>(sequences);
       const double alone = sequences > 0 ? ticks * model.seconds(decode_load(n, 1)) : 0;
-      even_.push_back(mixed(p, p * ranks, n, 0, ranks) - alone);
-      single_.push_back(mixed(p, p, n, 0, 1) - alone);
+      even_.push_back(mixed(p, p * ranks, n, p / 2, ranks) - alone);
+      single_.push_back(mixed(p, p, n, p / 2, 1) - alone);
+    }
+    const double fresh = mixed(p, p * ranks, 0, p / 2, ranks);
+    for (std::size_t k = 0; k < knots_; ++k) {
+      const auto position = static_cast<double>(std::max<std::int64_t>(1, knot_position(k)));
+      attention_.push_back(mixed(p, p * ranks, 0, position, ranks) - fresh);
     }
   }
   const double many = static_cast<double>(range.batched_tokens);
-  const double base = mixed(many, many * ranks, 0, 0, ranks);
-  for (std::size_t k = 0; k < knots_; ++k) {
-    const auto position = static_cast<double>(knot_position(k));
-    attention_.push_back((mixed(many, many * ranks, 0, position, ranks) - base) / many);
-  }
-  per_finished_ = (mixed(many, many * ranks, 0, 0, 9 * ranks) - base) / 8;
+  const double base = mixed(many, many * ranks, 0, many / 2, ranks);
+  per_finished_ = (mixed(many, many * ranks, 0, many / 2, 9 * ranks) - base) / 8;
 }
 
 std::int64_t StepTable::padded(std::int64_t sequences) const {
@@ -145,11 +146,17 @@ double StepTable::beside(const std::vector<double>& values, std::int64_t tokens,
   return (1 - u) * ((1 - v) * low[0] + v * low[1]) + u * ((1 - v) * high[0] + v * high[1]);
 }
 
-double StepTable::attention_per_token(double position) const {
+double StepTable::attention_beside_fresh(std::int64_t tokens, double position) const {
+  const auto t = static_cast<std::size_t>(token_cell_[static_cast<std::size_t>(tokens)]);
+  const double u = static_cast<double>(tokens - token_grid_[t]) /
+                   static_cast<double>(token_grid_[t + 1] - token_grid_[t]);
   const std::size_t k = std::min(knot_of(static_cast<std::int64_t>(position)), knots_ - 2);
   const auto from = static_cast<double>(knot_position(k));
   const auto to = static_cast<double>(knot_position(k + 1));
-  return attention_[k] + (attention_[k + 1] - attention_[k]) * (position - from) / (to - from);
+  const double v = (position - from) / (to - from);
+  const double* low = &attention_[t * knots_ + k];
+  const double* high = low + knots_;
+  return (1 - u) * ((1 - v) * low[0] + v * low[1]) + u * ((1 - v) * high[0] + v * high[1]);
 }
 
 Ticks StepTable::step(std::span<const RankBatch> ranks) const {
@@ -175,7 +182,7 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
     extra += filled * (beside(even_, p, most.decode_sequences) - extra);
   }
   const double position = static_cast<double>(most.prefill_context) / static_cast<double>(p);
-  extra += static_cast<double>(p) * attention_per_token(position);
+  extra += attention_beside_fresh(p, position);
   const std::int64_t finished = std::max<std::int64_t>(most.prompts_finished, 1) - 1;
   extra += static_cast<double>(finished) * per_finished_;
   return batch + std::max<Ticks>(1, static_cast<Ticks>(extra));

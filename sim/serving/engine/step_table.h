@@ -29,9 +29,9 @@ struct StepTableRange {
 ///
 /// A step that only decodes is linear in the batch's total context between knots, four per octave
 /// of the mean context, for every padded batch size. A step with prompt tokens adds what they cost
-/// beside the batch, from a grid over prompt tokens and sequences, and their attention, which is
-/// prompt tokens times a function of the mean position. Ranks are padded to the largest of them; of
-/// the prompt tokens, the expert layers see the true sum.
+/// beside the batch, from a grid over prompt tokens and sequences, as one fresh prompt; where they
+/// attend to other positions, from a grid over prompt tokens and mean position. Ranks are padded to
+/// the largest of them; of the prompt tokens, the expert layers see the true sum.
 class StepTable : public StepTimer {
  public:
   StepTable(const StepModel& model, const StepTableRange& range);
@@ -51,7 +51,7 @@ class StepTable : public StepTimer {
   }
   Ticks decode_time(std::int64_t sequences, std::int64_t context) const;
   double beside(const std::vector<double>& grid, std::int64_t tokens, std::int64_t sequences) const;
-  double attention_per_token(double position) const;
+  double attention_beside_fresh(std::int64_t tokens, double position) const;
 
   int ranks_, pipeline_;
   std::vector<std::int32_t> row_of_;  ///< by number of sequences
@@ -62,8 +62,10 @@ class StepTable : public StepTimer {
   std::vector<std::int32_t> token_cell_, sequence_cell_;  ///< grid cell by number
   std::vector<std::int64_t> token_grid_, sequence_grid_;
   std::vector<double> even_, single_;  ///< ticks of prompt tokens on all ranks, on one rank
-  std::vector<double> attention_;      ///< ticks of one prompt token at the position of each knot
-  double per_finished_ = 0;            ///< ticks of each prompt that ends beyond the first
+  /// Ticks of prompt tokens at the mean position of each knot over those of one fresh prompt:
+  /// [token grid][knot].
+  std::vector<double> attention_;
+  double per_finished_ = 0;  ///< ticks of each prompt that ends beyond the first
 };
 
 }  // namespace tollgate
