@@ -1,7 +1,6 @@
 #include "sim/study/assumptions.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "sim/base/text.h"
@@ -11,20 +10,17 @@
 namespace tollgate {
 namespace {
 
-/// Where operator times come from, operators of one source together; then one sentence for every
-/// curve that another one stands in for.
+/// Where operator times come from; then one sentence for every curve that another one stands in
+/// for.
 void cite(const UsedCurves& used, std::vector<std::string>& sentences) {
-  std::map<std::string, std::vector<std::string>> by_source;
-  std::set<std::string> notes;
+  std::set<std::string> sources, notes;
   for (const auto& [name, curve] : used) {
     const CurveChoice& c = curve->choice;
     if (!c.note.empty()) notes.insert(c.note);
-    if (c.rule == TransferRule::start) continue;
-    auto& names = by_source[c.source];
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    if (c.rule != TransferRule::start) sources.insert(c.source);
   }
-  for (const auto& [source, names] : by_source) {
-    sentences.push_back("Times of " + join(names) + " are fitted to " + source + ".");
+  for (const std::string& source : sources) {
+    sentences.push_back("Operator times are fitted to " + source + ".");
   }
   sentences.insert(sentences.end(), notes.begin(), notes.end());
 }

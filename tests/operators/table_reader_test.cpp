@@ -54,6 +54,14 @@ TEST(TableReader, ReadsTheOwnLayout) {
   EXPECT_DOUBLE_EQ(sum, 56e-6);
 }
 
+TEST(TableReader, ProductsComeFromMemoryUnlessTheTableSaysOtherwise) {
+  const Folder folder;
+  const auto tables = read({folder.write(
+      "t.csv", "op,backend,precision,m,n,k,latency_us\ngemm,mine,bf16,16,4096,8192,30\n")});
+  ASSERT_EQ(tables.groups.size(), 1u);
+  EXPECT_EQ(tables.groups[0].samples[0].shape, (std::vector<double>{16, 4096, 8192, 0}));
+}
+
 TEST(TableReader, GzipAndOtherUnitsReadTheSame) {
   const Folder folder;
   const std::string rows = "all_gather,x,1,bytes,,8,4096,", end = "\n";
