@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <tuple>
 
 #include "sim/base/text.h"
@@ -154,6 +155,11 @@ double widening(TransferRule rule, std::string_view op) {
 }
 
 Estimate CurveChoice::seconds(std::span<const double> shape) const {
+  if (shape.size() != curve->columns().size()) {
+    throw std::logic_error("the " + std::string(curve->op()) + " curve has " +
+                           std::to_string(curve->columns().size()) + " columns, not " +
+                           std::to_string(shape.size()) + ".");
+  }
   Estimate e;
   e.value = curve->seconds(shape.data(), context, parameters.data());
   double from = low, to = high;
