@@ -35,6 +35,14 @@ struct RequestTable {
   };
   std::vector<Stream> streams;  ///< empty: no stream has a parent
 
+  /// Requests that wait for others: a turn of a conversation for the answer before it, the join of
+  /// an agent's branches for all of them. The successors of request r are
+  /// successors[successors_begin[r]] up to successors[successors_begin[r + 1]], each larger than r.
+  /// The `arrival` of a request that waits is the time from the last answer it waits for until it
+  /// is sent (think or tool time), and is not ordered. Empty: nobody waits.
+  std::vector<std::int32_t> successors_begin;
+  std::vector<std::int32_t> successors;
+
   std::int32_t size() const { return static_cast<std::int32_t>(input.size()); }
   std::int32_t allowed(std::int32_t r) const {
     const auto i = static_cast<std::size_t>(r);
