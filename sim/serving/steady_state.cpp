@@ -3,13 +3,41 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/serving/prompt_step.h"
+
 namespace tollgate {
 namespace {
 
 constexpr int most_iterations = 200;
 constexpr double tolerance = 1e-9;
 
+/// Mean times of a replica's steps at a rate of arrivals.
+struct Pace {
+  double decode = 0;  ///< seconds of a step without prompt tokens
+  double per_token =
+      0;            ///< seconds between two decode steps of a sequence, prompts of others included
+  double step = 0;  ///< seconds of a step, mean
+  double residual = 0;  ///< seconds that are left of the step under way when a request arrives
+  double share = 0;     ///< of steps with prompt tokens
+  double cycle = 0;     ///< seconds from a decode step to the next one, where prompts go first
+  StepLoad mixed_load;
+};
+
+double residual_of(double share, double mixed, double decode, double step) {
+  return step > 0 ? (share * mixed * mixed + (1 - share) * decode * decode) / (2 * step) : 0;
+}
+
 }  // namespace
+
+SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment) {
+  SchedulerLimits limits;
+  limits.policy = engine.policy;
+  limits.async = engine.async_scheduling;
+  limits.batched_tokens = deployment.batched_tokens;
+  limits.host_per_request = engine.host_per_request;
+  limits.acceptance_length = deployment.mtp_acceptance_length;
+  return limits;
+}
 
 SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
                                const SchedulerLimits& limits, double in_flight, double time_scale) {
@@ -19,71 +47,93 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
   const double others = std::max(0.0, (population - 1) / population);
   const double groups = model.deployment().data_attention;
   const double others_in_group = std::max(0.0, (population - groups) / population);
-  const double budget = limits.batched_tokens * groups;
   const double fed = model.tokens_per_sequence();
+  const bool prefill_first = limits.policy == SchedulingPolicy::prefill_first;
   const auto seconds = [&](const StepLoad& load) { return time_scale * model.seconds(load); };
 
   SteadyState state;
   state.in_flight = in_flight;
   double decoding = mix.decoded > 0 ? 0.8 * population : 0;
+  Pace pace;
   double rate = 0;  // requests per second of one micro-batch
   for (int i = 0; i < most_iterations; ++i) {
-    // Sequences come first; a chunk of prompt tokens takes what they leave of the budget.
-    const double room = std::max(budget - decoding * fed, budget / 64);
-    const double group_room = room / groups;
-    const auto mixed_with = [&](double chunk) {
-      StepLoad load;
-      load.prefill_tokens = chunk;
-      load.prefill_context = mix.prefill_context;
-      load.prompts_finished = chunk / mix.uncached;
-      load.busiest_prompt_rows = std::min({mix.uncached, chunk, group_room});
-      load.decode_sequences = decoding;
-      load.decode_context = mix.decode_context;
-      return load;
-    };
+    // Groups without sequences keep the others company: the fullest has at least a whole one.
     StepLoad decode;
-    decode.decode_sequences = decoding;
+    decode.decode_sequences = std::max(decoding, std::min(groups, groups * decoding));
     decode.decode_context = mix.decode_context;
     const double decode_seconds = decoding > 0 ? seconds(decode) : 0;
-    const double full_seconds = seconds(mixed_with(room));
+
+    PromptDemand demand{mix.uncached, mix.uncached_scv, limits.batched_tokens, groups};
+    if (!prefill_first) {
+      // Sequences come first; a chunk of prompt tokens takes what they leave of the budget.
+      const double left = limits.batched_tokens - decoding * fed / groups;
+      demand.room = std::max(left, limits.batched_tokens / 64);
+    }
+    const auto load_of = [&](double tokens, double busiest) {
+      StepLoad load;
+      load.prefill_tokens = tokens;
+      load.prefill_context = mix.prefill_context;
+      load.prompts_finished = tokens / mix.uncached;
+      load.busiest_prompt_rows = busiest;
+      if (!prefill_first) {
+        load.decode_sequences = decode.decode_sequences;
+        load.decode_context = mix.decode_context;
+      }
+      return load;
+    };
+    const double full_seconds = seconds(load_of(demand.room * groups, demand.room));
     // Seconds of a group's prefill one prompt takes when steps are full.
-    const double demand = full_seconds * mix.uncached / group_room;
-    const double capacity = groups / demand;
-    rate = std::min(rate, capacity);
+    const double service = full_seconds * mix.uncached / demand.room;
+    rate = std::min(rate, groups / service);
 
-    // Prompts that arrive within a step are computed together in the next one: Poisson, given one.
-    const double step_before = state.step > 0 ? state.step : full_seconds;
-    const double per_step = rate * step_before;
-    const double together = per_step > 1e-9 ? per_step / -std::expm1(-per_step) : 1;
-    const double busy = rate / capacity;
-    const double queue = busy * busy * others_in_group * (1 + mix.uncached_scv) / 2 /
-                         std::max(1e-9, 1 - busy * others_in_group);
-    const double chunk = std::min(room, mix.uncached * std::max(together, queue * groups));
-    const StepLoad mixed = mixed_with(chunk);
-    const double mixed_seconds = seconds(mixed);
-    const double share = std::min(1.0, per_step * mix.uncached / chunk);
-    const double step = share * mixed_seconds + (1 - share) * decode_seconds;
-
-    // A sequence's own prompt does not slow its own decoding.
-    const double felt = share * others;
-    const double tpot =
-        (felt * mixed_seconds + (1 - felt) * (decoding > 0 ? decode_seconds : mixed_seconds)) /
-        limits.acceptance_length;
+    if (prefill_first) {
+      // Requests end with decode steps and the next ones come together: between two decode steps
+      // there is a step with the prompts of one, or there is none.
+      const double cycle = pace.cycle > 0 ? pace.cycle : decode_seconds + full_seconds;
+      const PromptStep p = prompt_step(std::max(rate * cycle, 1e-12), demand);
+      pace.mixed_load = load_of(p.tokens, p.busiest);
+      const double prompts = seconds(pace.mixed_load);
+      // What does not fit into one step follows in others.
+      const double steps = std::max(p.share, rate * cycle * mix.uncached / p.tokens);
+      pace.cycle = decode_seconds + steps * prompts;
+      pace.share = steps / (1 + steps);
+      pace.step = pace.cycle / (1 + steps);
+      pace.residual = residual_of(pace.share, prompts, decode_seconds, pace.step);
+      pace.per_token = decode_seconds + others * steps * prompts;
+    } else {
+      const double before = state.step > 0 ? state.step : full_seconds;
+      const PromptStep p = prompt_step(std::max(rate * before, 1e-12), demand);
+      pace.mixed_load = load_of(p.tokens, p.busiest);
+      const double mixed = seconds(pace.mixed_load);
+      pace.share = p.share;
+      pace.step = p.share * mixed + (1 - p.share) * decode_seconds;
+      pace.residual = residual_of(p.share, mixed, decode_seconds, pace.step);
+      // A sequence's own prompt does not slow its own decoding.
+      const double felt = p.share * others;
+      pace.per_token = felt * mixed + (1 - felt) * (decoding > 0 ? decode_seconds : mixed);
+    }
+    const double tpot = pace.per_token / limits.acceptance_length;
     const double decode_time = mix.decoded * tpot;
-    const double residual = step > 0 ? others *
-                                           (share * mixed_seconds * mixed_seconds +
-                                            (1 - share) * decode_seconds * decode_seconds) /
-                                           (2 * step)
-                                     : 0;
     // Its own steps: one, shared with what arrived beside it, or several full ones.
-    const double own_rows = std::min(room, mix.uncached * (1 + per_step * others));
-    const double own = mix.uncached <= group_room ? seconds(mixed_with(own_rows))
-                                                  : full_seconds * mix.uncached / group_room;
-    const double rest = limits.host_per_request + residual + own + decode_time;
+    const double beside = rate * pace.step * others;
+    const double own_rows = std::min(demand.room, mix.uncached * (1 + beside / groups));
+    const double own =
+        mix.uncached <= demand.room
+            ? seconds(load_of(
+                  own_rows + (groups - 1) * std::min(demand.room, mix.uncached * beside / groups),
+                  own_rows))
+            : full_seconds * mix.uncached / demand.room;
+    const double lag = limits.async ? pace.step : 0;
+    const double rest =
+        limits.host_per_request + others * (pace.residual + lag) + own + decode_time;
     // Population = rate x (rest + waiting), waiting = k b o / (1 - b o) at a server busy for b,
-    // with k = demand (1 + scv) / 2 and o the others' share: a quadratic in b. No root below 1:
-    // saturated.
-    const double k = demand * (1 + mix.uncached_scv) / 2;
+    // with k = service (1 + scv) / 2 and o the others' share: a quadratic in b. No root below 1:
+    // saturated. Requests end with decode steps, so that where these carry the prompts the queue
+    // is one of work per step; prompts that go first are served in time.
+    const double capacity =
+        prefill_first ? groups / service
+                      : groups * demand.room / (mix.uncached * std::max(pace.step, 1e-12));
+    const double k = service * (1 + mix.uncached_scv) / 2;
     const double square = capacity * others_in_group * (k - rest);
     const double line = capacity * rest + population * others_in_group;
     const double root =
@@ -95,13 +145,13 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
     rate = i == 0 ? next : 0.5 * (rate + next);
     const double decoding_before = decoding;
     decoding = 0.5 * (decoding + std::min(population, next * decode_time));
-    state.step = step;
-    state.chunk = chunk;
+    state.step = pace.step;
+    state.chunk = pace.mixed_load.prefill_tokens;
     state.tpot = mix.decoded > 0 ? tpot : 0;
-    state.ttft = limits.host_per_request + residual + waiting + own;
+    state.ttft = limits.host_per_request + others * (pace.residual + lag) + waiting + own;
     state.resident = std::min(population, decoding + rate * own) * batches;
     state.decode_load = decode;
-    state.mixed_load = mixed;
+    state.mixed_load = pace.mixed_load;
     if (std::fabs(rate - before) <= tolerance * rate &&
         std::fabs(decoding - decoding_before) <= tolerance * population) {
       break;

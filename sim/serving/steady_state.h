@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sim/serving/workload_mix.h"
+#include "sim/spec/scenario.h"
 #include "sim/timing/step_model.h"
 
 namespace tollgate {
@@ -24,12 +25,17 @@ struct SteadyState {
   StepLoad mixed_load;             ///< a step with prompt tokens
 };
 
-/// What the scheduler is allowed; vLLM v1: chunked prefill, running sequences first.
+/// What decides the order of an engine's work; the defaults are vLLM's.
 struct SchedulerLimits {
+  SchedulingPolicy policy = SchedulingPolicy::running_first;
+  bool async = true;             ///< schedules one step ahead: who arrives waits that step too
   double batched_tokens = 8192;  ///< token budget of one step of one data-parallel group
   double host_per_request = 0;   ///< seconds from arrival to the first step that can take it
   double acceptance_length = 1;  ///< tokens emitted per sequence and step
 };
+
+/// Those of an engine in a deployment, with the engine's defaults already in it.
+SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment);
 
 /// Steady state of continuous batching with chunked prefill at `in_flight` requests, lengths at
 /// their means, arrivals replacing completions. `time_scale` multiplies every step time (for error
@@ -39,7 +45,8 @@ struct SchedulerLimits {
 /// budget, its own prefill steps, and decoding; the number in flight is throughput times the sum
 /// (Little's law), which is solved for the throughput. All prompts that fit the budget share a
 /// step; the queue is M/G/1 with the population's own share taken out (Schweitzer's approximation
-/// of mean value analysis). See docs/method.md, "Steady state".
+/// of mean value analysis). Groups of data-parallel attention step together, so a step takes as
+/// long as its fullest group. See docs/method.md, "Steady state".
 SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
                                const SchedulerLimits& limits, double in_flight,
                                double time_scale = 1);

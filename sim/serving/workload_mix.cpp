@@ -14,7 +14,7 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
   double weights = 0;
   for (const RequestClass& r : workload) weights += r.weight;
   WorkloadMix mix;
-  double asked = 0, squares = 0;
+  double asked = 0, squares = 0, resident = 0, reserved = 0;
   const auto mean_of = [](const std::vector<double>& values) {
     double sum = 0;
     for (const double v : values) sum += v;
@@ -38,6 +38,7 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
       mix.input += share * prompt;
       mix.cached += share * cached;
       squares += share * computed * computed;
+      mix.contexts.prompts.push_back({computed, prompt, share});
       for (const double part : {0.125, 0.375, 0.625, 0.875}) {
         mix.contexts.prefill.push_back({cached + part * computed, share * computed / 4});
       }
@@ -47,6 +48,8 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
     const double pairs = static_cast<double>(starts.size() * ends.size());
     for (const double start : starts) {
       for (const double end : ends) {
+        resident += w * end / pairs;
+        reserved += w * end / pairs * std::min(longest, start + end);
         for (const double part : {0.25, 0.75}) {
           mix.contexts.decode.push_back(
               {std::min(longest, start + part * end), w * end / pairs / 2});
@@ -66,6 +69,7 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
     }
     return mean;
   };
+  mix.reserved_context = reserved / resident;
   mix.decode_context = normalise(mix.contexts.decode);
   mix.prefill_context = normalise(mix.contexts.prefill);
   return mix;

@@ -18,6 +18,9 @@ struct WorkloadMix {
   /// Mean context of a sequence at a random decode step: a long answer is seen more often and
   /// deeper, E[O (I + O / 2)] / E[O].
   double decode_context = 0;
+  /// Mean of prompt and whole answer over residents, for engines that reserve both at admission:
+  /// E[O (I + O)] / E[O].
+  double reserved_context = 0;
   /// Mean number of positions a computed prompt token attends to. A prompt of I tokens with a share
   /// h cached has I^2 (1 - h^2) / 2 pairs over (1 - h) I tokens.
   double prefill_context = 0;

@@ -84,15 +84,17 @@ CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& ca
       candidate_(candidate),
       mix_(mix),
       curves_(curves),
-      precision_(deployed_precision(candidate.model, candidate.deployment)) {
-  limits_.batched_tokens = candidate.deployment.batched_tokens;
-  limits_.host_per_request = candidate.engine.host_per_request;
-  limits_.acceptance_length = candidate.deployment.mtp_acceptance_length;
-}
+      precision_(deployed_precision(candidate.model, candidate.deployment)),
+      limits_(scheduler_limits(candidate.engine, candidate.deployment)) {}
 
 MemoryPlan CandidateStudy::memory(const Deployment& d) const {
   return plan_memory(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
-                     scenario_.method, mix_.decode_context);
+                     scenario_.method, resident_context());
+}
+
+double CandidateStudy::resident_context() const {
+  return candidate_.engine.policy == SchedulingPolicy::no_evict ? mix_.reserved_context
+                                                                : mix_.decode_context;
 }
 
 std::vector<Deployment> CandidateStudy::that_fit(const std::vector<Deployment>& deployments) const {
@@ -142,7 +144,7 @@ CandidateResult CandidateStudy::explain_misfit(const std::vector<Deployment>& tr
   } else {
     r.reason = on + gigabytes(plan.for_sequences) +
                " per GPU are left after weights, but one sequence of " +
-               fixed(mix_.decode_context, 0) + " tokens needs " + gigabytes(plan.per_sequence()) +
+               fixed(resident_context(), 0) + " tokens needs " + gigabytes(plan.per_sequence()) +
                ".";
   }
   fill_memory(plan, 0, roomiest, r);

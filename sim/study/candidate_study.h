@@ -27,6 +27,8 @@ class CandidateStudy {
  private:
   struct Trial;
 
+  /// Tokens a resident sequence takes in the cache.
+  double resident_context() const;
   CandidateResult describe() const;
   MemoryPlan memory(const Deployment& d) const;
   void fill_deployment(const Deployment& d, CandidateResult& r) const;

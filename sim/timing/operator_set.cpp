@@ -122,6 +122,7 @@ class Builder {
     core.times = times;
     core.decode_shrink = shrink(core, c_.contexts.decode);
     core.prefill_shrink = shrink(core, c_.contexts.prefill);
+    if (core.dense_prefill) split_prompts(core);
     const bool module =
         core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
     if (!module) {
@@ -311,6 +312,30 @@ class Builder {
       seen += p.share * core.seen(p.context);
     }
     return mean > 0 ? std::min(1.0, seen / core.seen(mean)) : 1;
+  }
+
+  /// Tells prompts that fit the indexer from others. Positions of a prompt of I tokens, C of them
+  /// computed: I - C / 2 on average.
+  void split_prompts(AttentionCore& core) const {
+    struct Sum {
+      double share = 0, rows = 0, positions = 0;
+    };
+    Sum dense, sparse;
+    for (const ContextMix::Prompt& p : c_.contexts.prompts) {
+      Sum& sum = p.context <= core.sparse_top_k ? dense : sparse;
+      sum.share += p.share;
+      sum.rows += p.share * p.computed;
+      sum.positions += p.share * p.computed * (p.context - p.computed / 2);
+    }
+    if (dense.share <= 0 || sparse.share <= 0) return;
+    const double shares = dense.share + sparse.share, rows = dense.rows + sparse.rows;
+    const double position = (dense.positions + sparse.positions) / rows;
+    const auto side = [&](const Sum& sum) {
+      return AttentionCore::Side{sum.share / shares, sum.rows / sum.share / (rows / shares),
+                                 sum.positions / sum.rows / position};
+    };
+    core.dense_side = side(dense);
+    core.sparse_side = side(sparse);
   }
 
   void ffn(std::size_t index, double times) {

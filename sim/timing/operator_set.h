@@ -21,6 +21,13 @@ struct ContextMix {
   };
   std::vector<Point> decode;   ///< cached tokens of a sequence at a random decode step
   std::vector<Point> prefill;  ///< positions a random prompt token attends to
+
+  struct Prompt {
+    double computed = 0;  ///< tokens of it that are not found in the cache
+    double context = 0;   ///< all its tokens
+    double share = 0;     ///< of prompts
+  };
+  std::vector<Prompt> prompts;
 };
 
 /// Routing of one kind of expert layer at one number of ranks, for decode and for prompts.
@@ -62,6 +69,13 @@ struct AttentionCore {
   double window = 0;        ///< most recent positions seen; 0 = all
   double compression = 1;   ///< beyond the window one position per so many tokens
   double sparse_top_k = 0;  ///< positions kept by an indexer; 0 = dense
+  /// Prompts that fit the indexer, which dense attention computes, and the others: their share, and
+  /// how their computed tokens and positions compare with the means over all. Shares of 0: one step
+  /// is all of one kind.
+  struct Side {
+    double share = 0, rows = 1, context = 1;
+  };
+  Side dense_side, sparse_side;
   /// Mean positions seen over those at the mean context, at most 1: windows and top-k cut long
   /// contexts, not the average one.
   double decode_shrink = 1, prefill_shrink = 1;

@@ -196,8 +196,8 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
       core.kind == Kind::linear ? OperatorClass::linear_attention : OperatorClass::attention;
   const auto& r = core.rest;
   const auto call = [&](const StepCurve* curve, std::initializer_list<double> shape, bool computes,
-                        double hidden = 0) {
-    sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n, computes, hidden);
+                        double hidden = 0, double share = 1) {
+    sink.call(kind, *curve, std::span(shape.begin(), shape.size()), n * share, computes, hidden);
   };
   if (rows.sequences > 0) {
     // Draft tokens share the cache they read but not the arithmetic: as many more heads.
@@ -242,15 +242,29 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
         call(core.prefill, {seen.batch, seen.seq, seen.past, core.kv_heads}, true);
         break;
       }
-      case Kind::sparse:
-        if (core.dense_prefill && p.seq + p.past <= core.sparse_top_k) {
-          call(core.dense_prefill, {p.batch, p.seq, p.past, core.heads, r[0], 2}, true,
-               core.dense_hidden);
-          break;
+      case Kind::sparse: {
+        const auto dense = [&](const Prompts& q, double share) {
+          call(core.dense_prefill, {q.batch, q.seq, q.past, core.heads, r[0], 2}, true,
+               core.dense_hidden, share);
+        };
+        const auto sparse = [&](const Prompts& q, double share) {
+          call(core.prefill,
+               {q.batch, q.seq, q.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]}, true,
+               core.prefill_hidden, share);
+        };
+        const auto of_side = [&](const AttentionCore::Side& side) {
+          return Prompts(rows.prompt_rows * side.rows, rows.prompt_context * side.context);
+        };
+        if (core.dense_side.share > 0) {
+          dense(of_side(core.dense_side), core.dense_side.share);
+          sparse(of_side(core.sparse_side), core.sparse_side.share);
+        } else if (core.dense_prefill && p.seq + p.past <= core.sparse_top_k) {
+          dense(p, 1);
+        } else {
+          sparse(p, 1);
         }
-        call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4], r[5]},
-             true, core.prefill_hidden);
         break;
+      }
       case Kind::compressed:
         call(core.prefill, {p.batch, p.seq, p.past, core.heads, r[0], r[1], r[2], r[3], r[4]}, true,
              core.prefill_hidden);

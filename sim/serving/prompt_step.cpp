@@ -1,0 +1,48 @@
+#include "sim/serving/prompt_step.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tollgate {
+namespace {
+
+/// E[H_K | K >= 1] of K binomial: `groups` draws, each with probability `busy`.
+double mean_harmonic(double groups, double busy) {
+  const int n = static_cast<int>(groups);
+  const double odds = busy / std::max(1e-12, 1 - busy);
+  double ways = std::pow(1 - busy, n);  // of k busy groups
+  if (ways < 1e-280) ways = 1e-280;     // hardly any group is idle
+  double sum = 0, weight = 0, harmonic = 0;
+  for (int k = 1; k <= n; ++k) {
+    ways *= odds * (n - k + 1) / k;
+    harmonic += 1.0 / k;
+    sum += ways * harmonic;
+    weight += ways;
+  }
+  return std::isfinite(sum / weight) ? sum / weight : harmonic;
+}
+
+}  // namespace
+
+PromptStep prompt_step(double arrivals, const PromptDemand& demand) {
+  const double per_group = arrivals / demand.groups;
+  const double filled = demand.tokens / demand.room;  // steps' worth of a prompt
+  // The last of several chunks is half full on average, unless another prompt fills it.
+  const double steps = std::max(1.0, filled + 0.5);
+  const double busy =
+      std::clamp(std::max(per_group * filled, -std::expm1(-per_group * steps)), 1e-12, 1.0);
+  const double chunk = std::min(demand.room, per_group * demand.tokens / busy);
+  PromptStep step;
+  step.share = demand.groups > 1
+                   ? -std::expm1(demand.groups * std::log1p(-std::min(busy, 1 - 1e-12)))
+                   : busy;
+  const double together = demand.groups * busy / step.share;
+  step.tokens = together * chunk;
+  const double cv = std::sqrt(demand.scv / std::max(1.0, per_group / busy));
+  const double excess = cv * chunk * (mean_harmonic(demand.groups, busy) - 1);
+  const double left = demand.room - chunk;
+  step.busiest = chunk + (left > 0 ? left * -std::expm1(-excess / left) : 0);
+  return step;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,57 @@
+#include "sim/study/simulated_service.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/serving/engine/engine_scheduler.h"
+#include "sim/study/measured_loop.h"
+
+namespace tollgate {
+
+SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
+                                   const PrecisionMap& precision, const EngineCurves& curves,
+                                   const RoutingTables& routing, const ContextMix& contexts,
+                                   const MemoryPlan& memory, double plan_context,
+                                   std::int64_t context)
+    : scheduler_(scheduler_for(candidate.engine, candidate.hardware.memory)),
+      ingest_(candidate.engine.host_per_request) {
+  const DeploymentSpec& spec = candidate.deployment;
+  SchedulerConfig& s = scheduler_;
+  s.ranks = deployment.data_attention * deployment.pipeline;
+  s.context = context;
+  s.prefix_cache = false;
+  const bool sglang = s.policy == SchedulerPolicy::sglang;
+  (sglang ? s.chunk : s.batched_tokens) = spec.batched_tokens;
+  if (sglang) s.batched_tokens = std::max(s.batched_tokens, s.chunk);
+  const auto per_rank = [&](double per_group) {
+    return std::max<std::int64_t>(1, std::llround(std::floor(per_group / deployment.pipeline)));
+  };
+  double sequences = spec.max_num_seqs;
+  if (spec.max_batch > 0) {
+    sequences =
+        std::min(sequences, static_cast<double>(spec.max_batch) / deployment.data_attention);
+  }
+  s.max_sequences = static_cast<std::int32_t>(per_rank(sequences));
+  s.blocks = per_rank(cache_blocks(memory, plan_context, s.block_tokens));
+  s.draft_tokens = spec.mtp_draft_tokens;
+  s.tokens_per_step = spec.mtp_acceptance_length;
+
+  EngineSpec engine = candidate.engine;
+  engine.graphs.clear();  // the table pads batch by batch
+  // Prompts come one by one: each has its own length, and its tokens see all before them.
+  ContextMix single = contexts;
+  single.prompts.clear();
+  single.prefill = {{0.125, 0.25}, {0.375, 0.25}, {0.625, 0.25}, {0.875, 0.25}};
+  const StepModel model(candidate.model, curves, deployment, precision, spec, engine, routing,
+                        single);
+  StepTableRange range;
+  range.ranks = deployment.data_attention;
+  range.pipeline = deployment.pipeline;
+  range.max_sequences = s.max_sequences;
+  range.batched_tokens = s.batched_tokens;
+  range.context = context;
+  range.graphs = candidate.engine.graphs;
+  table_ = std::make_unique<StepTable>(model, range);
+}
+
+}  // namespace tollgate

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+
+#include "sim/placement/memory_plan.h"
+#include "sim/serving/engine/simulate.h"
+#include "sim/serving/engine/step_table.h"
+#include "sim/spec/scenario.h"
+
+namespace tollgate {
+
+/// What a replica of a candidate needs to be simulated request by request: the scheduler with the
+/// engine's rules and the deployment's limits, and step times as an integer table.
+class SimulatedService {
+ public:
+  /// `context` is the longest prompt and answer together, `plan_context` the one the memory plan
+  /// was made for. `routing` and `curves` must outlive the service. A pipeline's micro-batches are
+  /// ranks of the scheduler, each with its share of the cache.
+  SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
+                   const PrecisionMap& precision, const EngineCurves& curves,
+                   const RoutingTables& routing, const ContextMix& contexts,
+                   const MemoryPlan& memory, double plan_context, std::int64_t context);
+
+  const SchedulerConfig& scheduler() const { return scheduler_; }
+  const StepTimer& timer() const { return *table_; }
+  /// From when a client sends a request until the engine's scheduler has it, seconds.
+  double ingest() const { return ingest_; }
+
+ private:
+  SchedulerConfig scheduler_;
+  std::unique_ptr<StepTable> table_;
+  double ingest_;
+};
+
+}  // namespace tollgate
