@@ -46,10 +46,13 @@ Json workload_json(const RunResult& result) {
 }
 
 Json load_json(const LoadSpec& load) {
-  static constexpr const char* kinds[] = {"saturate", "concurrency", "rate"};
+  static constexpr const char* kinds[] = {"saturate", "concurrency", "rate", "trace"};
   Json json{{"kind", kinds[static_cast<int>(load.kind)]}};
   if (load.kind == LoadKind::concurrency) json["concurrency"] = number(load.concurrency);
-  if (load.kind == LoadKind::rate) json["requests_per_second"] = number(load.rate);
+  if (load.kind == LoadKind::rate || load.kind == LoadKind::trace) {
+    json["requests_per_second"] = number(load.rate);
+  }
+  if (load.kind == LoadKind::trace) json["trace"] = load.trace;
   return json;
 }
 

@@ -71,6 +71,10 @@ std::string target_text(const RunResult& result) {
     case LoadKind::rate:
       parts.push_back(shortest(result.load.rate) + " requests/s for the whole service");
       break;
+    case LoadKind::trace:
+      parts.push_back("the requests of " + result.load.trace + ", " +
+                      significant(result.load.rate, 3) + " requests/s on average");
+      break;
   }
   return join(parts);
 }

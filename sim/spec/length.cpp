@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/spec/workload_spec.h"
+#include "sim/spec/length_spec.h"
 
 namespace tollgate {
 namespace {

@@ -1,30 +1,22 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/spec/arrival_spec.h"
+#include "sim/spec/length_spec.h"
 #include "sim/spec/model_spec.h"
+#include "sim/spec/session_spec.h"
 
 namespace tollgate {
 
-enum class LengthKind { fixed, uniform, lognormal, quantiles };
-
-/// A distribution of token counts.
-struct LengthSpec {
-  LengthKind kind = LengthKind::fixed;
-  double tokens = 0;              ///< fixed: the value
-  double low = 0, high = 0;       ///< uniform
-  double mean = 0;                ///< lognormal: mean of the tokens
-  double sigma = 0;               ///< lognormal: standard deviation of ln tokens
-  std::vector<double> quantiles;  ///< quantiles: values at equally spaced probabilities 0..1
+/// Latency that a class of requests is promised, seconds; 0 = no promise.
+struct RequestSlo {
+  double ttft = 0;        ///< to the first token
+  double tpot = 0;        ///< per output token after the first
+  double end_to_end = 0;  ///< to the last token
   Places places;
-
-  /// Mean in tokens: exact for each kind (quantiles: piecewise-linear inverse CDF).
-  double average() const;
-
-  /// The distribution as `bins` equally likely values, each the mean of its share (so that the mean
-  /// is exact), cut at `longest` tokens. A fixed length is one value.
-  std::vector<double> bins(int bins, double longest) const;
 };
 
 /// One class of requests of the mix.
@@ -34,6 +26,11 @@ struct RequestClass {
   LengthSpec input;            ///< prompt tokens, cached part included
   LengthSpec output;           ///< generated tokens, at least 1
   double prefix_hit_rate = 0;  ///< fraction of prompt tokens found in the prefix cache, 0..1
+  double correlation = 0;      ///< of prompt and answer length: Spearman's rank correlation
+  int priority = 0;            ///< smallest first, -128..127
+  RequestSlo slo;
+  std::optional<SessionSpec> session;  ///< event simulation: prompts come from it, not from `input`
+  std::optional<AgentSpec> agent;      ///< with `session` only
   std::vector<Source> sources;
   Places places;
 };
@@ -42,12 +39,22 @@ struct RequestClass {
 enum class LoadKind {
   saturate,     ///< the largest throughput that keeps the SLO
   concurrency,  ///< that many requests in flight per replica, closed loop
-  rate,  ///< requests per second for the whole service; replicas are added until the SLO holds
+  rate,   ///< requests per second for the whole service; replicas are added until the SLO holds
+  trace,  ///< requests recorded elsewhere, which bring their lengths with them
 };
+
+/// Layouts of recorded requests (sim/serving/workload/trace_reader.h).
+enum class TraceFormat { automatic, azure, mooncake, burstgpt, sharegpt };
+
 struct LoadSpec {
   LoadKind kind = LoadKind::saturate;
   double concurrency = 0;
+  double think_time = 0;  ///< concurrency: seconds from an answer to the next request of its user
   double rate = 0;
+  ArrivalSpec arrivals;  ///< rate: when the requests come
+  std::string trace;     ///< a file, as a path from here
+  TraceFormat format = TraceFormat::automatic;
+  double speed = 1;  ///< trace: recorded seconds per second
   Places places;
 };
 
