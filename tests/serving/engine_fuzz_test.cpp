@@ -23,7 +23,17 @@ int pick(std::mt19937_64& g, std::initializer_list<int> of) {
   return *(of.begin() + g() % of.size());
 }
 
-enum class Feature { plain, sglang, prefix, speculation, ranks, disaggregated, replicas, all };
+enum class Feature {
+  plain,
+  sglang,
+  prefix,
+  speculation,
+  ranks,
+  disaggregated,
+  replicas,
+  waiting,
+  all
+};
 
 Scenario draw(std::uint64_t seed, Feature feature) {
   std::mt19937_64 g(seed);
@@ -127,6 +137,29 @@ Scenario draw(std::uint64_t seed, Feature feature) {
           ClosedLoop{pick(g, {1, 4, 60}), static_cast<Ticks>(g() % 2 * 50'000'000'000)};
     }
   }
+  if (has(Feature::waiting)) {
+    s.system.engines.replicas = pick(g, {1, 2, 3});
+    s.system.router = static_cast<Router>(pick(g, {0, 1, 2}));
+    if (chance(30)) s.system.closed_loop = ClosedLoop{pick(g, {1, 3, 20}), 0};
+    // Each request of `waits` per cent follows one to three of those shortly before it.
+    const int waits = pick(g, {10, 60, 95});
+    std::vector<std::vector<std::int32_t>> after(t.input.size());
+    for (std::int32_t r = 1; r < t.size(); ++r) {
+      if (!chance(waits)) continue;
+      const int many = pick(g, {1, 1, 1, 2, 3});
+      for (int k = 0; k < many; ++k) {
+        const std::int32_t back =
+            1 + static_cast<std::int32_t>(g() % std::min<std::uint64_t>(r, 10));
+        after[static_cast<std::size_t>(r - back)].push_back(r);
+      }
+      t.arrival[static_cast<std::size_t>(r)] = static_cast<Ticks>(g() % 3 * (g() % 30'000'000'000));
+    }
+    t.successors_begin.push_back(0);
+    for (const auto& a : after) {
+      t.successors.insert(t.successors.end(), a.begin(), a.end());
+      t.successors_begin.push_back(static_cast<std::int32_t>(t.successors.size()));
+    }
+  }
   std::ostringstream text;
   text << "seed " << seed << ": async " << c.async << ", policy " << static_cast<int>(c.policy)
        << ", block " << c.block_tokens << ", blocks " << c.blocks << ", sequences "
@@ -141,7 +174,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
 
 class EngineFuzz : public testing::TestWithParam<Feature> {};
 
-/// 250 random scenarios per feature, 2,000 in all: every time and every count is that of the plain
+/// 250 random scenarios per feature, 2,250 in all: every time and every count is that of the plain
 /// engine, which steps through each iteration, sequence and block.
 TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
   std::int64_t preemptions = 0, hits = 0, steps = 0, events = 0;
@@ -179,15 +212,16 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
 }
 
 std::string name_of(const testing::TestParamInfo<Feature>& feature) {
-  const char* const names[] = {"plain", "sglang",        "prefix",   "speculation",
-                               "ranks", "disaggregated", "replicas", "all"};
+  const char* const names[] = {"plain",         "sglang",   "prefix",  "speculation", "ranks",
+                               "disaggregated", "replicas", "waiting", "all"};
   return names[static_cast<int>(feature.param)];
 }
 
 INSTANTIATE_TEST_SUITE_P(features, EngineFuzz,
                          testing::Values(Feature::plain, Feature::sglang, Feature::prefix,
                                          Feature::speculation, Feature::ranks,
-                                         Feature::disaggregated, Feature::replicas, Feature::all),
+                                         Feature::disaggregated, Feature::replicas,
+                                         Feature::waiting, Feature::all),
                          name_of);
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <stdexcept>
+#include <tuple>
 
 #include "sim/serving/engine/acceptance_sampler.h"
 
@@ -219,8 +220,9 @@ struct Engine {
     wake(at);
   }
 
-  std::pair<std::int8_t, std::int32_t> urgency(const SequencePtr& s) const {
-    return {t.priority[static_cast<std::size_t>(s->request)], s->request};
+  std::tuple<std::int8_t, Ticks, std::int32_t> urgency(const SequencePtr& s) const {
+    const auto i = static_cast<std::size_t>(s->request);
+    return {t.priority[i], out.arrival.empty() ? 0 : out.arrival[i], s->request};
   }
   void wait(Rank& r, const SequencePtr& s, bool in_front) {
     if (c.by_priority && !t.priority.empty()) {
@@ -658,15 +660,31 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     pools[1].emplace_back(system.decode->scheduler, Role::decode, *system.decode->timer, t, out);
   }
   std::multiset<Message> messages;
-  if (system.closed_loop) {
-    out.arrival.assign(n, 0);
-    for (std::int64_t u = 0; u < system.closed_loop->users && u < t.size(); ++u) {
-      messages.insert({0, 0, -1});
+  std::vector<std::set<std::int32_t>> holds_up(n);
+  std::vector<std::set<std::int32_t>> session(n);  // of each request, all that hang together
+  for (std::int32_t r = 0; r < t.size(); ++r) session[static_cast<std::size_t>(r)] = {r};
+  for (std::int32_t r = 0; r + 1 < static_cast<std::int32_t>(t.successors_begin.size()); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    for (std::int32_t k = t.successors_begin[i]; k < t.successors_begin[i + 1]; ++k) {
+      const std::int32_t next = t.successors[static_cast<std::size_t>(k)];
+      holds_up[static_cast<std::size_t>(next)].insert(r);
+      std::set<std::int32_t> both = session[i];
+      both.merge(std::set<std::int32_t>(session[static_cast<std::size_t>(next)]));
+      for (std::int32_t x : both) session[static_cast<std::size_t>(x)] = both;
     }
-  } else {
-    for (Ticks a : t.arrival) messages.insert({a, 0, -1});
   }
-  std::int32_t sent = 0;
+  std::set<std::int32_t> not_begun, answered;
+  const bool chained = !t.successors.empty();
+  if (system.closed_loop || chained) out.arrival.assign(n, 0);
+  if (system.closed_loop) {
+    for (std::int32_t r = 0; r < t.size(); ++r) not_begun.insert(r);
+    for (std::int64_t u = 0; u < system.closed_loop->users; ++u) messages.insert({0, 0, -1});
+  } else {
+    for (std::int32_t r = 0; r < t.size(); ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      if (holds_up[i].empty()) messages.insert({t.arrival[i], 0, r});
+    }
+  }
   std::size_t turn[2] = {0, 0};
   std::map<std::int32_t, std::size_t> home, sender, receiver;
   std::vector<Ticks> out_free(pools[0].size(), 0), in_free(pools.back().size(), 0);
@@ -703,12 +721,19 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     if (!messages.empty() && (first == nullptr || messages.begin()->at <= first->next)) {
       Message m = *messages.begin();
       messages.erase(messages.begin());
-      if (m.kind == 0) {
-        if (sent == t.size()) continue;
-        m.request = sent++;
-        if (system.closed_loop) out.arrival[static_cast<std::size_t>(m.request)] = m.at;
-        sender[m.request] = pick(0, m.request);
-        pools[0][sender[m.request]].enqueue(m.request, m.at);
+      const auto send = [&](std::int32_t r) {
+        if (system.closed_loop || chained) out.arrival[static_cast<std::size_t>(r)] = m.at;
+        sender[r] = pick(0, r);
+        pools[0][sender[r]].enqueue(r, m.at);
+      };
+      if (m.kind == 0 && m.request >= 0) {
+        send(m.request);
+      } else if (m.kind == 0) {
+        if (not_begun.empty()) continue;
+        for (std::int32_t r : session[static_cast<std::size_t>(*not_begun.begin())]) {
+          not_begun.erase(r);
+          if (holds_up[static_cast<std::size_t>(r)].empty()) send(r);
+        }
       } else if (m.kind == 1) {
         receiver[m.request] = pick(1, m.request);
         pools[1][receiver[m.request]].enqueue(m.request, m.at);
@@ -734,8 +759,25 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
         messages.insert({end, 3, e.request});
       } else if (where == 0 && system.decode) {
         messages.insert({e.at + 1, 1, e.request});
-      } else if (system.closed_loop) {
-        messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+      } else {
+        answered.insert(e.request);
+        for (std::size_t i = 0; i < n; ++i) {
+          if (holds_up[i].count(e.request) == 0) continue;
+          const bool all = std::all_of(holds_up[i].begin(), holds_up[i].end(),
+                                       [&](std::int32_t r) { return answered.count(r) > 0; });
+          Ticks last = 0;
+          for (std::int32_t r : holds_up[i]) {
+            last = std::max(last, out.last[static_cast<std::size_t>(r)]);
+          }
+          const Ticks pause = t.arrival.empty() ? 0 : t.arrival[i];
+          if (all) messages.insert({last + std::max<Ticks>(1, pause), 0, static_cast<int>(i)});
+        }
+        const auto& whole = session[static_cast<std::size_t>(e.request)];
+        if (system.closed_loop && std::all_of(whole.begin(), whole.end(), [&](std::int32_t r) {
+              return answered.count(r) > 0;
+            })) {
+          messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+        }
       }
     }
     first->reports.clear();

@@ -18,7 +18,7 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
             requests),
       sampler_(config.tokens_per_step, config.draft_tokens, config.seed),
       calendar_(horizon + 2),
-      queue_(requests, config.by_priority),
+      queue_(requests, outcome.arrival, config.by_priority),
       at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
       ratio_(initial_token_ratio(config)) {}
 
@@ -195,10 +195,7 @@ void RankScheduler::run_short(const EmissionClock& clock) {
 
 std::int32_t RankScheduler::least_urgent() const {
   std::int32_t least = -1;
-  const auto urgency = [&](std::int32_t i) {
-    const std::int32_t r = slot(i).request;
-    return std::pair(requests_.priority[static_cast<std::size_t>(r)], r);
-  };
+  const auto urgency = [&](std::int32_t i) { return queue_.urgency(slot(i).request); };
   for (const Order& o : order_) {
     if (slot(o.slot).stamp != o.stamp) continue;
     if (least < 0 || urgency(o.slot) > urgency(least)) least = o.slot;

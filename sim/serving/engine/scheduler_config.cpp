@@ -10,6 +10,31 @@ namespace {
 
 std::string request_name(std::int32_t r) { return "request " + std::to_string(r); }
 
+/// Which requests wait for others; empty where none does.
+std::vector<bool> check_successors(const RequestTable& t) {
+  std::vector<bool> waits;
+  if (t.successors_begin.empty() && t.successors.empty()) return waits;
+  const std::size_t n = t.input.size();
+  const auto& begin = t.successors_begin;
+  if (begin.size() != n + 1 || begin.front() != 0 ||
+      begin.back() != static_cast<std::int64_t>(t.successors.size()) ||
+      !std::is_sorted(begin.begin(), begin.end())) {
+    throw InputError("the beginnings of the successors do not fit the requests and successors");
+  }
+  waits.assign(n, false);
+  for (std::int32_t r = 0; r < t.size(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    for (std::int32_t k = begin[i]; k < begin[i + 1]; ++k) {
+      const std::int32_t s = t.successors[static_cast<std::size_t>(k)];
+      if (s <= r || s >= t.size()) {
+        throw InputError(request_name(r) + " must be followed by later requests of the table");
+      }
+      waits[static_cast<std::size_t>(s)] = true;
+    }
+  }
+  return waits;
+}
+
 void check_table(const RequestTable& t) {
   const std::size_t n = t.input.size();
   const auto fits = [n](const auto& column) { return column.empty() || column.size() == n; };
@@ -22,6 +47,8 @@ void check_table(const RequestTable& t) {
       throw InputError("stream " + std::to_string(s) + " must branch from an earlier one");
     }
   }
+  const std::vector<bool> waits = check_successors(t);
+  Ticks last_arrival = 0;
   for (std::int32_t r = 0; r < t.size(); ++r) {
     const auto i = static_cast<std::size_t>(r);
     if (t.input[i] < 1) throw InputError(request_name(r) + " has no prompt tokens");
@@ -30,8 +57,12 @@ void check_table(const RequestTable& t) {
       throw InputError(request_name(r) + " generates more tokens than its client allows");
     }
     if (!t.arrival.empty()) {
-      if (t.arrival[i] < 0 || (i > 0 && t.arrival[i] < t.arrival[i - 1])) {
+      if (!waits.empty() && waits[i]) {
+        if (t.arrival[i] < 0) throw InputError(request_name(r) + " is sent before it may be");
+      } else if (t.arrival[i] < last_arrival) {
         throw InputError(request_name(r) + " arrives before the one ahead of it");
+      } else {
+        last_arrival = t.arrival[i];
       }
       if (t.arrival[i] > latest_arrival) {
         throw InputError(request_name(r) + " arrives after 53 days, beyond the simulator's clock");

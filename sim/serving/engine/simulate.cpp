@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "sim/base/error.h"
+#include "sim/serving/engine/dependencies.h"
 #include "sim/serving/engine/replica.h"
 
 namespace tollgate {
@@ -46,7 +47,7 @@ struct Message {
   enum class Kind { arrival, handed_over, received, unpin };
   Ticks at;
   Kind kind;
-  std::int32_t request;  ///< an arrival: -1, the next of the table
+  std::int32_t request;  ///< an arrival: -1 begins the next session of a closed loop
 
   bool operator>(const Message& o) const {
     if (at != o.at) return at > o.at;
@@ -59,7 +60,11 @@ struct Message {
 class Cluster {
  public:
   Cluster(const ServingSystem& system, const RequestTable& requests, Outcome& outcome)
-      : system_(system), requests_(requests), outcome_(outcome), pools_(1) {
+      : system_(system),
+        requests_(requests),
+        outcome_(outcome),
+        pools_(1),
+        dependencies_(requests) {
     const EngineRole role = system.decode ? EngineRole::prefill : EngineRole::both;
     add(0, system.engines, role);
     if (system.decode) {
@@ -71,9 +76,13 @@ class Cluster {
       link_free_[0].resize(pools_[0].size());
       link_free_[1].resize(pools_[1].size());
     }
+    if (system.closed_loop || !requests.successors.empty()) {
+      outcome.arrival.assign(static_cast<std::size_t>(requests.size()), 0);
+    }
     if (system.closed_loop) {
-      outcome.arrival.resize(static_cast<std::size_t>(requests.size()));
-      const auto at_once = std::min<std::int64_t>(system.closed_loop->users, requests.size());
+      outcome.closed_loop = true;
+      sessions_.emplace(requests, dependencies_);
+      const auto at_once = std::min<std::int64_t>(system.closed_loop->users, sessions_->count());
       for (std::int64_t i = 0; i < at_once; ++i) messages_.push({0, Message::Kind::arrival, -1});
     }
   }
@@ -91,17 +100,17 @@ class Cluster {
           }
         }
       }
-      const Ticks message = messages_.empty() ? never : messages_.top().at;
-      const Ticks arrival = next_arrival();
-      if (std::min(message, arrival) <= point) {
-        if (arrival <= message) {
-          if (arrival == never) break;
-          deliver({arrival, Message::Kind::arrival, -1});
+      const Message arrival = next_arrival();
+      const bool from_table = messages_.empty() || messages_.top() > arrival;
+      const Message m = from_table ? arrival : messages_.top();
+      if (m.at <= point) {
+        if (m.at == never) break;
+        if (from_table) {
+          ++next_in_table_;
         } else {
-          const Message m = messages_.top();
           messages_.pop();
-          deliver(m);
         }
+        deliver(m);
       } else {
         pools_[pool][replica].execute();
         collect(pool, replica);
@@ -120,9 +129,14 @@ class Cluster {
     }
   }
 
-  Ticks next_arrival() const {
-    if (system_.closed_loop || sent_ >= requests_.size()) return never;
-    return requests_.arrival[static_cast<std::size_t>(sent_)];
+  Message next_arrival() {
+    if (system_.closed_loop) return {never, Message::Kind::arrival, -1};
+    while (next_in_table_ < requests_.size() && !dependencies_.is_root(next_in_table_)) {
+      ++next_in_table_;
+    }
+    if (next_in_table_ == requests_.size()) return {never, Message::Kind::arrival, -1};
+    return {requests_.arrival[static_cast<std::size_t>(next_in_table_)], Message::Kind::arrival,
+            next_in_table_};
   }
 
   std::size_t least_loaded(const std::vector<Replica>& pool, Ticks at) const {
@@ -156,20 +170,24 @@ class Cluster {
     return home->second;
   }
 
+  void send(std::int32_t request, Ticks at) {
+    const auto r = static_cast<std::size_t>(request);
+    if (!outcome_.arrival.empty()) outcome_.arrival[r] = at;
+    const std::size_t to = pick(0, request, at);
+    if (system_.decode) sender_[r] = static_cast<std::int32_t>(to);
+    pools_[0][to].enqueue(request, at);
+  }
+
   void deliver(Message m) {
-    if (m.kind == Message::Kind::arrival) {
-      if (sent_ == requests_.size()) return;
-      m.request = static_cast<std::int32_t>(sent_++);
+    if (m.kind == Message::Kind::arrival && m.request < 0) {
+      sessions_->begin_next([&](std::int32_t request) { send(request, m.at); });
+      return;
     }
     const auto r = static_cast<std::size_t>(m.request);
     switch (m.kind) {
-      case Message::Kind::arrival: {
-        if (system_.closed_loop) outcome_.arrival[r] = m.at;
-        const std::size_t to = pick(0, m.request, m.at);
-        if (system_.decode) sender_[r] = static_cast<std::int32_t>(to);
-        pools_[0][to].enqueue(m.request, m.at);
+      case Message::Kind::arrival:
+        send(m.request, m.at);
         break;
-      }
       case Message::Kind::handed_over: {
         const std::size_t to = pick(1, m.request, m.at);
         receiver_[r] = static_cast<std::int32_t>(to);
@@ -201,12 +219,21 @@ class Cluster {
         messages_.push({end, Message::Kind::unpin, e.request});
       } else if (pool == 0 && system_.decode) {
         messages_.push({e.at + 1, Message::Kind::handed_over, e.request});
-      } else if (system_.closed_loop) {
-        messages_.push({e.at + std::max<Ticks>(1, system_.closed_loop->think_time),
-                        Message::Kind::arrival, -1});
+      } else {
+        answered(e.request, e.at);
       }
     }
     events_.clear();
+  }
+
+  void answered(std::int32_t request, Ticks at) {
+    dependencies_.answered(request, at, outcome_.arrival, [&](std::int32_t next, Ticks when) {
+      messages_.push({when, Message::Kind::arrival, next});
+    });
+    if (sessions_ && sessions_->ended_by(request, at)) {
+      messages_.push(
+          {at + std::max<Ticks>(1, system_.closed_loop->think_time), Message::Kind::arrival, -1});
+    }
   }
 
   const ServingSystem& system_;
@@ -215,7 +242,9 @@ class Cluster {
   std::vector<EngineEvent> events_;
   std::vector<std::vector<Replica>> pools_;
   std::priority_queue<Message, std::vector<Message>, std::greater<>> messages_;
-  std::int64_t sent_ = 0;
+  Dependencies dependencies_;
+  std::optional<Sessions> sessions_;
+  std::int32_t next_in_table_ = 0;
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   std::vector<std::int32_t> sender_, receiver_;
@@ -233,6 +262,10 @@ void check_pool(const EnginePool& pool, const RequestTable& requests) {
 Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
   check_pool(system.engines, requests);
   if (system.decode) check_pool(*system.decode, requests);
+  if (system.closed_loop &&
+      (system.closed_loop->think_time < 0 || system.closed_loop->think_time > latest_arrival / 2)) {
+    throw InputError("the think time of a closed loop lies between 0 and 26 days");
+  }
   if (system.closed_loop && system.closed_loop->users < 1) {
     throw InputError("a closed loop needs at least one user, but has " +
                      std::to_string(system.closed_loop->users));
@@ -244,7 +277,7 @@ Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
   outcome.first.assign(static_cast<std::size_t>(requests.size()), -1);
   outcome.last.assign(static_cast<std::size_t>(requests.size()), -1);
   if (requests.size() == 0) return outcome;
-  const bool apart = !system.decode && !system.closed_loop &&
+  const bool apart = !system.decode && !system.closed_loop && requests.successors.empty() &&
                      (system.router == Router::round_robin || system.engines.replicas == 1);
   if (!apart) {
     Cluster(system, requests, outcome).run();

@@ -29,7 +29,10 @@ struct TransferLink {
   Ticks per_token = 0;  ///< cache bytes of a token over the bandwidth
 };
 
-/// Users who each send the next request of the table when their last one is answered.
+/// Users who each send the next request of the table when their last one is answered. Where
+/// requests wait for others, a user goes through a session: all requests that hang together by
+/// waiting. Those of them that wait for nobody are sent at once, the others as the table says, and
+/// the user begins the next session when all are answered.
 struct ClosedLoop {
   std::int64_t users = 1;
   Ticks think_time = 0;
@@ -44,8 +47,8 @@ struct ServingSystem {
 };
 
 /// Runs all requests to their end. Replicas that do not depend on each other (round robin, no
-/// disaggregation, no closed loop) run in parallel; the result is the same for any number of
-/// threads.
+/// disaggregation, no closed loop, no request that waits for another) run in parallel; the result
+/// is the same for any number of threads.
 ///
 /// Throws InputError for a system or a request that cannot be served, and std::logic_error if the
 /// simulation comes to a halt with requests left, which is an error of the simulator.
