@@ -157,6 +157,58 @@ Json price_json(const CandidateResult& c) {
           {"usd_per_hour_of_service", c.fits ? number(c.usd_per_hour) : Json(nullptr)}};
 }
 
+Json interval(const SeedInterval& i) {
+  return {{"mean", number(i.mean)}, {"half_width_95", number(i.half_width)}};
+}
+
+Json latency_json(const SimulatedLatency& l) {
+  return {{"mean", interval(l.mean)}, {"p50", interval(l.p50)}, {"p90", interval(l.p90)},
+          {"p95", interval(l.p95)},   {"p99", interval(l.p99)}, {"unit", "s"}};
+}
+
+/// Rates are per replica.
+Json simulated_json(const SimulatedResult& s) {
+  static constexpr const char* verdicts[] = {"stable", "backlogged", "overloaded"};
+  Json classes = Json::array();
+  for (const SimulatedClass& c : s.classes) {
+    classes.push_back({{"name", c.name},
+                       {"requests_per_second", interval(c.requests_per_second)},
+                       {"attained", interval(c.attained)},
+                       {"ttft", latency_json(c.ttft)},
+                       {"tpot", latency_json(c.tpot)},
+                       {"end_to_end", latency_json(c.end_to_end)}});
+  }
+  Json timeline = Json::array();
+  for (const TimelineSample& t : s.timeline) {
+    timeline.push_back(
+        {{"seconds", number(t.time)}, {"waiting", t.waiting}, {"decoding", t.decoding}});
+  }
+  return {{"seeds", s.seeds},
+          {"requests", s.requests},
+          {"replicas", s.replicas},
+          {"warm_up_seconds", number(s.warm_up)},
+          {"window_seconds", number(s.window)},
+          {"requests_per_second", interval(s.requests_per_second)},
+          {"input_tokens_per_second", interval(s.input_tokens_per_second)},
+          {"output_tokens_per_second", interval(s.output_tokens_per_second)},
+          {"goodput", interval(s.goodput)},
+          {"attained", interval(s.attained)},
+          {"ttft", latency_json(s.ttft)},
+          {"tpot", latency_json(s.tpot)},
+          {"end_to_end", latency_json(s.end_to_end)},
+          {"cache_hit_rate", interval(s.hit_rate)},
+          {"preemptions_per_request", interval(s.preempted)},
+          {"requests_cut", s.cut},
+          {"verdict", verdicts[static_cast<int>(s.saturation)]},
+          {"verdict_reason", s.reason},
+          {"classes", classes},
+          {"closed_form",
+           {{"requests_per_second", number(s.analytic_requests_per_second)},
+            {"ttft", number(s.analytic_ttft)},
+            {"tpot", number(s.analytic_tpot)}}},
+          {"timeline", timeline}};
+}
+
 Json candidate_json(const CandidateResult& c) {
   const bool runs = has_operating_point(c);
   const auto at_point = [&](const Estimate& e, const char* unit) {
@@ -193,6 +245,7 @@ Json candidate_json(const CandidateResult& c) {
   json["steps"] = runs && !c.routing.empty() ? Json{{"decode", step_json(c.decode_step)},
                                                     {"prefill", step_json(c.prefill_step)}}
                                              : Json(nullptr);
+  if (c.simulated) json["simulated"] = simulated_json(*c.simulated);
   json["gpu_hours_per_million_output_tokens"] =
       at_point(c.gpu_hours_per_million_output_tokens, "GPU h");
   json["usd_per_million_output_tokens"] = at_point(c.usd_per_million_output_tokens, "USD");

@@ -9,6 +9,7 @@
 #include "sim/spec/hardware_spec.h"
 #include "sim/spec/popularity_spec.h"
 #include "sim/spec/price_spec.h"
+#include "sim/spec/simulation_spec.h"
 #include "sim/spec/workload_spec.h"
 
 namespace tollgate {
@@ -105,6 +106,8 @@ struct Scenario {
   SloSpec slo;
   RoutingSpec routing;
   MethodSpec method;
+  Fidelity fidelity = Fidelity::analytic;
+  SimulationSpec simulation;
   std::string inputs_digest;  ///< of the scenario text, the overrides and every file it refers to
 };
 

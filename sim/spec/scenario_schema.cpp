@@ -33,6 +33,8 @@ struct ScenarioText {
   SloSpec slo;
   RoutingSpec routing;
   MethodSpec method;
+  Fidelity fidelity = Fidelity::analytic;
+  SimulationSpec simulation;
   Places places;
 };
 
@@ -130,6 +132,18 @@ const Schema<ScenarioText>& scenario_schema() {
              "How tokens spread over experts.");
     s.object("method", &ScenarioText::method, method_schema(), optional,
              "Constants of the method; docs/method.md says where the defaults come from.");
+    s.choice<Fidelity>("fidelity", &ScenarioText::fidelity, optional,
+                       {{"analytic", Fidelity::analytic}, {"simulated", Fidelity::simulated}},
+                       "Requests on average, in closed form, or one by one through the engine's "
+                       "scheduler: percentiles, bursts, conversations, preemption.");
+    s.object("simulation", &ScenarioText::simulation, simulation_schema(), optional,
+             "How requests are simulated, with `fidelity: simulated`.");
+    s.check([](const ScenarioText& t, const std::string&) {
+      if (t.places.count("simulation") && t.fidelity != Fidelity::simulated) {
+        throw InputError(place_of(t.places, "simulation"),
+                         "simulation goes with 'fidelity: simulated'.");
+      }
+    });
     return s;
   }();
   return schema;
@@ -552,6 +566,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.slo = raw.slo;
   scenario.routing = raw.routing;
   scenario.method = raw.method;
+  scenario.fidelity = raw.fidelity;
+  scenario.simulation = raw.simulation;
   scenario.workload = read_workload(*raw.workload, library);
   if (raw.candidates.empty())
     throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");

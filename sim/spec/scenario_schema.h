@@ -15,6 +15,7 @@ const Schema<DeploymentSpec>& deployment_schema();
 const Schema<RoutingSpec>& routing_schema();
 const Schema<PricingSpec>& pricing_schema();
 const Schema<MethodSpec>& method_schema();
+const Schema<SimulationSpec>& simulation_schema();
 
 /// What documentation and the JSON Schema need to know of a whole scenario file.
 const SchemaInfo& scenario_schema_info();

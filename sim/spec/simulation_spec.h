@@ -16,7 +16,7 @@ enum class RouterKind { round_robin, least_loaded, prefix_aware };
 /// Event simulation of a scenario; used with `fidelity: simulated`.
 struct SimulationSpec {
   int seeds = 3;           ///< independent draws of the requests
-  long long requests = 0;  ///< of each draw; 0 = enough to fill the replicas ten times over
+  long long requests = 0;  ///< of each draw; 0 = forty times what is in flight
   RouterKind router = RouterKind::round_robin;
   int most_replicas = 4;           ///< simulated beside each other; more are their multiples
   bool sample_acceptance = false;  ///< drafts accepted one by one instead of the mean

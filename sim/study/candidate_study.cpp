@@ -9,6 +9,7 @@
 #include "sim/pricing/unit_cost.h"
 #include "sim/study/assumptions.h"
 #include "sim/study/routing_facts.h"
+#include "sim/study/simulated_point.h"
 
 namespace tollgate {
 namespace {
@@ -68,7 +69,8 @@ struct CandidateStudy::Trial {
   Deployment deployment;
   MemoryPlan memory;
   OperatingPoint point;
-  double gpu_hours = 0;  ///< per million output tokens
+  double gpu_hours = 0;        ///< per million output tokens
+  OperatingPoint closed_form;  ///< `point`, unless that was simulated
 
   bool better_than(const Trial& other) const {
     if (point.meets_slo != other.point.meets_slo) return point.meets_slo;
@@ -79,10 +81,11 @@ struct CandidateStudy::Trial {
 };
 
 CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate,
-                               const WorkloadMix& mix, const EngineCurves& curves)
+                               const WorkloadMix& mix, double longest, const EngineCurves& curves)
     : scenario_(scenario),
       candidate_(candidate),
       mix_(mix),
+      longest_(static_cast<std::int64_t>(longest)),
       curves_(curves),
       precision_(deployed_precision(candidate.model, candidate.deployment)),
       limits_(scheduler_limits(candidate.engine, candidate.deployment)) {}
@@ -217,7 +220,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   };
   std::optional<Trial> best;
   for (const Deployment& d : fitting) {
-    Trial trial{d, memory(d), {}, 0};
+    Trial trial{d, memory(d), {}, 0, {}};
     trial.point = find_operating_point(step_model(d), trial.memory, mix_, limits_, scenario_.load,
                                        scenario_.slo);
     trial.gpu_hours = gpu_hours_of(d, trial.point, mix_);
@@ -233,6 +236,8 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   CandidateResult r = describe();
   const Deployment& d = best->deployment;
   const StepModel model = step_model(d);
+  best->closed_form = best->point;
+  if (scenario_.fidelity == Fidelity::simulated) simulate(routing, *best, r);
   r.fits = true;
   r.meets_slo = best->point.meets_slo;
   r.limited_by = best->point.limited_by;
@@ -281,6 +286,22 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   return r;
 }
 
+void CandidateStudy::simulate(const RoutingTables& routing, Trial& best, CandidateResult& r) const {
+  const SimulatedService service(candidate_, best.deployment, precision_, curves_, routing,
+                                 mix_.contexts, best.memory, resident_context(), longest_);
+  SimulationQuestion question;
+  question.workload = &scenario_.workload;
+  question.load = scenario_.load;
+  question.slo = scenario_.slo;
+  question.simulation = scenario_.simulation;
+  question.seed = scenario_.seed;
+  question.output = mix_.output;
+  const SimulatedPoint found =
+      find_simulated_point(service, question, best.point, best.memory.largest_batch);
+  best.point = found.point;
+  r.simulated = found.result;
+}
+
 void CandidateStudy::fill_times(const StepModel& model, const Trial& best, CandidateResult& r,
                                 double& log_sd) const {
   const SteadyState& state = best.point.state;
@@ -320,8 +341,17 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
     return find_operating_point(model, plan, mix_, limits_, scenario_.load, scenario_.slo,
                                 time_scale);
   };
-  const OperatingPoint fast = at(scale.low, r.largest_batch.high),
-                       slow = at(scale.high, r.largest_batch.low);
+  // A simulated point keeps the closed form's band, in proportion.
+  const double ratio = point.state.requests_per_second / best.closed_form.state.requests_per_second;
+  const double crowd = point.state.in_flight / best.closed_form.state.in_flight;
+  const auto scaled_at = [&](double time_scale, double batch) {
+    OperatingPoint p = at(time_scale, batch);
+    p.state.requests_per_second *= ratio;
+    p.state.in_flight *= crowd;
+    return p;
+  };
+  const OperatingPoint fast = scaled_at(scale.low, r.largest_batch.high),
+                       slow = scaled_at(scale.high, r.largest_batch.low);
   const auto band = [&](double low, double value, double high) {
     return Estimate{value, std::min({low, value, high}), std::max({low, value, high}), provenance};
   };
@@ -338,7 +368,7 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   if (scenario_.load.kind == LoadKind::rate) {
     // The service's rate is given; what is uncertain is how many replicas it takes.
     const auto share = [&](const OperatingPoint& p) {
-      return static_cast<double>(point.replicas) / p.replicas;
+      return static_cast<double>(best.closed_form.replicas) / p.replicas;
     };
     const Estimate carried =
         scaled(band(share(slow), 1, share(fast)), point.state.requests_per_second * point.replicas);

@@ -8,9 +8,9 @@ namespace tollgate {
 /// One candidate of a scenario: tries deployments and reports the best.
 class CandidateStudy {
  public:
-  /// Keeps references to the arguments.
+  /// Keeps references to the arguments. `longest`: tokens a prompt and its answer may have.
   CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix,
-                 const EngineCurves& curves);
+                 double longest, const EngineCurves& curves);
 
   /// Those of the deployments whose weights and one sequence fit in memory.
   std::vector<Deployment> that_fit(const std::vector<Deployment>& deployments) const;
@@ -38,11 +38,14 @@ class CandidateStudy {
                   double& log_sd) const;
   void fill_cost(const StepModel& model, const Trial& best, double log_sd,
                  CandidateResult& r) const;
+  /// Replaces the operating point by that of the simulation.
+  void simulate(const RoutingTables& routing, Trial& best, CandidateResult& r) const;
   std::string reason_of(const Trial& best) const;
 
   const Scenario& scenario_;
   const CandidateSpec& candidate_;
   const WorkloadMix& mix_;
+  std::int64_t longest_;  ///< tokens a prompt and its answer may have together
   const EngineCurves& curves_;
   PrecisionMap precision_;
   SchedulerLimits limits_;

@@ -57,7 +57,8 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   result.workload = scenario.workload;
   result.load = scenario.load;
   result.slo = scenario.slo;
-  const WorkloadMix mix = summarise(scenario.workload, shortest_context(scenario));
+  const double longest = shortest_context(scenario);
+  const WorkloadMix mix = summarise(scenario.workload, longest);
   result.mean_input = mix.input;
   result.mean_cached = mix.cached;
   result.mean_output = mix.output;
@@ -70,7 +71,7 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   std::list<EngineCurves> curves;
   for (const CandidateSpec& candidate : scenario.candidates) {
     curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
-    studies.emplace_back(scenario, candidate, mix, curves.back());
+    studies.emplace_back(scenario, candidate, mix, longest, curves.back());
     plans.push_back(plan_of(studies.back(), candidate));
     shelf.want(candidate, plans.back().fitting);
   }

@@ -19,7 +19,6 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   SchedulerConfig& s = scheduler_;
   s.ranks = deployment.data_attention * deployment.pipeline;
   s.context = context;
-  s.prefix_cache = false;
   const bool sglang = s.policy == SchedulerPolicy::sglang;
   (sglang ? s.chunk : s.batched_tokens) = spec.batched_tokens;
   if (sglang) s.batched_tokens = std::max(s.batched_tokens, s.chunk);

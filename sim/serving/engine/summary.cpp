@@ -148,10 +148,16 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
   double input = 0, output = 0;
   for (std::int32_t r = 0; r < t.size(); ++r) {
     const auto i = static_cast<std::size_t>(r);
-    if (o.last[i] > from && o.last[i] <= to) {
-      ++ended;
+    if (o.last[i] > from && o.last[i] <= to) ++ended;
+    if (o.first[i] > from && o.first[i] <= to) {
       input += t.input[i];
-      output += t.output[i];
+      output += 1;
+    }
+    // The tokens of an answer come evenly; one that is longer than the window counts for its part.
+    const Ticks begin = std::max(from, o.first[i]), end = std::min(to, o.last[i]);
+    if (begin < end) {
+      output += (t.output[i] - 1) * static_cast<double>(end - begin) /
+                static_cast<double>(o.last[i] - o.first[i]);
     }
     if (arrival[i] < from || arrival[i] > to) continue;
     const auto k = options.class_of.empty() ? 0 : static_cast<std::size_t>(options.class_of[i]);

@@ -53,8 +53,9 @@ struct ServingSummary {
   double from = 0, to = 0;  ///< the window, seconds
   bool warm_up_detected = false;
   std::int64_t requests = 0;
-  double requests_per_second = 0;                                    ///< that end in the window
-  double input_tokens_per_second = 0, output_tokens_per_second = 0;  ///< of these
+  double requests_per_second = 0;       ///< that end in the window
+  double input_tokens_per_second = 0;   ///< of prompts whose first token is given in it
+  double output_tokens_per_second = 0;  ///< given in it
   LatencySummary ttft, tpot, end_to_end;
   double goodput = 0;
   std::vector<ClassSummary> classes;
@@ -63,7 +64,7 @@ struct ServingSummary {
   std::string reason;  ///< of the verdict, one sentence
 };
 
-/// Requests count that arrive in the window; throughput is of those that end in it. Throws
+/// Requests count that arrive in the window; throughput is of the tokens given in it. Throws
 /// InputError for a window without requests.
 ///
 /// The end of the warm-up is found by MSER-5 (White, Simulation 69(6), 1997) on the number of

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sim/serving/engine/summary.h"
+
+namespace tollgate {
+
+/// A latency over independent draws: mean over them and 95 % confidence half-width, seconds.
+struct SimulatedLatency {
+  SeedInterval mean, p50, p90, p95, p99;
+};
+
+/// A class of requests in a simulation; medians and tails over all draws.
+struct SimulatedClass {
+  std::string name;
+  SeedInterval requests_per_second;  ///< arrived, of all simulated replicas
+  SeedInterval attained;             ///< share of them that kept every promise
+  SimulatedLatency ttft, tpot, end_to_end;
+};
+
+/// What a simulation of single requests found at the operating point.
+struct SimulatedResult {
+  int seeds = 0;
+  std::int64_t requests = 0;  ///< of the first draw
+  int replicas = 1;           ///< simulated beside each other
+  double warm_up = 0;         ///< seconds left out at the beginning, of the first draw
+  double window = 0;          ///< seconds that count, of the first draw
+
+  SeedInterval requests_per_second;  ///< per replica, as the rates below
+  SeedInterval input_tokens_per_second, output_tokens_per_second;
+  SeedInterval goodput;   ///< requests/s that keep the promises of their class
+  SeedInterval attained;  ///< share of requests that do
+  SimulatedLatency ttft, tpot, end_to_end;
+  SeedInterval hit_rate;   ///< share of prompt tokens found in the prefix cache
+  SeedInterval preempted;  ///< preemptions per request
+  std::int64_t cut = 0;    ///< requests shortened to fit the context, of the first draw
+  Saturation saturation = Saturation::stable;  ///< the worst of the draws
+  std::string reason;                          ///< of that verdict
+  std::vector<SimulatedClass> classes;
+  std::vector<TimelineSample> timeline;  ///< of the first draw
+
+  /// The closed form at the same load, for comparison.
+  double analytic_requests_per_second = 0, analytic_ttft = 0, analytic_tpot = 0;
+};
+
+}  // namespace tollgate
