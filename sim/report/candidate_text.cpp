@@ -6,6 +6,7 @@
 #include "sim/base/text.h"
 #include "sim/report/facts.h"
 #include "sim/report/number_format.h"
+#include "sim/report/simulation_text.h"
 #include "sim/report/style.h"
 #include "sim/report/text_table.h"
 
@@ -252,6 +253,9 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
     line("throughput", estimate(c.output_tokens_per_second_per_gpu, count_text) +
                            " output tokens/s per GPU, " +
                            estimate(c.requests_per_second, count_text) + " requests/s per replica");
+    if (c.simulated) {
+      for (const LabelledLine& l : simulation_lines(*c.simulated)) line(l.label, l.text);
+    }
     line("GPU-hours", estimate(c.gpu_hours_per_million_output_tokens, count_text) +
                           " per million output tokens");
     line("prefill", bound(c.prefill_bound));
