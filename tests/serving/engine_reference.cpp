@@ -91,6 +91,7 @@ struct Rank {
   bool preempted = false;
   std::int64_t ratio = 0;
   bool full = false, ended = false;
+  std::int64_t steps = 0;  // in which its sequences could decode
 };
 
 struct Report {
@@ -113,7 +114,8 @@ struct Engine {
   std::deque<Step> flight;
   Ticks next = never, gpu = 0;
   bool pops = false;
-  std::int64_t steps = 0, p, q = 1024;
+  std::int64_t p, q = 1024;
+  std::size_t turn = 0;
   std::vector<Report> reports;
   std::map<std::int32_t, std::size_t> rank_of;
   int fruitless = 0;
@@ -123,7 +125,7 @@ struct Engine {
       : c(config), role(r), timer(s), t(table), out(outcome) {
     for (int i = 0; i < c.ranks; ++i)
       ranks.push_back(
-          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
+          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false, 0});
     p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
   }
 
@@ -185,6 +187,12 @@ struct Engine {
     for (std::size_t i = 0; i < ranks.size(); ++i) sum += load(i);
     return sum;
   }
+  std::int64_t rank_load(std::size_t i) const {
+    const auto waits = static_cast<std::int64_t>(ranks[i].waiting.size() + ranks[i].parked.size());
+    return c.policy == SchedulerPolicy::sglang
+               ? waits + static_cast<std::int64_t>(ranks[i].running.size())
+               : load(i);
+  }
   void wake(Ticks at) {
     if (next == never) {
       next = at;
@@ -194,8 +202,9 @@ struct Engine {
   void enqueue(std::int32_t request, Ticks at) {
     std::size_t to = 0;
     for (std::size_t i = 1; i < ranks.size(); ++i) {
-      if (load(i) < load(to)) to = i;
+      if (rank_load(i) < rank_load(to)) to = i;
     }
+    if (c.rank_router == RankRouter::round_robin) to = turn++ % ranks.size();
     auto s = std::make_shared<Sequence>();
     s->request = request;
     rank_of[request] = to;
@@ -388,21 +397,28 @@ struct Engine {
     }
   }
 
-  void schedule_sglang(Rank& r, std::int64_t emitted) {
+  std::vector<SequencePtr> decoders_of(Rank& r) const {
     std::vector<SequencePtr> decoders;
-    SequencePtr chunked;
     for (const SequencePtr& s : r.running) {
       if (s->decoding && s->promised < output(*s)) decoders.push_back(s);
+    }
+    return decoders;
+  }
+  std::int64_t growth(const std::vector<SequencePtr>& decoders, std::int64_t emitted) const {
+    std::int64_t blocks = 0;
+    for (const SequencePtr& s : decoders) {
+      blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
+                static_cast<std::int64_t>(s->blocks.size());
+    }
+    return blocks;
+  }
+
+  void prefill_sglang(Rank& r, std::int64_t emitted) {
+    const std::vector<SequencePtr> decoders = decoders_of(r);
+    SequencePtr chunked;
+    for (const SequencePtr& s : r.running) {
       if (!s->decoding) chunked = s;
     }
-    const auto growth = [&] {
-      std::int64_t blocks = 0;
-      for (const SequencePtr& s : decoders) {
-        blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
-                  static_cast<std::int64_t>(s->blocks.size());
-      }
-      return blocks;
-    };
     const auto may_generate = [&](const Sequence& s) {
       const std::int64_t left = t.allowed(s.request) - s.promised;
       return std::clamp<std::int64_t>(left, 0, 4096);
@@ -468,23 +484,23 @@ struct Engine {
         run(s, tokens);
       }
     }
-    if (!r.parts.empty()) {
-      if (c.mixed_chunk && !decoders.empty() && growth() <= r.pool.free()) {
-        for (const SequencePtr& s : decoders) {
-          grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
-          take_part(r, s, 1 + c.draft_tokens, emitted);
-        }
+    if (!r.parts.empty() && c.mixed_chunk && growth(decoders, emitted) <= r.pool.free()) {
+      for (const SequencePtr& s : decoders) {
+        grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+        take_part(r, s, 1 + c.draft_tokens, emitted);
       }
-      return;
     }
+  }
+
+  void decode_sglang(Rank& r, std::int64_t emitted) {
+    std::vector<SequencePtr> decoders = decoders_of(r);
     if (decoders.empty()) {
       if (r.full && !r.waiting.empty()) r.preempted = true;
       r.full = r.ended = false;
-      r.ratio = initial_token_ratio(c);
       return;
     }
     if (r.ended) r.full = r.ended = false;
-    if (growth() > r.pool.free()) {
+    if (growth(decoders, emitted) > r.pool.free()) {
       std::stable_sort(
           decoders.begin(), decoders.end(), [&](const SequencePtr& a, const SequencePtr& b) {
             return std::pair(-a->promised, input(*a)) < std::pair(-b->promised, input(*b));
@@ -506,7 +522,7 @@ struct Engine {
       r.ratio = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
       r.full = false;
       r.preempted = true;
-      if (growth() > r.pool.free()) return;
+      if (growth(decoders, emitted) > r.pool.free()) return;
     } else {
       r.ratio = std::max(least_token_ratio(c), r.ratio - token_ratio_decay(c));
     }
@@ -573,18 +589,23 @@ struct Engine {
       flight.pop_front();
       update(done);
     }
-    const std::int64_t emitted = (steps + 1) * p / q - steps * p / q;
     std::vector<RankBatch> batches(ranks.size());
     Step step;
-    bool any = false, preempted = false;
-    for (std::size_t i = 0; i < ranks.size(); ++i) {
-      Rank& r = ranks[i];
+    bool any = false, preempted = false, prompts = false;
+    const bool sglang = c.policy == SchedulerPolicy::sglang;
+    const auto emits = [&](const Rank& r) { return (r.steps + 1) * p / q - r.steps * p / q; };
+    for (Rank& r : ranks) {
       r.parts.clear();
       r.preempted = false;
-      if (c.policy == SchedulerPolicy::sglang) {
-        schedule_sglang(r, emitted);
-      } else {
-        schedule_vllm(r, now, emitted);
+      if (sglang) prefill_sglang(r, emits(r));
+      prompts |= sglang && !r.parts.empty();
+    }
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      Rank& r = ranks[i];
+      if (!sglang) {
+        schedule_vllm(r, now, emits(r));
+      } else if (r.parts.empty() && !(prompts && c.draft_tokens > 0)) {
+        decode_sglang(r, emits(r));
       }
       preempted |= r.preempted;
       RankBatch& b = batches[i];
@@ -607,10 +628,20 @@ struct Engine {
       step.parts.push_back(r.parts);
     }
     const std::size_t depth = c.async ? 2 : 1;
+    if (!any) {
+      for (Rank& r : ranks) {
+        if (decoders_of(r).empty()) r.ratio = initial_token_ratio(c);
+      }
+    }
     if (any) {
       fruitless = 0;
       // SGLang's prefill batches leave decoding sequences where they are.
-      if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
+      bool decodes = false;
+      for (const RankBatch& b : batches) decodes |= b.decode_sequences > 0;
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        const bool here = c.draft_tokens > 0 ? decodes : batches[i].decode_sequences > 0;
+        ranks[i].steps += !sglang || here;
+      }
       ++out.counters.steps;
       const bool blocked = std::any_of(ranks.begin(), ranks.end(), [](const Rank& r) {
         return !r.waiting.empty() || std::any_of(r.parked.begin(), r.parked.end(),

@@ -54,8 +54,10 @@ class RankScheduler {
   void release_finished();
 
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
-  /// finish_step.
-  RankBatch schedule(const EmissionClock& clock, Ticks now);
+  /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
+  /// decides first; `idle` keeps a rank without them from decoding.
+  bool begin_schedule(const EmissionClock& clock, Ticks now);
+  RankBatch end_schedule(const EmissionClock& clock, Ticks now, bool idle);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -133,10 +135,12 @@ class RankScheduler {
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
   void schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch);
-  void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
+  void mix_sglang(const EmissionClock& clock);
+  void decode_sglang(const EmissionClock& clock);
   void prefill_sglang(std::int64_t now, RankBatch& batch);
   bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
   void retract(const EmissionClock& clock);
+  void stall_decoding(std::int64_t now);
   void pass_decode_steps(std::int64_t steps);
   std::int32_t emitted(const Slot& s, std::int64_t now) const {
     const std::int64_t tokens = context_of(s, now) - input(s.request) + 1;
@@ -193,7 +197,8 @@ class RankScheduler {
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
-  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
+  RankBatch batch_;                      ///< of the step that is scheduled
+  std::vector<std::int32_t> prompts_;    ///< worked on in it
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;

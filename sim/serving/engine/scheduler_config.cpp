@@ -111,7 +111,9 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
                      std::to_string(c.batched_tokens));
   }
   if (c.policy == SchedulerPolicy::sglang) {
-    if (c.ranks > 1) throw InputError("SGLang's data-parallel attention is not simulated");
+    if (c.ranks > 1 && c.draft_tokens > 0 && c.mixed_chunk) {
+      throw InputError("SGLang does not mix chunks with decoding where it speculates");
+    }
     if (!(c.conservativeness > 0)) throw InputError("conservativeness must be positive");
     if (c.chunk < c.block_tokens + (c.mixed_chunk ? c.max_sequences : 0)) {
       throw InputError("the prefill chunk has no room for a page of prompt tokens");

@@ -14,11 +14,19 @@ enum class SchedulerPolicy {
   sglang,  ///< prefill first, reservation by the new-token ratio, retraction
 };
 
+/// Which rank of an engine takes a request.
+enum class RankRouter {
+  least_loaded,  ///< smallest 4 x waiting + running (vLLM), waiting + running (SGLang's
+                 ///< total_requests); the first of equals
+  round_robin,   ///< in turn; what SGLang's data parallel controller does by default
+};
+
 /// One engine: what its scheduler is allowed and how much cache a rank has. The defaults are those
 /// of vLLM's API server on accelerators of 70 GiB or more.
 struct SchedulerConfig {
   SchedulerPolicy policy = SchedulerPolicy::vllm;
-  int ranks = 1;                       ///< that step together: data-parallel ranks, micro-batches
+  int ranks = 1;  ///< that step together: data-parallel ranks, micro-batches
+  RankRouter rank_router = RankRouter::least_loaded;
   std::int64_t blocks = 0;             ///< cache blocks of one rank
   int block_tokens = 16;               ///< SGLang: page size, 1
   std::int64_t batched_tokens = 8192;  ///< token budget of a step of one rank; SGLang: of a prefill
@@ -39,7 +47,11 @@ struct SchedulerConfig {
   /// Share of each prompt that counts as cached when it is admitted, without a prefix cache.
   double stated_hit_rate = 0;
 
-  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py).
+  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py). With data-parallel
+  // attention `ranks` schedule each by itself and step together, so that one may compute prompts
+  // while another decodes; with drafts a prompt on one rank keeps all others idle
+  // (scheduler.py, get_next_batch_to_run; scheduler_dp_attn_mixin.py). These values are those of a
+  // rank, after what server_args.py makes of them (scheduler_for).
   std::int64_t chunk = 8192;    ///< chunked_prefill_size
   double conservativeness = 1;  ///< schedule_conservativeness
   bool mixed_chunk = false;     ///< decode beside a prefill batch

@@ -9,23 +9,21 @@ std::int64_t RankScheduler::still_allowed(std::int32_t request, std::int64_t pro
                   longest_reservation);
 }
 
-void RankScheduler::schedule_sglang(const EmissionClock& clock, RankBatch& batch) {
-  decodes_ = retry_ = false;
-  const std::int64_t now = clock.now(), next = clock.after(1);
-  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(now, batch);
-  if (!prompts_.empty()) {
-    const std::int64_t need = blocks_needed(now, next);
-    if (config_.mixed_chunk && decoders_ > 0 && need <= pool_.free()) {
-      pool_.take(need);
-      decodes_ = true;
-    }
-    return;
+/// Lets decoding sequences run beside the prompts of the step.
+void RankScheduler::mix_sglang(const EmissionClock& clock) {
+  const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
+  if (config_.mixed_chunk && decoders_ > 0 && need <= pool_.free()) {
+    pool_.take(need);
+    decodes_ = true;
   }
+}
+
+void RankScheduler::decode_sglang(const EmissionClock& clock) {
+  const std::int64_t now = clock.now(), next = clock.after(1);
   if (decoders_ == 0) {
-    // An empty batch is not full, and idling forgets the ratio.
+    // An empty batch is not full.
     preempted_ = full_ && has_waiting();
     full_ = shrunk_ = false;
-    ratio_ = initial_token_ratio(config_);
     return;
   }
   if (shrunk_) {
@@ -36,12 +34,26 @@ void RankScheduler::schedule_sglang(const EmissionClock& clock, RankBatch& batch
   if (need > pool_.free()) {
     retract(clock);
     need = blocks_needed(now, next);
-    if (need > pool_.free()) return;
+    if (need > pool_.free()) {
+      stall_decoding(now);
+      decodes_ = true;
+      return;
+    }
   } else {
     pass_decode_steps(1);
   }
   pool_.take(need);
   decodes_ = true;
+}
+
+/// Leaves all decoding sequences out of the step.
+void RankScheduler::stall_decoding(std::int64_t now) {
+  for (const Order& o : order_) {
+    if (slot(o.slot).stamp != o.stamp || slot(o.slot).state != State::decode) continue;
+    stop_decoding(o.slot, now);
+    slot(o.slot).state = State::stalled;
+    stalled_.push_back(o.slot);
+  }
 }
 
 /// The ratio shrinks with every decode step; what ended in the meantime makes the batch not full.
