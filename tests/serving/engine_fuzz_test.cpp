@@ -47,7 +47,8 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   SchedulerConfig c;
   c.async = chance(60);
   c.policy = chance(20) ? SchedulerPolicy::trtllm : SchedulerPolicy::vllm;
-  if (feature == Feature::sglang || (feature == Feature::ranks && chance(30)) ||
+  if (feature == Feature::sglang ||
+      ((feature == Feature::ranks || feature == Feature::disaggregated) && chance(30)) ||
       (feature == Feature::all && chance(30))) {
     c.policy = SchedulerPolicy::sglang;
   }
@@ -119,12 +120,15 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     }
   }
   s.system.engines = {c, &s.timer, 1};
-  if (has(Feature::disaggregated) && !sglang) {
+  if (has(Feature::disaggregated) || (feature == Feature::sglang && chance(30))) {
     s.system.engines.replicas = pick(g, {1, 2});
     SchedulerConfig d = c;
-    d.policy = SchedulerPolicy::vllm;
+    if (!sglang) d.policy = SchedulerPolicy::vllm;
     d.async = chance(50);
-    d.ranks = chance(30) ? 2 : 1;
+    d.ranks = chance(30) && !(d.mixed_chunk && d.draft_tokens > 0) ? 2 : 1;
+    d.reserved_decode_tokens =
+        std::max<std::int64_t>(pick(g, {0, 64, 512}), 2 * (d.block_tokens + d.draft_tokens));
+    if (sglang) d.blocks += d.reserved_decode_tokens / d.block_tokens + 1;
     s.system.decode = EnginePool{d, &s.timer, pick(g, {1, 2, 3})};
     s.system.engines.scheduler.draft_tokens = 0;
     s.system.engines.scheduler.tokens_per_step = 1;

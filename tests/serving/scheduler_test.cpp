@@ -124,6 +124,37 @@ TEST(scheduler, sglang_deals_requests_out_in_turn) {
   EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[2]), 100);
 }
 
+/// Disaggregated by hand, a prompt of one step, 2 ms on the link and four more tokens: SGLang sends
+/// the first token along, vLLM computes the last prompt token again.
+TEST(scheduler, sglang_sends_the_first_token_along) {
+  Bench b;
+  b.system.decode = b.system.engines;
+  b.system.link.latency = 2 * Metronome::beat;
+  b.add(0, 10, 5);
+  const Outcome vllm = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(vllm.first[0]), 4, 1e-6);
+  EXPECT_NEAR(Bench::ms(vllm.last[0]), 8, 1e-6);
+  b.scheduler().policy = b.system.decode->scheduler.policy = SchedulerPolicy::sglang;
+  const Outcome sglang = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(sglang.first[0]), 3, 1e-6);
+  EXPECT_NEAR(Bench::ms(sglang.last[0]), 7, 1e-6);
+}
+
+/// 1,100 tokens of cache have room for one request of 50 and two times 512 tokens kept for
+/// decoding, not for another 50; the prompt of the second is not computed before that.
+TEST(scheduler, sglang_keeps_room_for_decoding) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::sglang;
+  b.scheduler().block_tokens = 1;
+  b.system.decode = b.system.engines;
+  b.system.decode->scheduler.blocks = 1100;
+  b.add(0, 50, 101);
+  b.add(0, 50, 101);
+  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 102, 1e-6);
+  b.system.decode->scheduler.reserved_decode_tokens = 64;
+  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 1, 1e-6);
+}
+
 /// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1)
 /// / 16.
 TEST(scheduler, conversations_find_their_last_turn) {

@@ -140,7 +140,9 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   }
   const std::int32_t computed = s.computed;
   free_cache(s, computed);
-  if (config_.policy == SchedulerPolicy::sglang) {
+  if (is_sglang_decoder()) {
+    retracted_.push_back({s.request, produced});
+  } else if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
   } else {
     queue_.push_front({s.request, produced});
@@ -149,7 +151,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   --running_count_;
   preempted_ = true;
   ++counters_.preemptions;
-  counters_.recomputed += computed;
+  if (!is_sglang_decoder()) counters_.recomputed += computed;
 }
 
 /// Throws out a sequence whose last token is on the way: it ends without its cache.
@@ -408,12 +410,17 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   }
 }
 
-bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks) {
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
   batch_ = {};
   preempted_ = false;
   prompts_.clear();
   if (config_.policy != SchedulerPolicy::sglang) return false;
   decodes_ = retry_ = false;
+  if (role_ == EngineRole::decode) {
+    receive_sglang(clock, now);
+    return false;
+  }
+  if (role_ == EngineRole::prefill) full_ = false;
   if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
   return !prompts_.empty();
 }

@@ -206,7 +206,8 @@ void Replica::execute() {
   if (!work) {
     for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].abandon_step(clocks_[i]);
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
-    if (next_ == now && ++idle_points_ > 1000) {
+    idle_points_ = next_ == now ? idle_points_ + 1 : 0;
+    if (idle_points_ > 1000) {
       throw std::logic_error("the serving simulator is stuck: it preempts without end");
     }
     return;

@@ -14,6 +14,14 @@ enum class SchedulerPolicy {
   sglang,  ///< prefill first, reservation by the new-token ratio, retraction
 };
 
+/// What an engine does with the requests it is given.
+enum class EngineRole {
+  both,     ///< prompt and answer
+  prefill,  ///< prompt and first token; the cache stays until it has been read (unpin)
+  decode,   ///< the prompt's cache is sent over; vLLM computes its last token again, SGLang has the
+            ///< first token sent along
+};
+
 /// Which rank of an engine takes a request.
 enum class RankRouter {
   least_loaded,  ///< smallest 4 x waiting + running (vLLM), waiting + running (SGLang's
@@ -55,6 +63,8 @@ struct SchedulerConfig {
   std::int64_t chunk = 8192;    ///< chunked_prefill_size
   double conservativeness = 1;  ///< schedule_conservativeness
   bool mixed_chunk = false;     ///< decode beside a prefill batch
+  /// num_reserved_decode_tokens: kept free for each sequence of a decode engine
+  std::int64_t reserved_decode_tokens = 512;
 };
 
 /// SGLang's share of the tokens still allowed to running sequences that is kept free, in 2^-30: 0.7
@@ -73,6 +83,7 @@ inline constexpr std::int64_t retract_decode_steps = 20;
 
 /// Throws InputError with one sentence if the configuration is impossible, or if a request can
 /// never be served by it: longer than the context or than the cache of a rank.
-void check(const SchedulerConfig& config, const RequestTable& requests);
+void check(const SchedulerConfig& config, const RequestTable& requests,
+           EngineRole role = EngineRole::both);
 
 }  // namespace tollgate

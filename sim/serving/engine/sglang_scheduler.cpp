@@ -5,8 +5,8 @@
 namespace tollgate {
 
 std::int64_t RankScheduler::still_allowed(std::int32_t request, std::int64_t produced) const {
-  return std::min(std::max<std::int64_t>(requests_.allowed(request) - produced, 0),
-                  longest_reservation);
+  const std::int64_t allowed = role_ == EngineRole::prefill ? 1 : requests_.allowed(request);
+  return std::min(std::max<std::int64_t>(allowed - produced, 0), longest_reservation);
 }
 
 /// Lets decoding sequences run beside the prompts of the step.
@@ -22,18 +22,23 @@ void RankScheduler::decode_sglang(const EmissionClock& clock) {
   const std::int64_t now = clock.now(), next = clock.after(1);
   if (decoders_ == 0) {
     // An empty batch is not full.
-    preempted_ = full_ && has_waiting();
+    preempted_ |= role_ == EngineRole::both && full_ && has_waiting();
     full_ = shrunk_ = false;
     return;
   }
   if (shrunk_) {
-    retry_ = full_ && has_waiting();
+    retry_ |= full_ && has_waiting();
     full_ = shrunk_ = false;
   }
   std::int64_t need = blocks_needed(now, next);
   if (need > pool_.free()) {
     retract(clock);
     need = blocks_needed(now, next);
+    if (need > pool_.free() && holders() > running_count_) {
+      // What is under way holds the rest of the cache and cannot be retracted.
+      while (decoders_ > 0) preempt(last_decoding(), clock);
+      return;
+    }
     if (need > pool_.free()) {
       stall_decoding(now);
       decodes_ = true;
@@ -44,6 +49,13 @@ void RankScheduler::decode_sglang(const EmissionClock& clock) {
   }
   pool_.take(need);
   decodes_ = true;
+}
+
+std::int32_t RankScheduler::last_decoding() const {
+  const auto at = std::find_if(order_.rbegin(), order_.rend(), [&](const Order& o) {
+    return slot(o.slot).stamp == o.stamp && slot(o.slot).state == State::decode;
+  });
+  return at->slot;
 }
 
 /// Leaves all decoding sequences out of the step.
@@ -106,7 +118,8 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     spend(slot(i), slot(i).computed - before, free);
   }
   while (partial_ < 0 && chunk_left > 0 && tokens_left > 0 && !queue_.empty()) {
-    if (running_count_ >= config_.max_sequences) {
+    const auto pinned = static_cast<std::int64_t>(pinned_.size());
+    if (running_count_ + pinned >= config_.max_sequences) {
       full_ = true;
       return;
     }
