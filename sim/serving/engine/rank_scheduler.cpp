@@ -140,7 +140,9 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   }
   const std::int32_t computed = s.computed;
   free_cache(s, computed);
-  if (config_.policy == SchedulerPolicy::sglang) {
+  if (is_sglang_decoder()) {
+    retracted_.push_back({s.request, produced});
+  } else if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
   } else {
     queue_.push_front({s.request, produced});
@@ -149,7 +151,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   --running_count_;
   preempted_ = true;
   ++counters_.preemptions;
-  counters_.recomputed += computed;
+  if (!is_sglang_decoder()) counters_.recomputed += computed;
 }
 
 /// Throws out a sequence whose last token is on the way: it ends without its cache.
@@ -252,6 +254,8 @@ void RankScheduler::run_short_by_priority(const EmissionClock& clock, RankBatch&
 void RankScheduler::abandon_step(const EmissionClock& clock) {
   for (std::int32_t i : stalled_) begin_decoding(i, clock.now());
   stalled_.clear();
+  // SGLang forgets the ratio when the whole engine idles.
+  if (decoders_ == 0) ratio_ = initial_token_ratio(config_);
 }
 
 void RankScheduler::register_prompt(Slot& s) {
@@ -406,21 +410,35 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   }
 }
 
-RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now) {
-  RankBatch batch;
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
+  batch_ = {};
   preempted_ = false;
   prompts_.clear();
-  if (config_.policy == SchedulerPolicy::sglang) {
-    schedule_sglang(clock, batch);
-  } else {
-    schedule_vllm(clock, now, batch);
+  if (config_.policy != SchedulerPolicy::sglang) return false;
+  decodes_ = retry_ = false;
+  if (role_ == EngineRole::decode) {
+    receive_sglang(clock, now);
+    return false;
+  }
+  if (role_ == EngineRole::prefill) full_ = false;
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
+  return !prompts_.empty();
+}
+
+RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle) {
+  if (config_.policy != SchedulerPolicy::sglang) {
+    schedule_vllm(clock, now, batch_);
+  } else if (!prompts_.empty()) {
+    mix_sglang(clock);
+  } else if (!idle) {
+    decode_sglang(clock);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
-  if (!decodes_) return batch;
-  batch.decode_sequences = decoders_;
-  batch.decode_context = decode_context_;
-  if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
-  return batch;
+  if (!decodes_) return batch_;
+  batch_.decode_sequences = decoders_;
+  batch_.decode_context = decode_context_;
+  if (extremes_ && decoders_ > 0) fill_extremes(batch_, clock.now());
+  return batch_;
 }
 
 void RankScheduler::fill_extremes(RankBatch& batch, std::int64_t now) const {
@@ -519,7 +537,9 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
   if (steps > 1) {
     release_finished();
     pool_.take(blocks_needed(before.after(1), to));
-    if (config_.policy == SchedulerPolicy::sglang) pass_decode_steps(steps - 1);
+    if (config_.policy == SchedulerPolicy::sglang) {
+      pass_decode_steps(decoders_ > 0 ? steps - 1 : 0);
+    }
   }
   decode_context_ += decoders_ * (to - from);
   // Nothing ends before the last step, by run_limit.
