@@ -33,6 +33,7 @@ PromptStep prompt_step(double arrivals, const PromptDemand& demand) {
       std::clamp(std::max(per_group * filled, -std::expm1(-per_group * steps)), 1e-12, 1.0);
   const double chunk = std::min(demand.room, per_group * demand.tokens / busy);
   PromptStep step;
+  step.busy = busy;
   step.share = demand.groups > 1
                    ? -std::expm1(demand.groups * std::log1p(-std::min(busy, 1 - 1e-12)))
                    : busy;
@@ -43,6 +44,17 @@ PromptStep prompt_step(double arrivals, const PromptDemand& demand) {
   const double left = demand.room - chunk;
   step.busiest = chunk + (left > 0 ? left * -std::expm1(-excess / left) : 0);
   return step;
+}
+
+double largest_of_normals(double n) {
+  if (n <= 1) return 0;
+  const double below = std::pow(0.5264, 1 / n);
+  double low = 0, high = 10;
+  for (int i = 0; i < 50; ++i) {
+    const double x = (low + high) / 2;
+    (0.5 * std::erfc(-x / std::sqrt(2.0)) < below ? low : high) = x;
+  }
+  return low;
 }
 
 }  // namespace tollgate

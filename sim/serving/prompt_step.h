@@ -13,6 +13,7 @@ struct PromptDemand {
 /// The prompt tokens of a step, given that it has any.
 struct PromptStep {
   double share = 0;    ///< of steps that have prompt tokens
+  double busy = 0;     ///< of steps in which a given group has some
   double tokens = 0;   ///< over all groups, mean over such steps
   double busiest = 0;  ///< of the group with most of them
 };
@@ -25,5 +26,9 @@ struct PromptStep {
 /// exponential chunks (cv 1; H_K is the K-th harmonic number) and for constant ones (cv 0), and at
 /// most `room`. Needs positive arguments.
 PromptStep prompt_step(double arrivals, const PromptDemand& demand);
+
+/// Mean of the largest of n standard normal draws, n >= 1: the 0.5264^(1/n) quantile (Chen and
+/// Tyler, American Statistician 53(2), 1999; error below 0.02).
+double largest_of_normals(double n);
 
 }  // namespace tollgate

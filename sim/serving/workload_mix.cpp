@@ -72,6 +72,9 @@ WorkloadMix summarise(const std::vector<RequestClass>& workload, double longest)
   mix.reserved_context = reserved / resident;
   mix.decode_context = normalise(mix.contexts.decode);
   mix.prefill_context = normalise(mix.contexts.prefill);
+  double second = 0;
+  for (const auto& p : mix.contexts.decode) second += p.share * p.context * p.context;
+  mix.decode_context_scv = std::max(0.0, second / (mix.decode_context * mix.decode_context) - 1);
   return mix;
 }
 

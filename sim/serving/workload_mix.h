@@ -18,6 +18,8 @@ struct WorkloadMix {
   /// Mean context of a sequence at a random decode step: a long answer is seen more often and
   /// deeper, E[O (I + O / 2)] / E[O].
   double decode_context = 0;
+  /// Squared coefficient of variation of that context.
+  double decode_context_scv = 0;
   /// Mean of prompt and whole answer over residents, for engines that reserve both at admission:
   /// E[O (I + O)] / E[O].
   double reserved_context = 0;

@@ -63,7 +63,8 @@ bool widened(Precision stored, const PeakRates& peak) {
 
 std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
-                                        const WorkloadMix& mix, const StepModel& step) {
+                                        const WorkloadMix& mix, const StepModel& step,
+                                        Fidelity fidelity) {
   const PeakRates& peak = candidate.hardware.peak;
   std::vector<std::string> out;
   const bool mixture = std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
@@ -99,7 +100,7 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
       "Host times, token budget and memory share are those of " + candidate.engine.name + " " +
       candidate.engine.version +
       " (models/engines); workspace and runtime memory are assumed constants of the method.");
-  if (mix.cached > 0) {
+  if (mix.cached > 0 && fidelity == Fidelity::analytic) {
     out.push_back("The prefix-cache hit rate is taken from the scenario, not simulated.");
   }
   if (mix.cut_share > 1e-4) {

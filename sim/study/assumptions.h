@@ -14,6 +14,7 @@ namespace tollgate {
 /// curves with their sources, popularity, cut lengths, and what is taken rather than simulated.
 std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
-                                        const WorkloadMix& mix, const StepModel& step);
+                                        const WorkloadMix& mix, const StepModel& step,
+                                        Fidelity fidelity);
 
 }  // namespace tollgate

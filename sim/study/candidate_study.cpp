@@ -8,6 +8,7 @@
 #include "sim/base/text.h"
 #include "sim/pricing/unit_cost.h"
 #include "sim/study/assumptions.h"
+#include "sim/study/closed_form_limits.h"
 #include "sim/study/routing_facts.h"
 #include "sim/study/simulated_point.h"
 
@@ -281,8 +282,17 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   }
   fill_cost(model, *best, log_sd, r);
   r.reason = reason_of(*best) + note;
-  const auto assumptions = assumptions_of(candidate_, precision_, d, mix_, model);
+  const auto assumptions =
+      assumptions_of(candidate_, precision_, d, mix_, model, scenario_.fidelity);
   r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
+  const ClosedFormCaveat caveat = closed_form_caveat(scenario_, candidate_, d);
+  if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
+  if (r.simulated) {
+    r.assumptions.push_back(
+        "The deployment is the best of the closed form; breakdowns and bands are the closed "
+        "form's, "
+        "in proportion.");
+  }
   return r;
 }
 

@@ -2,48 +2,47 @@
 
 #include <algorithm>
 
+#include "sim/base/text.h"
+
 namespace tollgate {
 namespace {
 
-constexpr double sequences_per_group = 4;
+ClosedFormCaveat averaged(const std::string& what) {
+  return {0, what + "; `fidelity: simulated` follows single requests."};
+}
 
-std::string may_differ(const std::string& why, const char* by) {
-  return why + ", so the closed form may differ by up to " + by +
-         " from a simulation of single requests (`fidelity: simulated`).";
+ClosedFormCaveat waiting(const std::string& why, double within) {
+  return {within, why + ", so throughput and TPOT of the closed form may differ by up to " +
+                      fixed(100 * within, 0) +
+                      " % from `fidelity: simulated`, which follows single requests."};
 }
 
 }  // namespace
 
-std::string closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                               const Deployment& deployment, const OperatingPoint& point) {
+ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                    const Deployment& deployment) {
   const auto& classes = scenario.workload;
-  if (scenario.load.kind == LoadKind::trace) {
-    return may_differ("The trace's bursts are averaged", "several times in latency");
-  }
+  if (scenario.load.kind == LoadKind::trace) return averaged("The trace's bursts are averaged");
   if (std::any_of(classes.begin(), classes.end(),
                   [](const RequestClass& c) { return c.session.has_value(); })) {
-    return may_differ("Conversations are taken as single requests with the stated cache hits",
-                      "tens of percent");
+    return averaged("Conversations are taken as single requests with the stated cache hits");
   }
-  const bool bursts = scenario.load.arrivals.kind != ArrivalKind::poisson &&
-                      scenario.load.arrivals.kind != ArrivalKind::uniform;
-  if (scenario.load.kind == LoadKind::rate && bursts) {
-    return may_differ("Bursts of arrivals are averaged", "several times in latency");
+  const ArrivalKind arrivals = scenario.load.arrivals.kind;
+  if (scenario.load.kind == LoadKind::rate && arrivals != ArrivalKind::poisson &&
+      arrivals != ArrivalKind::uniform) {
+    return averaged("Bursts of arrivals are averaged");
   }
-  const int groups = deployment.data_attention;
-  if (groups == 1) return "";
-  if (point.state.in_flight < sequences_per_group * groups) {
-    return may_differ("Data-parallel groups have fewer than four requests each", "10 %");
+  if (deployment.data_attention == 1) return {};
+  const std::string groups = "Data-parallel groups wait for the fullest of them";
+  if (candidate.engine.policy == SchedulingPolicy::prefill_first) {
+    return waiting(groups + ", and each stops decoding for its own prompts", 0.7);
   }
   const auto& attentions = candidate.model.attentions;
-  if (std::any_of(attentions.begin(), attentions.end(),
-                  [](const AttentionSpec& a) { return a.index.top_k > 0; })) {
-    return may_differ(
-        "Sparse attention is slower or faster by the length of each prompt, and "
-        "data-parallel groups wait for the slowest",
-        "25 %");
-  }
-  return "";
+  const bool sparse = std::any_of(attentions.begin(), attentions.end(),
+                                  [](const AttentionSpec& a) { return a.index.top_k > 0; });
+  if (sparse)
+    return waiting(groups + ", and sparse attention depends on each prompt's length", 0.2);
+  return waiting(groups, 0.15);
 }
 
 }  // namespace tollgate
