@@ -31,14 +31,15 @@ void Conversation::clear() {
 ConversationSampler::ConversationSampler(const RequestClass& c, std::int64_t context)
     : context_(context),
       system_prompt_(static_cast<std::int32_t>(c.session->system_prompt)),
-      turns_(c.session->turns),
-      first_(c.session->first_input, c.output, c.correlation),
+      turns_(c.session->turns, most_turns),
+      first_(c.session->first_input.given() ? c.session->first_input : c.session->new_input,
+             c.output, c.correlation),
       later_(c.session->new_input, c.output, c.correlation),
       fans_out_(c.agent.has_value()),
       inherits_(agent_of(c).inherits),
       fan_out_share_(agent_of(c).share),
-      branches_(agent_of(c).branches),
-      calls_(agent_of(c).calls),
+      branches_(agent_of(c).branches, most_branches),
+      calls_(agent_of(c).calls, most_turns),
       call_(agent_of(c).new_input, agent_of(c).output, 0) {
   if (c.session->think_time > 0) {
     thinks_ = true;
