@@ -90,8 +90,7 @@ class Reader {
     RequestTable& t = out_.table;
     if (t.size() == 0) first_ = last_ = row.at;
     if (row.at < last_) {
-      throw InputError("the request comes " +
-                       significant(static_cast<double>(last_ - row.at) * 1e-9, 6) +
+      throw InputError("the request comes " + shortest(static_cast<double>(last_ - row.at) / 1e9) +
                        " s before the one above it; a trace must be in order of arrival.");
     }
     last_ = row.at;
