@@ -168,6 +168,7 @@ class Writer {
   Json object(const SchemaInfo& info, bool partial, bool file) {
     Json properties = Json::object();
     Json required = Json::array();
+    Json choices = Json::array();
     if (file) {
       properties["schema_version"] = {{"description", "Version of the file format."}, {"const", 1}};
       required.push_back("schema_version");
@@ -181,10 +182,17 @@ class Writer {
     }
     for (const FieldInfo& field : info.fields) {
       properties[field.name] = property(field);
-      if (field.required && !partial) required.push_back(field.name);
+      if (!field.required || partial) continue;
+      if (field.unless.empty()) {
+        required.push_back(field.name);
+      } else {
+        choices.push_back({{"anyOf", Json::array({Json{{"required", {field.name}}},
+                                                  Json{{"required", {field.unless}}}})}});
+      }
     }
     Json json{{"description", info.doc}, {"type", "object"}, {"properties", properties}};
     if (!required.empty()) json["required"] = required;
+    if (!choices.empty()) json["allOf"] = choices;
     json["additionalProperties"] = false;
     return json;
   }

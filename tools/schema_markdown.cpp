@@ -109,7 +109,8 @@ class Page {
     out_ += std::string("\n") + heading + info.name + "\n\n" + info.doc + "\n\n";
     out_ += "| key | type | required or default | values | meaning |\n|---|---|---|---|---|\n";
     for (const FieldInfo& field : info.fields) {
-      const std::string usual = field.required ? "required" : default_text(field);
+      std::string usual = field.required ? "required" : default_text(field);
+      if (!field.unless.empty()) usual += " without `" + field.unless + "`";
       out_ += "| `" + field.name + "` | " + type_text(field) + " | " + cell(usual) + " | " +
               cell(values_text(field)) + " | " + cell(field.doc) + " |\n";
       if (field.child && std::find(seen_.begin(), seen_.end(), field.child) == seen_.end()) {

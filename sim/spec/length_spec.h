@@ -18,6 +18,9 @@ struct LengthSpec {
   std::vector<double> quantiles;  ///< quantiles: values at equally spaced probabilities 0..1
   Places places;
 
+  /// Whether a length was given at all.
+  bool given() const { return kind != LengthKind::fixed || tokens > 0; }
+
   /// Mean in tokens: exact for each kind (quantiles: piecewise-linear inverse CDF).
   double average() const;
 

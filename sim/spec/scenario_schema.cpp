@@ -96,10 +96,9 @@ FieldInfo workload_field() {
   info.name = "workload";
   info.type = FieldInfo::Type::list;
   info.child = &request_class_schema().info();
-  info.required = true;
   info.doc =
       "Mix of request classes. An element is a class, or {traffic: NAME, weight: W} to take one of "
-      "models/traffic, with any key on top.";
+      "models/traffic, with any key on top. Required, but for a trace, which brings its requests.";
   return info;
 }
 
@@ -192,6 +191,11 @@ std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) 
           library.traffic(scalar::text(*traffic->value, path + ".traffic"), traffic->value->place);
       YamlNode rest = item;
       std::erase_if(rest.entries, [](const auto& entry) { return entry.key == "traffic"; });
+      if (rest.find("session") || rest.find("agent")) {
+        // The entry's averages are not those of other conversations.
+        start.places.erase("input");
+        start.places.erase("prefix_hit_rate");
+      }
       classes.push_back(request_class_schema().read(rest, path, std::move(start), true));
     } else {
       classes.push_back(request_class_schema().read(item, path));
@@ -200,15 +204,20 @@ std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) 
   return classes;
 }
 
-/// Makes the path of a trace one from here, and counts its files among the inputs.
-void find_trace(RoutingSpec& routing, Library& library) {
-  if (routing.popularity != RoutingSpec::Popularity::trace) return;
-  const Place asked = place_of(routing.places, "trace");
-  std::filesystem::path path = routing.trace;
+/// A path as the scenario at `asked` writes it, from here.
+std::filesystem::path path_from_here(std::filesystem::path path, const Place& asked) {
   if (path.is_relative()) path = std::filesystem::path(asked.file).parent_path() / path;
   if (!std::filesystem::exists(path)) {
     throw InputError(asked, "there is no file or folder " + quote(path.string(), 200) + ".");
   }
+  return path;
+}
+
+/// Makes the path of a trace one from here, and counts its files among the inputs.
+void find_trace(RoutingSpec& routing, Library& library) {
+  if (routing.popularity != RoutingSpec::Popularity::trace) return;
+  const std::filesystem::path path =
+      path_from_here(routing.trace, place_of(routing.places, "trace"));
   routing.trace = path.string();
   std::vector<std::filesystem::path> files;
   if (std::filesystem::is_directory(path)) {
@@ -220,6 +229,26 @@ void find_trace(RoutingSpec& routing, Library& library) {
     files.push_back(path);
   }
   for (const auto& file : files) library.note(file, digest(read_text_file(file, trace_limit)));
+}
+
+/// The same for recorded requests, which stand instead of a workload.
+void find_requests(LoadSpec& load, const YamlPtr& workload, const Place& scenario,
+                   Library& library) {
+  if (load.kind != LoadKind::trace) {
+    if (workload) return;
+    throw InputError(scenario, "scenario lacks the required key 'workload'.");
+  }
+  if (workload) {
+    throw InputError(workload->place,
+                     "workload goes not with a trace, which brings its own requests.");
+  }
+  const Place asked = place_of(load.places, "trace");
+  const std::filesystem::path path = path_from_here(load.trace, asked);
+  if (!std::filesystem::is_regular_file(path)) {
+    throw InputError(asked, quote(path.string(), 200) + " is not a file.");
+  }
+  load.trace = path.string();
+  library.note(path, digest(read_text_file(path, trace_limit)));
 }
 
 /// The places where `expert` and friends contradict each other or the model.
@@ -283,9 +312,15 @@ void check_deployment(const CandidateSpec& c) {
 
 void check_context(const CandidateSpec& c, const std::vector<RequestClass>& workload) {
   for (const RequestClass& r : workload) {
-    const double mean = r.input.average() + r.output.average();
+    double prompt = r.input.average();
+    if (r.session) {
+      const SessionSpec& s = *r.session;
+      prompt = static_cast<double>(s.system_prompt) +
+               (s.first_input.given() ? s.first_input : s.new_input).average();
+    }
+    const double mean = prompt + r.output.average();
     if (!c.model.closed && mean > static_cast<double>(c.model.context)) {
-      throw InputError(place_of(r.places, "input"),
+      throw InputError(place_of(r.places, r.session ? "session" : "input"),
                        "class " + quote(r.name) + " needs " + fixed(mean, 0) +
                            " tokens of context on average, but " + c.model.name + " has " +
                            std::to_string(c.model.context) + ".");
@@ -568,7 +603,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.method = raw.method;
   scenario.fidelity = raw.fidelity;
   scenario.simulation = raw.simulation;
-  scenario.workload = read_workload(*raw.workload, library);
+  find_requests(scenario.load, raw.workload, place_of(raw.places, ""), library);
+  if (raw.workload) scenario.workload = read_workload(*raw.workload, library);
   if (raw.candidates.empty())
     throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,6 +49,7 @@ struct FieldInfo {
   Type type = Type::text;
   std::string doc;
   bool required = false;
+  std::string unless;  ///< required: not where this other key is given
   std::string default_text;
   std::string range;  ///< "above 0", "0 to 1", ...
   std::vector<std::string> choices;
@@ -183,6 +185,19 @@ class Schema {
   }
 
   template <class C>
+  Schema& optional_object(std::string name, std::optional<C> T::*member, const Schema<C>& child,
+                          std::string doc) {
+    auto info = field(std::move(name), FieldInfo::Type::object, Need::optional, std::move(doc));
+    info.child = &child.info();
+    return add(
+        std::move(info),
+        [member, &child](const YamlNode& n, const std::string& p, T& t) {
+          t.*member = (t.*member) ? child.read(n, p, *(t.*member), true) : child.read(n, p);
+        },
+        [member, &child](const T& t) { return (t.*member) ? child.write(*(t.*member)) : nullptr; });
+  }
+
+  template <class C>
   Schema& list(std::string name, std::vector<C> T::*member, const Schema<C>& child, Need need,
                std::string doc) {
     auto info = field(std::move(name), FieldInfo::Type::list, need, std::move(doc));
@@ -283,10 +298,11 @@ class Schema {
       }
     }
     for (const Field& field : fields_) {
-      if (!complete && field.required && !node.find(info_.fields[field.index].name)) {
+      const FieldInfo& info = info_.fields[field.index];
+      if (!complete && field.required && !node.find(info.name) &&
+          (info.unless.empty() || !node.find(info.unless))) {
         throw InputError(node.place, (path.empty() ? info_.name : path) +
-                                         " lacks the required key '" +
-                                         info_.fields[field.index].name + "'.");
+                                         " lacks the required key '" + info.name + "'.");
       }
     }
     for (const auto& check : checks_) check(result, path.empty() ? info_.name : path);

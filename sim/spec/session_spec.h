@@ -5,12 +5,15 @@
 
 namespace tollgate {
 
+inline constexpr int most_turns = 10'000;    ///< of a conversation; draws are cut here
+inline constexpr int most_branches = 1'000;  ///< of a turn
+
 /// Conversations of several turns, each a request. The prompt of a turn is everything so far:
 /// system prompt, first message, and for each earlier turn its answer and what was added after it.
 struct SessionSpec {
   LengthSpec turns;             ///< requests of a conversation, those of sub-agents not counted
   long long system_prompt = 0;  ///< tokens that all conversations of the class begin with
-  LengthSpec first_input;       ///< tokens of the first message
+  LengthSpec first_input;       ///< tokens of the first message; not given: as new_input
   LengthSpec new_input;         ///< tokens that a later turn adds: message, results of tools
   double think_time = 0;        ///< mean seconds from an answer to the next request
   double think_time_sigma = 0;  ///< log-normal: standard deviation of their logarithm

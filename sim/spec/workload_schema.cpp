@@ -1,101 +1,40 @@
 #include "sim/spec/workload_schema.h"
 
-#include <algorithm>
-#include <cmath>
+#include <tuple>
 
 #include "sim/base/text.h"
+#include "sim/spec/arrival_schema.h"
+#include "sim/spec/length_schema.h"
 #include "sim/spec/model_schema.h"
+#include "sim/spec/session_schema.h"
 
 namespace tollgate {
 namespace {
 
 constexpr auto required = Need::required;
 constexpr auto optional = Need::optional;
-constexpr Range token_range{1, 1e8};
-
-FieldInfo length_field(const char* name, const char* doc) {
-  FieldInfo info;
-  info.name = name;
-  info.type = FieldInfo::Type::object;
-  info.required = true;
-  info.doc = doc;
-  info.child = &length_schema().info();
-  return info;
-}
-
-/// A plain number is a fixed length.
-LengthSpec read_length(const YamlNode& node, const std::string& path) {
-  if (node.kind != YamlNode::Kind::scalar) return length_schema().read(node, path);
-  LengthSpec length;
-  length.tokens = static_cast<double>(scalar::integer(node, path, token_range));
-  length.places[""] = node.place;
-  return length;
-}
 
 }  // namespace
 
-const Schema<LengthSpec>& length_schema() {
-  static const auto schema = [] {
-    Schema<LengthSpec> s("length",
-                         "A distribution of token counts; a plain number is a fixed length.");
-    s.choice<LengthKind>("kind", &LengthSpec::kind, required,
-                         {{"fixed", LengthKind::fixed},
-                          {"uniform", LengthKind::uniform},
-                          {"lognormal", LengthKind::lognormal},
-                          {"quantiles", LengthKind::quantiles}},
-                         "Shape of the distribution.");
-    s.number("tokens", &LengthSpec::tokens, optional, token_range, "fixed: the length in tokens.");
-    s.number("low", &LengthSpec::low, optional, token_range, "uniform: shortest length in tokens.");
-    s.number("high", &LengthSpec::high, optional, token_range,
-             "uniform: longest length in tokens.");
-    s.number("mean", &LengthSpec::mean, optional, token_range, "lognormal: mean in tokens.");
-    s.number("sigma", &LengthSpec::sigma, optional, Range{0, 4},
-             "lognormal: standard deviation of the logarithm.");
-    FieldInfo quantiles;
-    quantiles.name = "quantiles";
-    quantiles.type = FieldInfo::Type::list;
-    quantiles.element = FieldInfo::Type::number;
-    quantiles.doc =
-        "quantiles: lengths in tokens at equally spaced probabilities from 0 to 1, not falling.";
-    s.custom(
-        quantiles,
-        [](const YamlNode& node, const std::string& path, LengthSpec& length) {
-          expect_kind(node, YamlNode::Kind::sequence, path);
-          length.quantiles.clear();
-          for (const auto& item : node.items) {
-            const double value = scalar::number(*item, path, token_range);
-            if (!length.quantiles.empty() && value < length.quantiles.back()) {
-              throw InputError(item->place, path + " must not fall, but " + item->scalar +
-                                                " follows " + shortest(length.quantiles.back()) +
-                                                ".");
+const Schema<RequestSlo>& request_slo_schema() {
+  static const auto schema =
+      Schema<RequestSlo>("class slo",
+                         "Latency that each request of a class is promised; only the event "
+                         "simulation counts who kept it.")
+          .quantity("ttft", &RequestSlo::ttft, Dimension::seconds, optional, positive,
+                    "Time to the first token.")
+          .quantity("tpot", &RequestSlo::tpot, Dimension::seconds, optional, positive,
+                    "Time per output token after the first.")
+          .quantity("end_to_end", &RequestSlo::end_to_end, Dimension::seconds, optional, positive,
+                    "Time to the last token.")
+          .check([](const RequestSlo& s, const std::string& path) {
+            if (s.end_to_end > 0 && s.ttft > s.end_to_end) {
+              throw InputError(place_of(s.places, "ttft"),
+                               path + ".ttft is " + shortest(s.ttft) +
+                                   " s, but the whole answer is promised in " +
+                                   shortest(s.end_to_end) + " s.");
             }
-            length.quantiles.push_back(value);
-          }
-        },
-        [](const LengthSpec& length) -> YamlPtr {
-          if (length.quantiles.empty()) return nullptr;
-          auto list = yaml_sequence();
-          for (const double value : length.quantiles)
-            list->items.push_back(yaml_scalar(shortest(value)));
-          return list;
-        });
-    s.check([](const LengthSpec& l, const std::string& path) {
-      const auto lacks = [&](const char* key) {
-        throw InputError(place_of(l.places, "kind"),
-                         path + " lacks '" + key + "', which this kind needs.");
-      };
-      if (l.kind == LengthKind::fixed && l.tokens == 0) lacks("tokens");
-      if (l.kind == LengthKind::uniform && l.low == 0) lacks("low");
-      if (l.kind == LengthKind::uniform && l.high == 0) lacks("high");
-      if (l.kind == LengthKind::uniform && l.high < l.low) {
-        throw InputError(place_of(l.places, "high"), path + ".high is " + shortest(l.high) +
-                                                         ", below low " + shortest(l.low) + ".");
-      }
-      if (l.kind == LengthKind::lognormal && l.mean == 0) lacks("mean");
-      if (l.kind == LengthKind::quantiles && l.quantiles.size() < 2) lacks("quantiles");
-    });
-    return s;
-  }();
+          });
   return schema;
 }
 
@@ -105,23 +44,54 @@ const Schema<RequestClass>& request_class_schema() {
     s.text("name", &RequestClass::name, required, "Name of the class.");
     s.number("weight", &RequestClass::weight, optional, positive,
              "Share of requests, relative to the others.");
+    FieldInfo input = length_field("input", required,
+                                   "Prompt length in tokens, the cached part included. With a "
+                                   "session, what the average sees (default: the session's own).");
+    input.unless = "session";
     s.custom(
-        length_field("input", "Prompt length in tokens, the cached part included."),
+        input,
         [](const YamlNode& n, const std::string& p, RequestClass& c) {
           c.input = read_length(n, p);
         },
-        [](const RequestClass& c) { return length_schema().write(c.input); });
+        [](const RequestClass& c) { return write_length(c.input); });
+    add_length(s, "output", &RequestClass::output, required,
+               "Generated tokens, the first included.");
+    FieldInfo hit_rate;
+    hit_rate.name = "prefix_hit_rate";
+    hit_rate.type = FieldInfo::Type::number;
+    hit_rate.required = true;
+    hit_rate.unless = "session";
+    hit_rate.range = describe(fraction);
+    hit_rate.doc =
+        "Fraction of prompt tokens found in the prefix cache. Required: a missing rate is not "
+        "zero. "
+        "With a session, what the average sees (default: what the session repeats).";
     s.custom(
-        length_field("output", "Generated tokens, the first included."),
+        hit_rate,
         [](const YamlNode& n, const std::string& p, RequestClass& c) {
-          c.output = read_length(n, p);
+          c.prefix_hit_rate = scalar::number(n, p, fraction);
         },
-        [](const RequestClass& c) { return length_schema().write(c.output); });
-    s.number("prefix_hit_rate", &RequestClass::prefix_hit_rate, required, fraction,
-             "Fraction of prompt tokens found in the prefix cache. Required: a missing rate is not "
-             "zero.");
+        [](const RequestClass& c) -> YamlPtr {
+          if (c.session && !c.places.count("prefix_hit_rate")) return nullptr;
+          return yaml_scalar(shortest(c.prefix_hit_rate));
+        });
+    s.number("correlation", &RequestClass::correlation, optional, Range{-1, 1},
+             "Spearman's rank correlation of prompt and answer length; event simulation.");
+    s.integer("priority", &RequestClass::priority, optional, Range{-128, 127},
+              "Urgency, smallest first, for engines that go by it; event simulation.");
+    s.object("slo", &RequestClass::slo, request_slo_schema(), optional,
+             "Latency that each request of the class is promised; event simulation.");
+    s.optional_object("session", &RequestClass::session, session_schema(),
+                      "The requests are turns of conversations.");
+    s.optional_object("agent", &RequestClass::agent, agent_schema(),
+                      "Turns of the session start sub-agents.");
     s.list("sources", &RequestClass::sources, source_schema(), optional,
            "Where the lengths were measured.");
+    s.check([](const RequestClass& c, const std::string& path) {
+      if (c.agent && !c.session) {
+        throw InputError(place_of(c.places, "agent"), path + ".agent goes with a session.");
+      }
+    });
     return s;
   }();
   return schema;
@@ -134,30 +104,60 @@ const Schema<LoadSpec>& load_schema() {
               "kind", &LoadSpec::kind, required,
               {{"saturate", LoadKind::saturate},
                {"concurrency", LoadKind::concurrency},
-               {"rate", LoadKind::rate}},
+               {"rate", LoadKind::rate},
+               {"trace", LoadKind::trace}},
               "saturate: the largest throughput that keeps the SLO; concurrency: so many "
               "requests in flight per replica; rate: a request rate for the whole service, "
-              "with as many replicas as the SLO needs.")
+              "with as many replicas as the SLO needs; trace: recorded requests, with their "
+              "lengths.")
           .number("concurrency", &LoadSpec::concurrency, optional, Range{1, 1e6},
                   "Requests in flight per replica.")
+          .quantity("think_time", &LoadSpec::think_time, Dimension::seconds, optional, positive,
+                    "concurrency: time from an answer to the next request of the same user; event "
+                    "simulation.")
           .quantity("rate", &LoadSpec::rate, Dimension::per_second, optional, positive,
                     "Requests per second for the whole service.")
+          .object("arrivals", &LoadSpec::arrivals, arrival_schema(), optional,
+                  "rate: when the requests come; event simulation. Default: Poisson.")
+          .text("trace", &LoadSpec::trace, optional,
+                "trace: file of recorded requests, plain or .gz, relative to the scenario.")
+          .choice<TraceFormat>(
+              "format", &LoadSpec::format, optional,
+              {{"auto", TraceFormat::automatic},
+               {"azure", TraceFormat::azure},
+               {"mooncake", TraceFormat::mooncake},
+               {"burstgpt", TraceFormat::burstgpt},
+               {"sharegpt", TraceFormat::sharegpt}},
+              "trace: azure: CSV of the Azure LLM inference traces; mooncake: JSON lines with "
+              "hashes of prompt blocks; burstgpt: CSV of BurstGPT; sharegpt: CSV with arrival_s or "
+              "arrival_ms, input_tokens, output_tokens and perhaps hash_ids_N (blocks of N "
+              "tokens); "
+              "auto: found from the first line.")
+          .number("speed", &LoadSpec::speed, optional, positive,
+                  "trace: how many times faster than recorded it is replayed.")
           .check([](const LoadSpec& l, const std::string& path) {
-            for (const auto& [key, kind] :
-                 {std::pair{"concurrency", LoadKind::concurrency}, {"rate", LoadKind::rate}}) {
+            constexpr std::tuple<const char*, LoadKind, const char*> owners[] = {
+                {"concurrency", LoadKind::concurrency, "concurrency"},
+                {"think_time", LoadKind::concurrency, "concurrency"},
+                {"rate", LoadKind::rate, "rate"},
+                {"arrivals", LoadKind::rate, "rate"},
+                {"trace", LoadKind::trace, "trace"},
+                {"format", LoadKind::trace, "trace"},
+                {"speed", LoadKind::trace, "trace"}};
+            for (const auto& [key, kind, name] : owners) {
               if (l.places.count(key) && l.kind != kind) {
                 throw InputError(place_of(l.places, key),
-                                 path + "." + key + " goes with 'kind: " + key + "'.");
+                                 path + "." + key + " goes with 'kind: " + name + "'.");
               }
             }
-            if (l.kind == LoadKind::concurrency && l.concurrency == 0) {
+            const auto needs = [&](const char* key, bool given) {
+              if (given) return;
               throw InputError(place_of(l.places, "kind"),
-                               path + " lacks 'concurrency', which this kind needs.");
-            }
-            if (l.kind == LoadKind::rate && l.rate == 0) {
-              throw InputError(place_of(l.places, "kind"),
-                               path + " lacks 'rate', which this kind needs.");
-            }
+                               path + " lacks '" + key + "', which this kind needs.");
+            };
+            needs("concurrency", l.kind != LoadKind::concurrency || l.concurrency > 0);
+            needs("rate", l.kind != LoadKind::rate || l.rate > 0);
+            needs("trace", l.kind != LoadKind::trace || !l.trace.empty());
           });
   return schema;
 }

@@ -81,12 +81,14 @@ struct CandidateStudy::Trial {
   }
 };
 
-CandidateStudy::CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate,
-                               const WorkloadMix& mix, double longest, const EngineCurves& curves)
+CandidateStudy::CandidateStudy(const Scenario& scenario, const Scenario& asked,
+                               const CandidateSpec& candidate, const WorkloadMix& mix,
+                               std::int64_t context, const EngineCurves& curves)
     : scenario_(scenario),
+      asked_(asked),
       candidate_(candidate),
       mix_(mix),
-      longest_(static_cast<std::int64_t>(longest)),
+      context_(context),
       curves_(curves),
       precision_(deployed_precision(candidate.model, candidate.deployment)),
       limits_(scheduler_limits(candidate.engine, candidate.deployment)) {}
@@ -285,7 +287,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   const auto assumptions =
       assumptions_of(candidate_, precision_, d, mix_, model, scenario_.fidelity);
   r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
-  const ClosedFormCaveat caveat = closed_form_caveat(scenario_, candidate_, d);
+  const ClosedFormCaveat caveat = closed_form_caveat(asked_, candidate_, d);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(
@@ -298,10 +300,10 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
 
 void CandidateStudy::simulate(const RoutingTables& routing, Trial& best, CandidateResult& r) const {
   const SimulatedService service(candidate_, best.deployment, precision_, curves_, routing,
-                                 mix_.contexts, best.memory, resident_context(), longest_);
+                                 mix_.contexts, best.memory, resident_context(), context_);
   SimulationQuestion question;
-  question.workload = &scenario_.workload;
-  question.load = scenario_.load;
+  question.workload = &asked_.workload;
+  question.load = asked_.load;
   question.slo = scenario_.slo;
   question.simulation = scenario_.simulation;
   question.seed = scenario_.seed;

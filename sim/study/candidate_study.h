@@ -8,9 +8,10 @@ namespace tollgate {
 /// One candidate of a scenario: tries deployments and reports the best.
 class CandidateStudy {
  public:
-  /// Keeps references to the arguments. `longest`: tokens a prompt and its answer may have.
-  CandidateStudy(const Scenario& scenario, const CandidateSpec& candidate, const WorkloadMix& mix,
-                 double longest, const EngineCurves& curves);
+  /// Keeps references to the arguments. `scenario` is `asked` on average (average_traffic.h), for
+  /// the closed form; `context` is how many tokens a prompt and its answer may have.
+  CandidateStudy(const Scenario& scenario, const Scenario& asked, const CandidateSpec& candidate,
+                 const WorkloadMix& mix, std::int64_t context, const EngineCurves& curves);
 
   /// Those of the deployments whose weights and one sequence fit in memory.
   std::vector<Deployment> that_fit(const std::vector<Deployment>& deployments) const;
@@ -43,9 +44,10 @@ class CandidateStudy {
   std::string reason_of(const Trial& best) const;
 
   const Scenario& scenario_;
+  const Scenario& asked_;
   const CandidateSpec& candidate_;
   const WorkloadMix& mix_;
-  std::int64_t longest_;  ///< tokens a prompt and its answer may have together
+  std::int64_t context_;
   const EngineCurves& curves_;
   PrecisionMap precision_;
   SchedulerLimits limits_;

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 
+#include "sim/serving/workload/average_traffic.h"
 #include "sim/study/candidate_study.h"
 #include "sim/study/deployment_search.h"
 #include "sim/study/routing_shelf.h"
@@ -14,10 +15,10 @@ namespace tollgate {
 namespace {
 
 /// All candidates serve the same tokens, so the shortest context among them bounds the workload.
-double shortest_context(const Scenario& scenario) {
-  double shortest = 1e18;
+std::int64_t shortest_context(const Scenario& scenario) {
+  std::int64_t shortest = std::int64_t{1} << 40;
   for (const CandidateSpec& c : scenario.candidates) {
-    shortest = std::min(shortest, static_cast<double>(c.model.context));
+    shortest = std::min<std::int64_t>(shortest, c.model.context);
   }
   return shortest;
 }
@@ -48,17 +49,19 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
 
 }  // namespace
 
-RunResult run_scenario(const Scenario& scenario, Library& library,
+RunResult run_scenario(const Scenario& asked, Library& library,
                        const kernels::RoutingBackend& backend, bool strict) {
+  const std::int64_t context = shortest_context(asked);
+  const Scenario scenario = on_average(asked, context);
   RunResult result;
   result.scenario = scenario.name;
   result.question = scenario.question;
   result.inputs_digest = scenario.inputs_digest;
   result.workload = scenario.workload;
   result.load = scenario.load;
+  result.load.kind = asked.load.kind;
   result.slo = scenario.slo;
-  const double longest = shortest_context(scenario);
-  const WorkloadMix mix = summarise(scenario.workload, longest);
+  const WorkloadMix mix = summarise(scenario.workload, static_cast<double>(context));
   result.mean_input = mix.input;
   result.mean_cached = mix.cached;
   result.mean_output = mix.output;
@@ -71,7 +74,7 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   std::list<EngineCurves> curves;
   for (const CandidateSpec& candidate : scenario.candidates) {
     curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
-    studies.emplace_back(scenario, candidate, mix, longest, curves.back());
+    studies.emplace_back(scenario, asked, candidate, mix, context, curves.back());
     plans.push_back(plan_of(studies.back(), candidate));
     shelf.want(candidate, plans.back().fitting);
   }

@@ -4,42 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "test_timer.h"
+#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {
-
-LengthSpec fixed_length(double tokens) {
-  LengthSpec l;
-  l.tokens = tokens;
-  return l;
-}
-
-LengthSpec lognormal(double mean, double sigma) {
-  LengthSpec l;
-  l.kind = LengthKind::lognormal;
-  l.mean = mean;
-  l.sigma = sigma;
-  return l;
-}
-
-RequestClass class_of(const char* name, double weight, LengthSpec input, LengthSpec output) {
-  RequestClass c;
-  c.name = name;
-  c.weight = weight;
-  c.input = std::move(input);
-  c.output = std::move(output);
-  return c;
-}
-
-LoadSpec at_rate(double rate) {
-  LoadSpec load;
-  load.kind = LoadKind::rate;
-  load.rate = rate;
-  return load;
-}
 
 TrafficOptions so_many(std::int64_t requests, std::uint64_t seed = 1) {
   TrafficOptions o;
@@ -51,8 +21,9 @@ TrafficOptions so_many(std::int64_t requests, std::uint64_t seed = 1) {
 /// 400,000 requests: the share of a class has sigma 0.08 %, a mean of log-normals of sigma 1 has
 /// sigma 0.3 % or less.
 TEST(traffic_generator, draws_the_mix_that_was_asked_for) {
-  const std::vector<RequestClass> classes{class_of("a", 3, lognormal(1000, 1), fixed_length(10)),
-                                          class_of("b", 1, fixed_length(50), lognormal(200, 0.8))};
+  const std::vector<RequestClass> classes{
+      request_class("a", 3, lognormal(1000, 1), fixed_length(10)),
+      request_class("b", 1, fixed_length(50), lognormal(200, 0.8))};
   const GeneratedTraffic t = generate_traffic(classes, at_rate(5), so_many(400'000));
   ASSERT_EQ(t.table.size(), 400'000);
   double count[2] = {0, 0}, input = 0, output = 0;
@@ -76,7 +47,7 @@ TEST(traffic_generator, makes_a_closed_loop) {
   load.concurrency = 32;
   load.think_time = 1.5;
   const GeneratedTraffic t = generate_traffic(
-      {class_of("a", 1, lognormal(500, 1), fixed_length(20))}, load, so_many(1000));
+      {request_class("a", 1, lognormal(500, 1), fixed_length(20))}, load, so_many(1000));
   ASSERT_TRUE(t.closed_loop);
   EXPECT_EQ(t.closed_loop->users, 32);
   EXPECT_EQ(t.closed_loop->think_time, ticks_per_second + ticks_per_second / 2);
@@ -86,8 +57,9 @@ TEST(traffic_generator, makes_a_closed_loop) {
 
 /// Whatever the load, the lengths are the same; whatever the number, the first requests are.
 TEST(traffic_generator, draws_each_request_from_the_seed_alone) {
-  const std::vector<RequestClass> classes{class_of("a", 1, lognormal(1000, 1), lognormal(100, 1)),
-                                          class_of("b", 2, lognormal(200, 1), lognormal(300, 1))};
+  const std::vector<RequestClass> classes{
+      request_class("a", 1, lognormal(1000, 1), lognormal(100, 1)),
+      request_class("b", 2, lognormal(200, 1), lognormal(300, 1))};
   const GeneratedTraffic few = generate_traffic(classes, at_rate(5), so_many(1001));
   const GeneratedTraffic many = generate_traffic(classes, at_rate(5), so_many(5000));
   for (std::size_t i = 0; i < 1001; ++i) {
@@ -108,7 +80,7 @@ TEST(traffic_generator, draws_each_request_from_the_seed_alone) {
 TEST(traffic_generator, stops_at_the_duration) {
   TrafficOptions o;
   o.duration = 100;
-  const auto classes = std::vector{class_of("a", 1, fixed_length(100), fixed_length(10))};
+  const auto classes = std::vector{request_class("a", 1, fixed_length(100), fixed_length(10))};
   const GeneratedTraffic t = generate_traffic(classes, at_rate(50), o);
   EXPECT_LT(to_seconds(t.table.arrival.back()), 100);
   EXPECT_NEAR(t.table.size(), 5000, 4 * std::sqrt(5000.0));
@@ -117,8 +89,8 @@ TEST(traffic_generator, stops_at_the_duration) {
 TEST(traffic_generator, cuts_what_outgrows_the_context) {
   TrafficOptions o = so_many(20'000);
   o.context = 1000;
-  const GeneratedTraffic t =
-      generate_traffic({class_of("a", 1, lognormal(500, 1), lognormal(300, 1))}, at_rate(1), o);
+  const GeneratedTraffic t = generate_traffic(
+      {request_class("a", 1, lognormal(500, 1), lognormal(300, 1))}, at_rate(1), o);
   std::int64_t full = 0;
   for (std::size_t i = 0; i < 20'000; ++i) {
     ASSERT_LE(t.table.input[i] + t.table.output[i], 1000);
@@ -129,7 +101,7 @@ TEST(traffic_generator, cuts_what_outgrows_the_context) {
 }
 
 TEST(traffic_generator, gives_promises_and_priorities_of_the_classes) {
-  RequestClass a = class_of("a", 1, fixed_length(10), fixed_length(10)), b = a;
+  RequestClass a = request_class("a", 1, fixed_length(10), fixed_length(10)), b = a;
   b.name = "b";
   b.priority = -3;
   b.slo.ttft = 0.5;
@@ -143,7 +115,7 @@ TEST(traffic_generator, gives_promises_and_priorities_of_the_classes) {
 /// The whole prompts of a class lie on one stream as far as its hit rate says, so that the engine
 /// finds that share, but for the parts of blocks of 16.
 TEST(traffic_generator, hit_rates_come_out_of_the_engine) {
-  RequestClass c = class_of("a", 1, lognormal(2000, 0.5), fixed_length(4));
+  RequestClass c = request_class("a", 1, lognormal(2000, 0.5), fixed_length(4));
   c.prefix_hit_rate = 0.6;
   const GeneratedTraffic t = generate_traffic({c}, at_rate(0.5), so_many(4000));
   TestTimer timer;

@@ -9,12 +9,6 @@
 namespace tollgate {
 namespace {
 
-constexpr double longest = 1e8;
-
-std::int32_t rounded(double tokens) {
-  return static_cast<std::int32_t>(std::clamp(tokens, 1.0, longest) + 0.5);
-}
-
 /// Distribution function of the normal distribution, linear between 4,096 steps over [-8, 8]; off
 /// by 5e-7 at most.
 class NormalTable {
@@ -42,7 +36,8 @@ double normal_cdf(double z) {
 
 }  // namespace
 
-LengthSampler::LengthSampler(const LengthSpec& spec) : kind_(spec.kind) {
+LengthSampler::LengthSampler(const LengthSpec& spec, std::int32_t most)
+    : kind_(spec.kind), most_(most) {
   switch (spec.kind) {
     case LengthKind::fixed:
       fixed_ = spec.tokens;
@@ -58,6 +53,10 @@ LengthSampler::LengthSampler(const LengthSpec& spec) : kind_(spec.kind) {
       knots_ = spec.quantiles;
       break;
   }
+}
+
+std::int32_t LengthSampler::rounded(double tokens) const {
+  return static_cast<std::int32_t>(std::clamp(tokens, 1.0, most_) + 0.5);
 }
 
 std::int32_t LengthSampler::at(double u) const {

@@ -11,7 +11,8 @@ namespace tollgate {
 /// Whole token counts of a LengthSpec by its inverse distribution function, rounded, at least 1.
 class LengthSampler {
  public:
-  explicit LengthSampler(const LengthSpec& spec);
+  /// Draws above `most` become that.
+  explicit LengthSampler(const LengthSpec& spec, std::int32_t most = 100'000'000);
 
   /// The quantile at `u` in (0, 1); does not fall with u.
   std::int32_t at(double u) const;
@@ -23,7 +24,10 @@ class LengthSampler {
   double mean() const;
 
  private:
+  std::int32_t rounded(double tokens) const;
+
   LengthKind kind_ = LengthKind::fixed;
+  double most_;
   double fixed_ = 0, mu_ = 0, sigma_ = 0;
   std::vector<double> knots_;  ///< uniform and quantiles
 };

@@ -31,20 +31,20 @@ void Conversation::clear() {
 ConversationSampler::ConversationSampler(const RequestClass& c, std::int64_t context)
     : context_(context),
       system_prompt_(static_cast<std::int32_t>(c.session->system_prompt)),
-      turns_(c.session->turns),
-      first_(c.session->first_input, c.output, c.correlation),
+      turns_(c.session->turns, most_turns),
+      first_(c.session->first_input.given() ? c.session->first_input : c.session->new_input,
+             c.output, c.correlation),
       later_(c.session->new_input, c.output, c.correlation),
       fans_out_(c.agent.has_value()),
       inherits_(agent_of(c).inherits),
       fan_out_share_(agent_of(c).share),
-      branches_(agent_of(c).branches),
-      calls_(agent_of(c).calls),
+      branches_(agent_of(c).branches, most_branches),
+      calls_(agent_of(c).calls, most_turns),
       call_(agent_of(c).new_input, agent_of(c).output, 0) {
-  if (c.session->think_time > 0) {
-    thinks_ = true;
+  think_ticks_ = c.session->think_time * static_cast<double>(ticks_per_second);
+  if (think_ticks_ > 0) {
     think_sigma_ = c.session->think_time_sigma;
-    think_mu_ = portable::log(c.session->think_time * static_cast<double>(ticks_per_second)) -
-                think_sigma_ * think_sigma_ / 2;
+    think_mu_ = portable::log(think_ticks_) - think_sigma_ * think_sigma_ / 2;
   }
   const double turns = turns_.mean();
   double requests = turns;
@@ -72,9 +72,10 @@ void ConversationSampler::draw_into(Conversation& out, std::uint64_t seed, std::
   std::uint32_t item = 0;  // counts the requests, whether they fit or not
   const auto words_of_next = [&] { return draw(seed, Draw::lengths, which, item++); };
   const auto pause = [&](std::uint32_t word) -> Ticks {
-    if (!thinks_) return 1;
-    const double z = think_sigma_ > 0 ? portable::normal_quantile(unit(word)) : 0;
-    const double ticks = portable::exp(think_mu_ + think_sigma_ * z);
+    double ticks = think_ticks_;
+    if (think_ticks_ > 0 && think_sigma_ > 0) {
+      ticks = portable::exp(think_mu_ + think_sigma_ * portable::normal_quantile(unit(word)));
+    }
     return static_cast<Ticks>(std::clamp(ticks, 1.0, static_cast<double>(latest_arrival)));
   };
   const std::int32_t turns = turns_.at(unit(draw(seed, Draw::conversation, which).w[0]));

@@ -52,8 +52,8 @@ class ConversationSampler {
   std::int32_t system_prompt_;
   LengthSampler turns_;
   PairSampler first_, later_;
+  double think_ticks_ = 0;                 ///< mean
   double think_mu_ = 0, think_sigma_ = 0;  ///< of the logarithm of ticks
-  bool thinks_ = false;
   bool fans_out_ = false, inherits_ = true;
   double fan_out_share_ = 0;
   LengthSampler branches_, calls_;

@@ -1,7 +1,7 @@
 #include "sim/serving/workload/traffic_generator.h"
 
 #include <algorithm>
-#include <cmath>
+#include <filesystem>
 #include <string>
 
 #include "sim/base/error.h"
@@ -9,6 +9,7 @@
 #include "sim/serving/workload/arrivals.h"
 #include "sim/serving/workload/lengths.h"
 #include "sim/serving/workload/sessions.h"
+#include "sim/serving/workload/trace_reader.h"
 
 namespace tollgate {
 namespace {
@@ -188,6 +189,27 @@ class Generator {
   GeneratedTraffic out_;
 };
 
+GeneratedTraffic replay(const std::vector<RequestClass>& classes, const LoadSpec& load,
+                        const TrafficOptions& options) {
+  TraceOptions trace;
+  trace.format = load.format;
+  trace.speed = load.speed;
+  trace.context = options.context;
+  trace.requests = options.requests;
+  trace.duration = options.duration;
+  GeneratedTraffic out;
+  out.table = read_trace(load.trace, trace).table;
+  const double seconds = to_seconds(out.table.arrival.back());
+  if (seconds > 0) out.rate = static_cast<double>(out.table.size()) / seconds;
+  if (classes.empty()) {
+    out.classes.push_back({std::filesystem::path(load.trace).stem().string(), 0, 0, 0});
+  } else {
+    const RequestClass& c = classes.front();
+    out.classes.push_back({c.name, c.slo.ttft, c.slo.tpot, c.slo.end_to_end});
+  }
+  return out;
+}
+
 }  // namespace
 
 GeneratedTraffic generate_traffic(const std::vector<RequestClass>& classes, const LoadSpec& load,
@@ -195,6 +217,7 @@ GeneratedTraffic generate_traffic(const std::vector<RequestClass>& classes, cons
   const auto wrong = [&](const char* key, const std::string& sentence) {
     throw InputError(place_of(load.places, key), sentence);
   };
+  if (load.kind == LoadKind::trace) return replay(classes, load, options);
   if (classes.empty()) wrong("", "the workload has no request classes");
   if (classes.size() > 127) wrong("", "the workload has more than 127 request classes");
   if (options.requests > most_requests) wrong("", "at most 2^30 requests can be drawn");
