@@ -10,7 +10,8 @@ namespace tollgate {
 namespace {
 
 void check_step(Ticks start, Ticks duration) {
-  if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+  if (duration <= 0)
+    throw std::logic_error("the serving simulator is stuck: a step takes no time.");
   if (start > latest_end) {
     throw InputError("the requests take more than 80 days, beyond the simulator's clock");
   }
@@ -208,7 +209,7 @@ void Replica::execute() {
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
     idle_points_ = next_ == now ? idle_points_ + 1 : 0;
     if (idle_points_ > 1000) {
-      throw std::logic_error("the serving simulator is stuck: it preempts without end");
+      throw std::logic_error("the serving simulator is stuck: it preempts without end.");
     }
     return;
   }

@@ -19,8 +19,8 @@ void check_all_ended(const Outcome& outcome) {
   const auto left =
       std::count_if(outcome.last.begin(), outcome.last.end(), [](Ticks t) { return t < 0; });
   if (left > 0) {
-    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) +
-                           " requests unfinished");
+    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) + " of " +
+                           std::to_string(outcome.last.size()) + " requests unfinished.");
   }
 }
 
