@@ -25,13 +25,13 @@ struct SlowTimer : StepTimer {
   }
 };
 
-struct Run {
+struct TracedRun {
   SlowTimer timer;
   ServingSystem system;
   RequestTable requests;
   Recording recording;
 
-  Run() {
+  TracedRun() {
     system.engines.timer = &timer;
     system.engines.scheduler.ranks = 2;
     system.engines.scheduler.blocks = 20;
@@ -53,7 +53,7 @@ struct Run {
 /// Slices of a rank follow one another without overlap, to the last digit; every request is
 /// admitted as often as it is preempted or finished; instants lie in a slice of their rank.
 TEST(PerfettoTrace, SlicesFollowOneAnotherAndInstantsLieInThem) {
-  Run run;
+  TracedRun run;
   run.recording.steps = 1'000'000;
   const nlohmann::json trace = run.trace();
   std::map<int, double> end;
@@ -81,7 +81,7 @@ TEST(PerfettoTrace, SlicesFollowOneAnotherAndInstantsLieInThem) {
 /// Counters are those of the samples, or of the steps where there are no samples.
 TEST(PerfettoTrace, CountersAreThoseOfTheRecording) {
   for (const bool sampled : {true, false}) {
-    Run run;
+    TracedRun run;
     run.recording.interval = sampled ? 10 * ms : 0;
     run.recording.steps = 50;
     const nlohmann::json trace = run.trace();
@@ -102,7 +102,7 @@ TEST(PerfettoTrace, CountersAreThoseOfTheRecording) {
 /// All tokens of the requests appear in the samples: each prompt at least once, each answer once
 /// and what was emitted before a preemption not again.
 TEST(PerfettoTrace, SamplesAddUp) {
-  Run run;
+  TracedRun run;
   run.recording.interval = 7 * ms;
   run.trace();
   std::int64_t prompt = 0, emitted = 0, inputs = 0, outputs = 0;
