@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <sstream>
@@ -16,6 +17,8 @@ struct Scenario {
   TestTimer timer;
   ServingSystem system;
   RequestTable requests;
+  Ticks sample_interval = 0;
+  std::int64_t recorded_steps = 0;
   std::string text;
 };
 
@@ -168,6 +171,11 @@ Scenario draw(std::uint64_t seed, Feature feature) {
       t.successors_begin.push_back(static_cast<std::int32_t>(t.successors.size()));
     }
   }
+  if (chance(40)) {
+    const double end = static_cast<double>(t.arrival.back()) + 1e13;
+    s.sample_interval = 1 + static_cast<Ticks>(end / pick(g, {7, 100, 300}));
+  }
+  if (chance(30)) s.recorded_steps = pick(g, {1, 30, 1000});
   std::ostringstream text;
   text << "seed " << seed << ": async " << c.async << ", policy " << static_cast<int>(c.policy)
        << ", block " << c.block_tokens << ", blocks " << c.blocks << ", sequences "
@@ -180,6 +188,48 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   return s;
 }
 
+/// Samples and step records of both engines.
+void expect_equal(const Recording& fast, const Recording& plain) {
+  ASSERT_EQ(fast.replicas.size(), plain.replicas.size());
+  for (std::size_t r = 0; r < fast.replicas.size(); ++r) {
+    SCOPED_TRACE("replica " + std::to_string(r));
+    const ReplicaRecord &f = fast.replicas[r], &p = plain.replicas[r];
+    ASSERT_EQ(f.samples.size(), p.samples.size());
+    for (std::size_t i = 0; i < f.samples.size(); ++i) {
+      SCOPED_TRACE("sample " + std::to_string(i));
+      ASSERT_EQ(f.samples[i].at, p.samples[i].at);
+      ASSERT_EQ(f.samples[i].running, p.samples[i].running);
+      ASSERT_EQ(f.samples[i].waiting, p.samples[i].waiting);
+      ASSERT_EQ(f.samples[i].blocks, p.samples[i].blocks);
+      ASSERT_EQ(f.samples[i].prompt_tokens, p.samples[i].prompt_tokens);
+      ASSERT_EQ(f.samples[i].tokens, p.samples[i].tokens);
+    }
+    ASSERT_EQ(f.steps.size(), p.steps.size());
+    for (std::size_t i = 0; i < f.steps.size(); ++i) {
+      SCOPED_TRACE("step " + std::to_string(i));
+      ASSERT_EQ(f.steps[i].start, p.steps[i].start);
+      ASSERT_EQ(f.steps[i].duration, p.steps[i].duration);
+      ASSERT_EQ(f.steps[i].running, p.steps[i].running);
+      ASSERT_EQ(f.steps[i].waiting, p.steps[i].waiting);
+      ASSERT_EQ(f.steps[i].blocks, p.steps[i].blocks);
+      ASSERT_EQ(f.steps[i].ranks.size(), p.steps[i].ranks.size());
+      for (std::size_t k = 0; k < f.steps[i].ranks.size(); ++k) {
+        const RankBatch &a = f.steps[i].ranks[k], &b = p.steps[i].ranks[k];
+        ASSERT_EQ(a.prefill_tokens, b.prefill_tokens);
+        ASSERT_EQ(a.prefill_requests, b.prefill_requests);
+        ASSERT_EQ(a.prompts_finished, b.prompts_finished);
+        ASSERT_EQ(a.decode_sequences, b.decode_sequences);
+        ASSERT_EQ(a.decode_context, b.decode_context);
+      }
+      const auto sorted = [](std::vector<StepEvent> v) {
+        std::sort(v.begin(), v.end());
+        return v;
+      };
+      ASSERT_EQ(sorted(f.steps[i].events), sorted(p.steps[i].events));
+    }
+  }
+}
+
 class EngineFuzz : public testing::TestWithParam<Feature> {};
 
 /// 250 random scenarios per feature, 2,250 in all: every time and every count is that of the plain
@@ -189,8 +239,12 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
   for (std::uint64_t seed = 0; seed < (getenv("TOLLGATE_LONG_FUZZ") ? 4000 : 250); ++seed) {
     const Scenario s = draw(seed * 7919 + 1, GetParam());
     SCOPED_TRACE(s.text);
-    const Outcome plain = simulate_plainly(s.system, s.requests);
-    const Outcome fast = simulate(s.system, s.requests);
+    Recording plain_record, fast_record;
+    plain_record.interval = fast_record.interval = s.sample_interval;
+    plain_record.steps = fast_record.steps = s.recorded_steps;
+    const Outcome plain = simulate_plainly(s.system, s.requests, &plain_record);
+    const Outcome fast = simulate(
+        s.system, s.requests, s.recorded_steps + s.sample_interval > 0 ? &fast_record : nullptr);
     ASSERT_EQ(fast.first, plain.first);
     ASSERT_EQ(fast.last, plain.last);
     ASSERT_EQ(fast.arrival, plain.arrival);
@@ -201,6 +255,8 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.counters.prompt_tokens, plain.counters.prompt_tokens);
     ASSERT_EQ(fast.counters.cached_tokens, plain.counters.cached_tokens);
     ASSERT_EQ(fast.counters.end, plain.counters.end);
+    if (s.recorded_steps + s.sample_interval > 0) expect_equal(fast_record, plain_record);
+    if (HasFatalFailure()) return;
     for (std::size_t i = 0; i < fast.last.size(); ++i) {
       ASSERT_GE(fast.last[i], fast.first[i]);
       ASSERT_GE(fast.first[i], 0);

@@ -8,6 +8,7 @@
 #include <set>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 #include "sim/serving/engine/acceptance_sampler.h"
 
@@ -112,6 +113,8 @@ struct Engine {
   struct Step {
     std::vector<std::vector<Part>> parts;
     Ticks end;
+    std::int64_t prompt_tokens, tokens;
+    std::size_t record;
   };
   std::deque<Step> flight;
   Ticks next = never, gpu = 0;
@@ -119,6 +122,22 @@ struct Engine {
   std::int64_t p, q = 1024;
   std::size_t turn = 0;
   std::vector<Report> reports;
+  std::vector<StepEvent> events;    // of the step that is being decided
+  std::vector<StepRecord> history;  // all steps
+  std::map<Ticks, std::pair<std::int64_t, std::int64_t>> tokens_at;  // by end of step
+
+  void note(StepEvent::Kind kind, const Rank& r, const Sequence& s) {
+    events.push_back({kind, static_cast<std::int32_t>(&r - ranks.data()), s.request});
+  }
+  LoadSample state() const {
+    LoadSample s;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      s.running += static_cast<std::int64_t>(ranks[i].running.size());
+      s.waiting += waits(i);
+      s.blocks += c.blocks - ranks[i].pool.free();
+    }
+    return s;
+  }
   std::map<std::int32_t, std::size_t> rank_of;
   int fruitless = 0;
 
@@ -263,6 +282,7 @@ struct Engine {
 
   void preempt(Rank& r, const SequencePtr& s) {
     r.preempted = true;
+    note(StepEvent::Kind::preempted, r, *s);
     ++out.counters.preemptions;
     s->running = false;
     if (s->promised >= output(*s)) {  // the last token is on the way: it ends by itself
@@ -338,6 +358,7 @@ struct Engine {
         r.parked.erase(at);
         s->computed = input(*s) - 1;
         s->running = true;
+        note(StepEvent::Kind::admitted, r, *s);
         r.running.push_back(s);
         take_part(r, s, 1, emitted);
         --budget;
@@ -365,6 +386,7 @@ struct Engine {
       const bool all = c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
       grow(r, *s, all ? whole : ceil_blocks(s->computed + tokens));
       s->running = true;
+      note(StepEvent::Kind::admitted, r, *s);
       r.running.push_back(s);
       take_part(r, s, tokens, emitted);
       budget -= tokens;
@@ -502,6 +524,7 @@ struct Engine {
         r.waiting.pop_front();
         take_hit(r, *s, hit);
         room -= locks;
+        note(StepEvent::Kind::admitted, r, *s);
         r.running.push_back(s);
         run(s, tokens);
       }
@@ -570,7 +593,9 @@ struct Engine {
         s->promised = s->emitted = 1;
         out.first[static_cast<std::size_t>(s->request)] = now;
       }
+      note(StepEvent::Kind::admitted, r, *s);
       if (output(*s) == 1) {
+        note(StepEvent::Kind::finished, r, *s);
         s->finished = true;
         out.last[static_cast<std::size_t>(s->request)] = now;
         reports.push_back({true, s->request, now});
@@ -672,6 +697,8 @@ struct Engine {
         s.emitted += part.emits;
         if (s.emitted < output(s) || s.finished) continue;
         s.finished = true;
+        history[step.record].events.push_back(
+            {StepEvent::Kind::finished, static_cast<std::int32_t>(i), s.request});
         if (role != Role::prefill) out.last[id] = step.end;
         reports.push_back({true, s.request, step.end});
         const auto at = std::find(r.running.begin(), r.running.end(), part.sequence);
@@ -695,13 +722,15 @@ struct Engine {
       update(done);
     }
     std::vector<RankBatch> batches(ranks.size());
-    Step step;
+    std::vector<std::int64_t> emission;
+    Step step{};
     bool any = false, preempted = false, prompts = false;
     const bool sglang = c.policy == SchedulerPolicy::sglang;
     const auto emits = [&](const Rank& r) { return (r.steps + 1) * p / q - r.steps * p / q; };
     for (Rank& r : ranks) {
       r.parts.clear();
       r.preempted = false;
+      emission.push_back(emits(r));
       if (sglang && role == Role::decode) {
         receive_sglang(r, now);
       } else if (sglang) {
@@ -759,8 +788,24 @@ struct Engine {
                            [](const SequencePtr& s) { return s->received; });
       });
       out.counters.blocked_steps += blocked;
-      gpu = std::max(gpu, now) + timer.step(batches);
+      StepRecord record;
+      record.start = std::max(gpu, now);
+      record.duration = timer.step(batches);
+      record.ranks = batches;
+      const LoadSample now_here = state();
+      record.running = now_here.running;
+      record.waiting = now_here.waiting;
+      record.blocks = now_here.blocks;
+      record.events = std::exchange(events, {});
+      history.push_back(record);
+      gpu = std::max(gpu, now) + record.duration;
       step.end = gpu;
+      step.record = history.size() - 1;
+      auto& [prompt_tokens, tokens] = tokens_at[step.end];
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        prompt_tokens += batches[i].prefill_tokens;
+        tokens += batches[i].prompts_finished + batches[i].decode_sequences * emission[i];
+      }
       flight.push_back(step);
     }
     if (any && flight.size() < depth) {
@@ -789,7 +834,7 @@ struct Message {
 
 }  // namespace
 
-Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
+Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Recording* recording) {
   Outcome out;
   const auto n = static_cast<std::size_t>(t.size());
   out.first.assign(n, -1);
@@ -861,6 +906,16 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     messages.insert({to, 2, r});
     messages.insert({to, 3, r});
   };
+  const Ticks interval = recording == nullptr ? 0 : recording->interval;
+  std::vector<std::vector<LoadSample>> samples;  // [sample][engine]
+  const auto sample_before = [&](Ticks time) {
+    while (interval > 0 && static_cast<Ticks>(samples.size() + 1) * interval < time) {
+      samples.emplace_back();
+      for (const auto& pool : pools) {
+        for (const Engine& e : pool) samples.back().push_back(e.state());
+      }
+    }
+  };
   for (;;) {
     Engine* first = nullptr;
     std::size_t where = 0;
@@ -875,6 +930,7 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     if (!messages.empty() && (first == nullptr || messages.begin()->at <= first->next)) {
       Message m = *messages.begin();
       messages.erase(messages.begin());
+      sample_before(m.at);
       const auto send = [&](std::int32_t r) {
         if (system.closed_loop || chained) out.arrival[static_cast<std::size_t>(r)] = m.at;
         sender[r] = pick(0, r);
@@ -908,6 +964,7 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
       continue;
     }
     if (first == nullptr) break;
+    sample_before(first->next);
     first->execute();
     for (const Report& e : first->reports) {
       const bool computed = e.finished && where == 0 && system.decode;
@@ -939,6 +996,30 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
       }
     }
     first->reports.clear();
+  }
+  if (recording == nullptr) return out;
+  sample_before(out.counters.end + interval);
+  recording->replicas.clear();
+  for (std::size_t p = 0; p < pools.size(); ++p) {
+    for (std::size_t i = 0; i < pools[p].size(); ++i) {
+      const Engine& e = pools[p][i];
+      ReplicaRecord record;
+      for (std::size_t k = 0; k < samples.size(); ++k) {
+        LoadSample s = samples[k][recording->replicas.size()];
+        s.at = static_cast<Ticks>(k + 1) * interval;
+        const auto last = e.tokens_at.upper_bound(s.at);
+        for (auto at = e.tokens_at.upper_bound(s.at - interval); at != last; ++at) {
+          s.prompt_tokens += at->second.first;
+          s.tokens += at->second.second;
+        }
+        record.samples.push_back(s);
+      }
+      record.steps = e.history;
+      if (static_cast<std::int64_t>(record.steps.size()) > recording->steps) {
+        record.steps.resize(static_cast<std::size_t>(recording->steps));
+      }
+      recording->replicas.push_back(record);
+    }
   }
   return out;
 }

@@ -141,7 +141,9 @@ TEST(scheduler, sglang_sends_the_first_token_along) {
 }
 
 /// 1,100 tokens of cache have room for one request of 50 and two times 512 tokens kept for
-/// decoding, not for another 50; the prompt of the second is not computed before that.
+/// decoding, not for another 50; the prompt of the second is not computed before the first has
+/// ended. With less kept both prompts are computed together, and the second misses the first decode
+/// step.
 TEST(scheduler, sglang_keeps_room_for_decoding) {
   Bench b;
   b.scheduler().policy = SchedulerPolicy::sglang;
@@ -152,7 +154,7 @@ TEST(scheduler, sglang_keeps_room_for_decoding) {
   b.add(0, 50, 101);
   EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 102, 1e-6);
   b.system.decode->scheduler.reserved_decode_tokens = 64;
-  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 1, 1e-6);
+  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 2, 1e-6);
 }
 
 /// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1)

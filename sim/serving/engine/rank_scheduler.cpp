@@ -139,6 +139,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
     s.reserved = static_cast<std::int32_t>(blocks_for(s.computed));
   }
   const std::int32_t computed = s.computed;
+  log(StepEvent::Kind::preempted, s.request);
   free_cache(s, computed);
   if (is_sglang_decoder()) {
     retracted_.push_back({s.request, produced});
@@ -157,6 +158,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
 /// Throws out a sequence whose last token is on the way: it ends without its cache.
 void RankScheduler::release_early(std::int32_t i) {
   due_.erase(std::find(due_.begin(), due_.end(), i));
+  log(StepEvent::Kind::preempted, slot(i).request);
   free_cache(slot(i), slot(i).computed);
   drop_slot(i);
   --running_count_;
@@ -291,6 +293,7 @@ std::int32_t RankScheduler::start_sequence(const Waiting& w, const BlockPool::Ma
   s.stamp = ++stamps_;
   order_.push_back({s.stamp, i});
   ++running_count_;
+  log(StepEvent::Kind::admitted, w.request);
   counters_.prompt_tokens += input(w.request) + w.produced;
   counters_.cached_tokens += s.computed;
   return i;
@@ -350,6 +353,7 @@ bool RankScheduler::admit_received(std::int64_t& budget, RankBatch& batch) {
   s.computed = input(s.request) - 1;
   order_.push_back({s.stamp, i});
   ++running_count_;
+  log(StepEvent::Kind::admitted, s.request);
   compute(i, 1, batch);
   --budget;
   return true;
@@ -459,6 +463,7 @@ void RankScheduler::finish(std::int32_t i, std::int64_t computed, Ticks end) {
   if (!reserves_all()) {
     s.reserved = static_cast<std::int32_t>(blocks_for(computed + config_.draft_tokens));
   }
+  log(StepEvent::Kind::finished, s.request);
   if (role_ != EngineRole::prefill) outcome_.last[static_cast<std::size_t>(s.request)] = end;
   if (events_ != nullptr) events_->push_back({EngineEvent::Kind::finished, s.request, end});
   (config_.async ? later_ : due_).push_back(i);

@@ -9,6 +9,7 @@
 #include "sim/serving/engine/block_pool.h"
 #include "sim/serving/engine/completion_calendar.h"
 #include "sim/serving/engine/emission_clock.h"
+#include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/request_table.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
@@ -36,6 +37,12 @@ class RankScheduler {
   RankScheduler(const SchedulerConfig& config, EngineRole role, const RequestTable& requests,
                 Outcome& outcome, std::vector<EngineEvent>* events, bool extremes,
                 std::int64_t horizon);
+
+  /// Collects what happens to requests from now on.
+  void log_to(std::vector<StepEvent>* log, int rank) {
+    log_ = log;
+    rank_ = rank;
+  }
 
   /// A request arrives.
   void enqueue(std::int32_t request) { queue_.push_back({request, 0}); }
@@ -83,6 +90,13 @@ class RankScheduler {
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
   const EngineCounters& counters() const { return counters_; }
+  /// Cache blocks that are held, once `steps` decode-only steps have been decided; nobody may be
+  /// finishing if it is more than one.
+  std::int64_t held_blocks(const EmissionClock& clock, std::int64_t steps) const {
+    const std::int64_t grown = steps > 1 ? blocks_needed(clock.after(1), clock.after(steps)) : 0;
+    return pool_.total() - pool_.free() + grown;
+  }
+  std::int64_t decoders() const { return decoders_; }
 
  private:
   enum class State : std::uint8_t { none, prefill, decode, stalled, finishing, parked, pinned };
@@ -182,6 +196,9 @@ class RankScheduler {
   void drain(std::int64_t step, std::int64_t to_clock, Ticks end);
   void fill_extremes(RankBatch& batch, std::int64_t now) const;
   void compact_order();
+  void log(StepEvent::Kind kind, std::int32_t request) const {
+    if (log_ != nullptr) log_->push_back({kind, rank_, request});
+  }
 
   const SchedulerConfig config_;
   const EngineRole role_;
@@ -189,6 +206,8 @@ class RankScheduler {
   Outcome& outcome_;
   std::vector<EngineEvent>* events_;
   const bool extremes_;
+  std::vector<StepEvent>* log_ = nullptr;
+  std::int32_t rank_ = 0;
   const std::int64_t block_;
 
   BlockPool pool_;

@@ -10,7 +10,8 @@ namespace tollgate {
 namespace {
 
 void check_step(Ticks start, Ticks duration) {
-  if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+  if (duration <= 0)
+    throw std::logic_error("the serving simulator is stuck: a step takes no time.");
   if (start > latest_end) {
     throw InputError("the requests take more than 80 days, beyond the simulator's clock");
   }
@@ -139,6 +140,65 @@ EngineCounters Replica::counters() const {
   return sum;
 }
 
+void Replica::record(const Recording& wanted, ReplicaRecord& into) {
+  recorder_ = ReplicaRecorder(wanted, into);
+  into.total_blocks = config_.blocks * config_.ranks;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    ranks_[i].log_to(recorder_.events(), static_cast<int>(i));
+  }
+}
+
+/// The state when `decided` steps of the run, if there is one, have been decided.
+LoadSample Replica::state(std::int64_t decided) const {
+  LoadSample s;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    s.running += ranks_[i].running();
+    s.waiting += ranks_[i].waiting();
+    s.blocks += ranks_[i].held_blocks(clocks_[i], decided);
+  }
+  return s;
+}
+
+void Replica::sample(Ticks at) {
+  std::int64_t decided = 1;
+  if (run_.steps > 1) {
+    decided = steps_before(at + 1 - run_.start) + (config_.async ? 1 : 0);
+    decided = std::clamp<std::int64_t>(decided, 1, run_.steps);
+  }
+  LoadSample s = state(decided);
+  s.at = at;
+  recorder_.sample(s);
+}
+
+void Replica::record_step(Ticks start, Ticks duration) {
+  recorder_.step(start, duration, batches_, state(1));
+}
+
+void Replica::count_step_tokens() {
+  std::int64_t prompt_tokens = 0, emitted = 0;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    const RankBatch& b = batches_[i];
+    prompt_tokens += b.prefill_tokens;
+    emitted += b.prompts_finished + b.decode_sequences * (clocks_[i].after(1) - clocks_[i].now());
+  }
+  recorder_.tokens(recorder_.sample_of(end_), prompt_tokens, emitted);
+}
+
+/// Divides the tokens of the run among the samples in which its steps end.
+void Replica::count_run_tokens() {
+  for (std::int64_t done = 0; done < run_.steps;) {
+    const std::size_t sample = recorder_.sample_of(run_.start + run_time(done + 1));
+    const std::int64_t ended = steps_before(recorder_.time_of(sample) + 1 - run_.start) - 1;
+    const std::int64_t to = std::max(done + 1, ended);
+    std::int64_t emitted = 0;
+    for (std::size_t i = 0; i < ranks_.size(); ++i) {
+      emitted += ranks_[i].decoders() * (clocks_[i].after(to) - clocks_[i].after(done));
+    }
+    recorder_.tokens(sample, 0, emitted);
+    done = to;
+  }
+}
+
 void Replica::open_run(Ticks now) {
   run_.start = config_.async ? std::max(now, end_) : now;
   run_.line = timer_.decode(batches_);
@@ -149,7 +209,12 @@ void Replica::open_run(Ticks now) {
   std::int64_t steps = first.steps_within(first.now() + valid) + 1;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     steps = std::min(steps, ranks_[i].run_limit(clocks_[i]));
-    if (ranks_[i].has_waiting() && ranks_[i].has_finishing()) steps = 1;
+    const bool watched = ranks_[i].has_waiting() || recorder_.samples();
+    if (watched && ranks_[i].has_finishing()) steps = 1;
+  }
+  if (recorder_.takes_step()) {
+    steps = 1;
+    record_step(run_.start, run_.line.first);
   }
   run_.steps = std::max<std::int64_t>(steps, 1);
   place_next_point();
@@ -157,6 +222,7 @@ void Replica::open_run(Ticks now) {
 
 void Replica::finish_run() {
   end_ = run_.start + run_time(run_.steps);
+  if (recorder_.samples()) count_run_tokens();
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].finish_run(clocks_[i], run_.steps, end_);
   }
@@ -165,6 +231,7 @@ void Replica::finish_run() {
   if (run_.blocked) counters_.blocked_steps += run_.steps;
   ++counters_.events;
   run_.steps = 0;
+  recorder_.close_step();
 }
 
 /// Decides a step on all ranks; whether there is any work.
@@ -208,7 +275,7 @@ void Replica::execute() {
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
     idle_points_ = next_ == now ? idle_points_ + 1 : 0;
     if (idle_points_ > 1000) {
-      throw std::logic_error("the serving simulator is stuck: it preempts without end");
+      throw std::logic_error("the serving simulator is stuck: it preempts without end.");
     }
     return;
   }
@@ -222,8 +289,11 @@ void Replica::execute() {
   const Ticks duration = timer_.step(batches_);
   check_step(start, duration);
   end_ = start + duration;
+  if (recorder_.takes_step()) record_step(start, duration);
+  if (recorder_.samples()) count_step_tokens();
   for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].finish_step(clocks_[i], end_);
   advance_clocks();
+  recorder_.close_step();
   ++counters_.steps;
   counters_.blocked_steps += blocked;
   ++counters_.events;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sim/serving/engine/rank_scheduler.h"
+#include "sim/serving/engine/replica_recorder.h"
 
 namespace tollgate {
 
@@ -32,6 +33,13 @@ class Replica {
 
   EngineCounters counters() const;
 
+  /// Writes down from now on what `wanted` asks for.
+  void record(const Recording& wanted, ReplicaRecord& into);
+  /// A sample is due, at a time at which all points and deliveries up to and at it are done.
+  void sample(Ticks at);
+  /// Completes the record, at the end.
+  void finish_record() { recorder_.finish(); }
+
  private:
   /// Steps that have been decided but not carried out.
   struct Run {
@@ -53,6 +61,10 @@ class Replica {
   std::size_t pick_rank(Ticks at);
   bool schedule(Ticks now);
   void advance_clocks();
+  LoadSample state(std::int64_t decided) const;
+  void record_step(Ticks start, Ticks duration);
+  void count_step_tokens();
+  void count_run_tokens();
 
   const SchedulerConfig config_;
   const StepTimer& timer_;
@@ -67,6 +79,7 @@ class Replica {
   Ticks next_ = never;
   Ticks end_ = 0;  ///< of the last step that was carried out
   std::int64_t idle_points_ = 0;
+  ReplicaRecorder recorder_;
   EngineCounters counters_;
 };
 

@@ -99,8 +99,10 @@ void RankScheduler::join_ready(const EmissionClock& clock, Ticks now) {
     s.produced = 1;
     outcome_.first[r] = now;
   }
+  log(StepEvent::Kind::admitted, s.request);
   const std::int32_t left = output(s.request) - s.produced;
   if (left == 0) {
+    log(StepEvent::Kind::finished, s.request);
     outcome_.last[r] = now;
     events_->push_back({EngineEvent::Kind::finished, s.request, now});
     pool_.release(-1, 0, s.reserved);

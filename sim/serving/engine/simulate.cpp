@@ -19,27 +19,36 @@ void check_all_ended(const Outcome& outcome) {
   const auto left =
       std::count_if(outcome.last.begin(), outcome.last.end(), [](Ticks t) { return t < 0; });
   if (left > 0) {
-    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) +
-                           " requests unfinished");
+    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) + " of " +
+                           std::to_string(outcome.last.size()) + " requests unfinished.");
   }
 }
 
 /// A replica with every `stride`-th request, from `first` on.
 EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, std::int32_t first,
-                         std::int32_t stride, Outcome& outcome) {
+                         std::int32_t stride, Outcome& outcome, Recording* recording) {
   Replica replica(pool.scheduler, EngineRole::both, *pool.timer, requests, outcome, nullptr);
+  if (recording != nullptr) {
+    replica.record(*recording, recording->replicas[static_cast<std::size_t>(first)]);
+  }
+  SampleClock samples(recording);
+  const auto take = [&replica](Ticks at) { replica.sample(at); };
   std::int64_t r = first;
   for (;;) {
     const Ticks arrival =
         r < requests.size() ? requests.arrival[static_cast<std::size_t>(r)] : never;
+    const Ticks event = std::min(arrival, replica.next());
+    if (event == never) break;
+    samples.before(event, take);
     if (arrival <= replica.next()) {
-      if (arrival == never) break;
       replica.enqueue(static_cast<std::int32_t>(r), arrival);
       r += stride;
     } else {
       replica.execute();
     }
   }
+  samples.to_end(replica.counters().end, take);
+  replica.finish_record();
   return replica.counters();
 }
 
@@ -88,6 +97,14 @@ class Cluster {
     }
   }
 
+  void record(Recording& recording) {
+    std::size_t k = 0;
+    for (auto& pool : pools_) {
+      for (Replica& r : pool) r.record(recording, recording.replicas[k++]);
+    }
+    samples_ = SampleClock(&recording);
+  }
+
   void run() {
     for (;;) {
       std::size_t pool = 0, replica = 0;
@@ -104,8 +121,10 @@ class Cluster {
       const Message arrival = next_arrival();
       const bool from_table = messages_.empty() || messages_.top() > arrival;
       const Message m = from_table ? arrival : messages_.top();
+      const Ticks event = std::min(m.at, point);
+      if (event == never) break;
+      samples_.before(event, [this](Ticks at) { take_samples(at); });
       if (m.at <= point) {
-        if (m.at == never) break;
         if (from_table) {
           ++next_in_table_;
         } else {
@@ -120,6 +139,10 @@ class Cluster {
     for (const auto& pool : pools_) {
       for (const Replica& r : pool) outcome_.counters += r.counters();
     }
+    samples_.to_end(outcome_.counters.end, [this](Ticks at) { take_samples(at); });
+    for (auto& pool : pools_) {
+      for (Replica& r : pool) r.finish_record();
+    }
   }
 
  private:
@@ -127,6 +150,12 @@ class Cluster {
     pools_[pool].reserve(static_cast<std::size_t>(p.replicas));
     for (int i = 0; i < p.replicas; ++i) {
       pools_[pool].emplace_back(p.scheduler, role, *p.timer, requests_, outcome_, &events_);
+    }
+  }
+
+  void take_samples(Ticks at) {
+    for (auto& pool : pools_) {
+      for (Replica& r : pool) r.sample(at);
     }
   }
 
@@ -265,6 +294,7 @@ class Cluster {
   Dependencies dependencies_;
   std::optional<Sessions> sessions_;
   std::int32_t next_in_table_ = 0;
+  SampleClock samples_{nullptr};
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed
@@ -278,9 +308,35 @@ void check_pool(const EnginePool& pool, const RequestTable& requests, EngineRole
   check(pool.scheduler, requests, role);
 }
 
+void begin_recording(const ServingSystem& system, Recording& recording) {
+  if (recording.interval < 0 || recording.steps < 0) {
+    throw InputError("a recording has no negative interval and no negative number of steps");
+  }
+  recording.replicas.clear();
+  for (const bool decode : {false, true}) {
+    if (decode && !system.decode) break;
+    for (int i = 0; i < (decode ? *system.decode : system.engines).replicas; ++i) {
+      recording.replicas.push_back({decode, i, 0, {}, {}});
+    }
+  }
+}
+
+/// Replicas that ended earlier idle until the last one ends.
+void even_out(Recording& recording) {
+  std::size_t most = 0;
+  for (const ReplicaRecord& r : recording.replicas) most = std::max(most, r.samples.size());
+  for (ReplicaRecord& r : recording.replicas) {
+    while (r.samples.size() < most) {
+      LoadSample idle;
+      idle.at = static_cast<Ticks>(r.samples.size() + 1) * recording.interval;
+      r.samples.push_back(idle);
+    }
+  }
+}
+
 }  // namespace
 
-Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
+Outcome simulate(const ServingSystem& system, const RequestTable& requests, Recording* recording) {
   check_pool(system.engines, requests, system.decode ? EngineRole::prefill : EngineRole::both);
   if (system.decode) {
     check_pool(*system.decode, requests, EngineRole::decode);
@@ -303,21 +359,26 @@ Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
   Outcome outcome;
   outcome.first.assign(static_cast<std::size_t>(requests.size()), -1);
   outcome.last.assign(static_cast<std::size_t>(requests.size()), -1);
+  if (recording != nullptr) begin_recording(system, *recording);
   if (requests.size() == 0) return outcome;
   const bool apart = !system.decode && !system.closed_loop && requests.successors.empty() &&
                      (system.router == Router::round_robin || system.engines.replicas == 1);
   if (!apart) {
-    Cluster(system, requests, outcome).run();
+    Cluster cluster(system, requests, outcome);
+    if (recording != nullptr) cluster.record(*recording);
+    cluster.run();
     check_all_ended(outcome);
     return outcome;
   }
   const std::int32_t n = system.engines.replicas;
   std::vector<EngineCounters> counters(static_cast<std::size_t>(n));
   tbb::parallel_for(0, n, [&](std::int32_t i) {
-    counters[static_cast<std::size_t>(i)] = run_alone(system.engines, requests, i, n, outcome);
+    counters[static_cast<std::size_t>(i)] =
+        run_alone(system.engines, requests, i, n, outcome, recording);
   });
   for (const EngineCounters& c : counters) outcome.counters += c;
   check_all_ended(outcome);
+  if (recording != nullptr) even_out(*recording);
   return outcome;
 }
 

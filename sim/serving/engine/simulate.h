@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
 
@@ -53,6 +54,8 @@ struct ServingSystem {
 ///
 /// Throws InputError for a system or a request that cannot be served, and std::logic_error if the
 /// simulation comes to a halt with requests left, which is an error of the simulator.
-Outcome simulate(const ServingSystem& system, const RequestTable& requests);
+/// `recording`, where given, is filled with what it asks for.
+Outcome simulate(const ServingSystem& system, const RequestTable& requests,
+                 Recording* recording = nullptr);
 
 }  // namespace tollgate
