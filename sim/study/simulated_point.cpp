@@ -301,7 +301,9 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
   p.state.ttft = r.ttft.mean.mean;
   p.state.tpot = r.tpot.mean.mean;
   p.state.end_to_end = r.end_to_end.mean.mean;
-  if (q.load.kind == LoadKind::rate || q.load.kind == LoadKind::trace) {
+  const bool thinking = std::any_of(q.workload->begin(), q.workload->end(),
+                                    [](const RequestClass& c) { return c.session.has_value(); });
+  if (q.load.kind != LoadKind::saturate || thinking) {
     p.state.in_flight = r.requests_per_second.mean * p.state.end_to_end;
   }
   return out;
