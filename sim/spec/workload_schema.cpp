@@ -76,7 +76,8 @@ const Schema<RequestClass>& request_class_schema() {
           return yaml_scalar(shortest(c.prefix_hit_rate));
         });
     s.number("correlation", &RequestClass::correlation, optional, Range{-1, 1},
-             "Spearman's rank correlation of prompt and answer length; event simulation.");
+             "Spearman's rank correlation of prompt (in a session: of what a turn adds) and answer "
+             "length; event simulation.");
     s.integer("priority", &RequestClass::priority, optional, Range{-128, 127},
               "Urgency, smallest first, for engines that go by it; event simulation.");
     s.object("slo", &RequestClass::slo, request_slo_schema(), optional,
