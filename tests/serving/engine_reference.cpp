@@ -7,6 +7,8 @@
 #include <memory>
 #include <set>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include "sim/serving/engine/acceptance_sampler.h"
 
@@ -83,13 +85,16 @@ struct Part {
 struct Rank {
   Pool pool;
   std::deque<SequencePtr> waiting;
-  std::deque<SequencePtr> parked;  // given room, in this order; their cache is under way or here
+  std::deque<SequencePtr> ready;      // SGLang: cache is here, not running yet
+  std::deque<SequencePtr> retracted;  // SGLang's decode engines: cache in the host's memory
+  std::deque<SequencePtr> parked;     // given room, in this order; their cache is under way or here
   std::vector<SequencePtr> running;
   std::vector<SequencePtr> pinned;
   std::vector<Part> parts;
   bool preempted = false;
   std::int64_t ratio = 0;
   bool full = false, ended = false;
+  std::int64_t steps = 0;  // in which its sequences could decode
 };
 
 struct Report {
@@ -108,12 +113,31 @@ struct Engine {
   struct Step {
     std::vector<std::vector<Part>> parts;
     Ticks end;
+    std::int64_t prompt_tokens, tokens;
+    std::size_t record;
   };
   std::deque<Step> flight;
   Ticks next = never, gpu = 0;
   bool pops = false;
-  std::int64_t steps = 0, p, q = 1024;
+  std::int64_t p, q = 1024;
+  std::size_t turn = 0;
   std::vector<Report> reports;
+  std::vector<StepEvent> events;    // of the step that is being decided
+  std::vector<StepRecord> history;  // all steps
+  std::map<Ticks, std::pair<std::int64_t, std::int64_t>> tokens_at;  // by end of step
+
+  void note(StepEvent::Kind kind, const Rank& r, const Sequence& s) {
+    events.push_back({kind, static_cast<std::int32_t>(&r - ranks.data()), s.request});
+  }
+  LoadSample state() const {
+    LoadSample s;
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      s.running += static_cast<std::int64_t>(ranks[i].running.size());
+      s.waiting += waits(i);
+      s.blocks += c.blocks - ranks[i].pool.free();
+    }
+    return s;
+  }
   std::map<std::int32_t, std::size_t> rank_of;
   int fruitless = 0;
 
@@ -121,8 +145,19 @@ struct Engine {
          Outcome& outcome)
       : c(config), role(r), timer(s), t(table), out(outcome) {
     for (int i = 0; i < c.ranks; ++i)
-      ranks.push_back(
-          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
+      ranks.push_back(Rank{Pool(c.blocks),
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           false,
+                           initial_token_ratio(c),
+                           false,
+                           false,
+                           0});
     p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
   }
 
@@ -175,14 +210,23 @@ struct Engine {
     while (static_cast<std::int64_t>(s.blocks.size()) < blocks) s.blocks.push_back(r.pool.take());
   }
 
+  std::int64_t waits(std::size_t i) const {
+    const Rank& r = ranks[i];
+    return static_cast<std::int64_t>(r.waiting.size() + r.parked.size() + r.ready.size() +
+                                     r.retracted.size());
+  }
   std::int64_t load(std::size_t i) const {
-    return 4 * static_cast<std::int64_t>(ranks[i].waiting.size() + ranks[i].parked.size()) +
-           static_cast<std::int64_t>(ranks[i].running.size());
+    return 4 * waits(i) + static_cast<std::int64_t>(ranks[i].running.size());
   }
   std::int64_t load() const {
     std::int64_t sum = 0;
     for (std::size_t i = 0; i < ranks.size(); ++i) sum += load(i);
     return sum;
+  }
+  std::int64_t rank_load(std::size_t i) const {
+    return c.policy == SchedulerPolicy::sglang
+               ? waits(i) + static_cast<std::int64_t>(ranks[i].running.size())
+               : load(i);
   }
   void wake(Ticks at) {
     if (next == never) {
@@ -193,8 +237,9 @@ struct Engine {
   void enqueue(std::int32_t request, Ticks at) {
     std::size_t to = 0;
     for (std::size_t i = 1; i < ranks.size(); ++i) {
-      if (load(i) < load(to)) to = i;
+      if (rank_load(i) < rank_load(to)) to = i;
     }
+    if (c.rank_router == RankRouter::round_robin) to = turn++ % ranks.size();
     auto s = std::make_shared<Sequence>();
     s->request = request;
     rank_of[request] = to;
@@ -219,8 +264,9 @@ struct Engine {
     wake(at);
   }
 
-  std::pair<std::int8_t, std::int32_t> urgency(const SequencePtr& s) const {
-    return {t.priority[static_cast<std::size_t>(s->request)], s->request};
+  std::tuple<std::int8_t, Ticks, std::int32_t> urgency(const SequencePtr& s) const {
+    const auto i = static_cast<std::size_t>(s->request);
+    return {t.priority[i], out.arrival.empty() ? 0 : out.arrival[i], s->request};
   }
   void wait(Rank& r, const SequencePtr& s, bool in_front) {
     if (c.by_priority && !t.priority.empty()) {
@@ -236,10 +282,17 @@ struct Engine {
 
   void preempt(Rank& r, const SequencePtr& s) {
     r.preempted = true;
+    note(StepEvent::Kind::preempted, r, *s);
     ++out.counters.preemptions;
     s->running = false;
     if (s->promised >= output(*s)) {  // the last token is on the way: it ends by itself
       free_blocks(r, *s);
+      return;
+    }
+    if (c.policy == SchedulerPolicy::sglang && role == Role::decode) {
+      free_blocks(r, *s);
+      s->decoding = false;
+      r.retracted.push_back(s);
       return;
     }
     out.counters.recomputed += s->computed;
@@ -305,6 +358,7 @@ struct Engine {
         r.parked.erase(at);
         s->computed = input(*s) - 1;
         s->running = true;
+        note(StepEvent::Kind::admitted, r, *s);
         r.running.push_back(s);
         take_part(r, s, 1, emitted);
         --budget;
@@ -332,6 +386,7 @@ struct Engine {
       const bool all = c.policy == SchedulerPolicy::trtllm || s->computed + tokens == target;
       grow(r, *s, all ? whole : ceil_blocks(s->computed + tokens));
       s->running = true;
+      note(StepEvent::Kind::admitted, r, *s);
       r.running.push_back(s);
       take_part(r, s, tokens, emitted);
       budget -= tokens;
@@ -386,23 +441,30 @@ struct Engine {
     }
   }
 
-  void schedule_sglang(Rank& r, std::int64_t emitted) {
+  std::vector<SequencePtr> decoders_of(Rank& r) const {
     std::vector<SequencePtr> decoders;
-    SequencePtr chunked;
     for (const SequencePtr& s : r.running) {
       if (s->decoding && s->promised < output(*s)) decoders.push_back(s);
+    }
+    return decoders;
+  }
+  std::int64_t growth(const std::vector<SequencePtr>& decoders, std::int64_t emitted) const {
+    std::int64_t blocks = 0;
+    for (const SequencePtr& s : decoders) {
+      blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
+                static_cast<std::int64_t>(s->blocks.size());
+    }
+    return blocks;
+  }
+
+  void prefill_sglang(Rank& r, std::int64_t emitted) {
+    const std::vector<SequencePtr> decoders = decoders_of(r);
+    SequencePtr chunked;
+    for (const SequencePtr& s : r.running) {
       if (!s->decoding) chunked = s;
     }
-    const auto growth = [&] {
-      std::int64_t blocks = 0;
-      for (const SequencePtr& s : decoders) {
-        blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
-                  static_cast<std::int64_t>(s->blocks.size());
-      }
-      return blocks;
-    };
     const auto may_generate = [&](const Sequence& s) {
-      const std::int64_t left = t.allowed(s.request) - s.promised;
+      const std::int64_t left = (role == Role::prefill ? 1 : t.allowed(s.request)) - s.promised;
       return std::clamp<std::int64_t>(left, 0, 4096);
     };
     if (chunked || (!r.full && !r.waiting.empty())) {
@@ -440,7 +502,7 @@ struct Engine {
         }
       }
       while (goes_on && !cut && chunk_left > 0 && input_left > 0 && !r.waiting.empty()) {
-        if (static_cast<std::int64_t>(r.running.size()) >= c.max_sequences) {
+        if (static_cast<std::int64_t>(r.running.size() + r.pinned.size()) >= c.max_sequences) {
           r.full = true;
           break;
         }
@@ -462,27 +524,106 @@ struct Engine {
         r.waiting.pop_front();
         take_hit(r, *s, hit);
         room -= locks;
+        note(StepEvent::Kind::admitted, r, *s);
         r.running.push_back(s);
         run(s, tokens);
       }
     }
-    if (!r.parts.empty()) {
-      if (c.mixed_chunk && !decoders.empty() && growth() <= r.pool.free()) {
-        for (const SequencePtr& s : decoders) {
-          grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
-          take_part(r, s, 1 + c.draft_tokens, emitted);
-        }
+    if (!r.parts.empty() && c.mixed_chunk && growth(decoders, emitted) <= r.pool.free()) {
+      for (const SequencePtr& s : decoders) {
+        grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+        take_part(r, s, 1 + c.draft_tokens, emitted);
       }
-      return;
     }
+  }
+
+  /// One point of a decode engine of SGLang, up to what runs from now on.
+  void receive_sglang(Rank& r, Ticks now) {
+    const auto holders = [&] {
+      return static_cast<std::int64_t>(r.running.size() + r.parked.size() + r.ready.size());
+    };
+    const std::int64_t rows = c.max_sequences <= 32 ? 3 * c.max_sequences : c.max_sequences;
+    const auto free = [&] { return r.pool.free() * c.block_tokens; };
+    const auto whole = [&](const Sequence& s) {
+      return input(s) + std::min<std::int64_t>(t.allowed(s.request), 4096);
+    };
+    std::int64_t room = free() - c.reserved_decode_tokens * holders();
+    while (!r.retracted.empty() && holders() < rows) {
+      SequencePtr s = r.retracted.front();
+      const std::int64_t cache = input(*s) + s->promised - 1;
+      if (cache + c.reserved_decode_tokens > room) break;
+      room -= cache + c.reserved_decode_tokens;
+      r.retracted.pop_front();
+      grow(r, *s, ceil_blocks(cache + c.draft_tokens));
+      r.ready.push_back(s);
+    }
+    while (r.retracted.empty() && !r.waiting.empty() && holders() < rows) {
+      SequencePtr s = r.waiting.front();
+      std::int64_t retractable = 0, longest = 0;
+      for (const SequencePtr& x : decoders_of(r)) {
+        retractable += x->computed + 1;
+        longest = std::max(longest, whole(*x));
+      }
+      const std::int64_t room_here =
+          free() - std::max(c.reserved_decode_tokens * holders(), longest - retractable);
+      if (input(*s) + c.reserved_decode_tokens > room_here) break;
+      if (whole(*s) - retractable > room_here) break;
+      r.waiting.pop_front();
+      grow(r, *s, ceil_blocks(input(*s) + c.draft_tokens));
+      r.parked.push_back(s);
+      reports.push_back({false, s->request, now});
+    }
+    if (r.retracted.empty() || (r.running.empty() && r.ready.empty())) {
+      for (auto at = r.parked.begin(); at != r.parked.end();) {
+        if ((*at)->received) r.ready.push_back(*at);
+        at = (*at)->received ? r.parked.erase(at) : at + 1;
+      }
+    }
+    const std::int64_t places = c.max_sequences - static_cast<std::int64_t>(r.running.size());
+    for (std::int64_t n = 0; n < places && !r.ready.empty(); ++n) {
+      auto at = r.ready.begin();
+      if (c.by_priority && !t.priority.empty()) {
+        at = std::min_element(
+            r.ready.begin(), r.ready.end(),
+            [&](const SequencePtr& x, const SequencePtr& y) { return urgency(x) < urgency(y); });
+      }
+      SequencePtr s = *at;
+      r.ready.erase(at);
+      if (s->promised == 0) {
+        s->promised = s->emitted = 1;
+        out.first[static_cast<std::size_t>(s->request)] = now;
+      }
+      note(StepEvent::Kind::admitted, r, *s);
+      if (output(*s) == 1) {
+        note(StepEvent::Kind::finished, r, *s);
+        s->finished = true;
+        out.last[static_cast<std::size_t>(s->request)] = now;
+        reports.push_back({true, s->request, now});
+        s->computed = input(*s);
+        free_blocks(r, *s);
+        r.preempted |= !r.waiting.empty() || !r.retracted.empty() || !r.ready.empty();
+        continue;
+      }
+      s->computed = input(*s) + s->promised - 1;
+      s->decoding = s->running = true;
+      if (c.sample_acceptance) {
+        s->steps_left = AcceptanceSampler(c.tokens_per_step, c.draft_tokens, c.seed)
+                            .steps(s->request, static_cast<std::int32_t>(s->promised),
+                                   output(*s) - s->promised);
+      }
+      r.running.push_back(s);
+    }
+  }
+
+  void decode_sglang(Rank& r, std::int64_t emitted) {
+    std::vector<SequencePtr> decoders = decoders_of(r);
     if (decoders.empty()) {
-      if (r.full && !r.waiting.empty()) r.preempted = true;
+      if (role == Role::both && r.full && !r.waiting.empty()) r.preempted = true;
       r.full = r.ended = false;
-      r.ratio = initial_token_ratio(c);
       return;
     }
     if (r.ended) r.full = r.ended = false;
-    if (growth() > r.pool.free()) {
+    if (growth(decoders, emitted) > r.pool.free()) {
       std::stable_sort(
           decoders.begin(), decoders.end(), [&](const SequencePtr& a, const SequencePtr& b) {
             return std::pair(-a->promised, input(*a)) < std::pair(-b->promised, input(*b));
@@ -504,7 +645,14 @@ struct Engine {
       r.ratio = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
       r.full = false;
       r.preempted = true;
-      if (growth() > r.pool.free()) return;
+      if (growth(decoders, emitted) > r.pool.free() && !(r.parked.empty() && r.ready.empty())) {
+        for (auto s = decoders.rbegin(); s != decoders.rend(); ++s) {
+          r.running.erase(std::find(r.running.begin(), r.running.end(), *s));
+          preempt(r, *s);
+        }
+        return;
+      }
+      if (growth(decoders, emitted) > r.pool.free()) return;
     } else {
       r.ratio = std::max(least_token_ratio(c), r.ratio - token_ratio_decay(c));
     }
@@ -549,6 +697,8 @@ struct Engine {
         s.emitted += part.emits;
         if (s.emitted < output(s) || s.finished) continue;
         s.finished = true;
+        history[step.record].events.push_back(
+            {StepEvent::Kind::finished, static_cast<std::int32_t>(i), s.request});
         if (role != Role::prefill) out.last[id] = step.end;
         reports.push_back({true, s.request, step.end});
         const auto at = std::find(r.running.begin(), r.running.end(), part.sequence);
@@ -571,18 +721,30 @@ struct Engine {
       flight.pop_front();
       update(done);
     }
-    const std::int64_t emitted = (steps + 1) * p / q - steps * p / q;
     std::vector<RankBatch> batches(ranks.size());
-    Step step;
-    bool any = false, preempted = false;
-    for (std::size_t i = 0; i < ranks.size(); ++i) {
-      Rank& r = ranks[i];
+    std::vector<std::int64_t> emission;
+    Step step{};
+    bool any = false, preempted = false, prompts = false;
+    const bool sglang = c.policy == SchedulerPolicy::sglang;
+    const auto emits = [&](const Rank& r) { return (r.steps + 1) * p / q - r.steps * p / q; };
+    for (Rank& r : ranks) {
       r.parts.clear();
       r.preempted = false;
-      if (c.policy == SchedulerPolicy::sglang) {
-        schedule_sglang(r, emitted);
-      } else {
-        schedule_vllm(r, now, emitted);
+      emission.push_back(emits(r));
+      if (sglang && role == Role::decode) {
+        receive_sglang(r, now);
+      } else if (sglang) {
+        if (role == Role::prefill) r.full = false;
+        prefill_sglang(r, emits(r));
+      }
+      prompts |= sglang && !r.parts.empty();
+    }
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      Rank& r = ranks[i];
+      if (!sglang) {
+        schedule_vllm(r, now, emits(r));
+      } else if (r.parts.empty() && !(prompts && c.draft_tokens > 0)) {
+        decode_sglang(r, emits(r));
       }
       preempted |= r.preempted;
       RankBatch& b = batches[i];
@@ -605,18 +767,45 @@ struct Engine {
       step.parts.push_back(r.parts);
     }
     const std::size_t depth = c.async ? 2 : 1;
+    if (!any) {
+      for (Rank& r : ranks) {
+        if (decoders_of(r).empty()) r.ratio = initial_token_ratio(c);
+      }
+    }
     if (any) {
       fruitless = 0;
       // SGLang's prefill batches leave decoding sequences where they are.
-      if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
+      bool decodes = false;
+      for (const RankBatch& b : batches) decodes |= b.decode_sequences > 0;
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        const bool here = c.draft_tokens > 0 ? decodes : batches[i].decode_sequences > 0;
+        ranks[i].steps += !sglang || here;
+      }
       ++out.counters.steps;
       const bool blocked = std::any_of(ranks.begin(), ranks.end(), [](const Rank& r) {
-        return !r.waiting.empty() || std::any_of(r.parked.begin(), r.parked.end(),
-                                                 [](const SequencePtr& s) { return s->received; });
+        return !r.waiting.empty() || !r.ready.empty() || !r.retracted.empty() ||
+               std::any_of(r.parked.begin(), r.parked.end(),
+                           [](const SequencePtr& s) { return s->received; });
       });
       out.counters.blocked_steps += blocked;
-      gpu = std::max(gpu, now) + timer.step(batches);
+      StepRecord record;
+      record.start = std::max(gpu, now);
+      record.duration = timer.step(batches);
+      record.ranks = batches;
+      const LoadSample now_here = state();
+      record.running = now_here.running;
+      record.waiting = now_here.waiting;
+      record.blocks = now_here.blocks;
+      record.events = std::exchange(events, {});
+      history.push_back(record);
+      gpu = std::max(gpu, now) + record.duration;
       step.end = gpu;
+      step.record = history.size() - 1;
+      auto& [prompt_tokens, tokens] = tokens_at[step.end];
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        prompt_tokens += batches[i].prefill_tokens;
+        tokens += batches[i].prompts_finished + batches[i].decode_sequences * emission[i];
+      }
       flight.push_back(step);
     }
     if (any && flight.size() < depth) {
@@ -631,20 +820,21 @@ struct Engine {
       pops = false;
     } else {
       next = never;
+      fruitless = 0;
     }
   }
 };
 
 struct Message {
   Ticks at;
-  int kind;  // 0 arrival, 1 handed over, 2 received, 3 unpin
+  int kind;  // 0 arrival, 1 handed over, 2 received, 3 unpin, 4 computed
   std::int32_t request;
   auto operator<=>(const Message&) const = default;
 };
 
 }  // namespace
 
-Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
+Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Recording* recording) {
   Outcome out;
   const auto n = static_cast<std::size_t>(t.size());
   out.first.assign(n, -1);
@@ -658,16 +848,35 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     pools[1].emplace_back(system.decode->scheduler, Role::decode, *system.decode->timer, t, out);
   }
   std::multiset<Message> messages;
-  if (system.closed_loop) {
-    out.arrival.assign(n, 0);
-    for (std::int64_t u = 0; u < system.closed_loop->users && u < t.size(); ++u) {
-      messages.insert({0, 0, -1});
+  std::vector<std::set<std::int32_t>> holds_up(n);
+  std::vector<std::set<std::int32_t>> session(n);  // of each request, all that hang together
+  for (std::int32_t r = 0; r < t.size(); ++r) session[static_cast<std::size_t>(r)] = {r};
+  for (std::int32_t r = 0; r + 1 < static_cast<std::int32_t>(t.successors_begin.size()); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    for (std::int32_t k = t.successors_begin[i]; k < t.successors_begin[i + 1]; ++k) {
+      const std::int32_t next = t.successors[static_cast<std::size_t>(k)];
+      holds_up[static_cast<std::size_t>(next)].insert(r);
+      std::set<std::int32_t> both = session[i];
+      both.merge(std::set<std::int32_t>(session[static_cast<std::size_t>(next)]));
+      for (std::int32_t x : both) session[static_cast<std::size_t>(x)] = both;
     }
-  } else {
-    for (Ticks a : t.arrival) messages.insert({a, 0, -1});
   }
-  std::int32_t sent = 0;
+  std::set<std::int32_t> not_begun, answered;
+  const bool chained = !t.successors.empty();
+  if (system.closed_loop || chained) out.arrival.assign(n, 0);
+  if (system.closed_loop) {
+    for (std::int32_t r = 0; r < t.size(); ++r) not_begun.insert(r);
+    for (std::int64_t u = 0; u < system.closed_loop->users; ++u) messages.insert({0, 0, -1});
+  } else {
+    for (std::int32_t r = 0; r < t.size(); ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      if (holds_up[i].empty()) messages.insert({t.arrival[i], 0, r});
+    }
+  }
   std::size_t turn[2] = {0, 0};
+  // SGLang's decode engines give room before the prompt is computed.
+  const bool room_first =
+      system.decode && system.decode->scheduler.policy == SchedulerPolicy::sglang;
   std::map<std::int32_t, std::size_t> home, sender, receiver;
   std::vector<Ticks> out_free(pools[0].size(), 0), in_free(pools.back().size(), 0);
   const auto pick = [&](std::size_t p, std::int32_t request) -> std::size_t {
@@ -688,30 +897,65 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     if (here > 2 * there && here > there + 16) at->second = least;
     return at->second;
   };
+  const auto transfer = [&](std::int32_t r, Ticks at) {
+    Ticks& from = out_free[sender[r]];
+    Ticks& to = in_free[receiver[r]];
+    const Ticks takes =
+        system.link.latency + system.link.per_token * t.input[static_cast<std::size_t>(r)];
+    from = to = std::max({at, from, to}) + std::max<Ticks>(1, takes);
+    messages.insert({to, 2, r});
+    messages.insert({to, 3, r});
+  };
+  const Ticks interval = recording == nullptr ? 0 : recording->interval;
+  std::vector<std::vector<LoadSample>> samples;  // [sample][engine]
+  const auto sample_before = [&](Ticks time) {
+    while (interval > 0 && static_cast<Ticks>(samples.size() + 1) * interval < time) {
+      samples.emplace_back();
+      for (const auto& pool : pools) {
+        for (const Engine& e : pool) samples.back().push_back(e.state());
+      }
+    }
+  };
   for (;;) {
     Engine* first = nullptr;
-    std::size_t where = 0, index = 0;
+    std::size_t where = 0;
     for (std::size_t p = 0; p < pools.size(); ++p) {
       for (std::size_t i = 0; i < pools[p].size(); ++i) {
         if (pools[p][i].next != never && (first == nullptr || pools[p][i].next < first->next)) {
           first = &pools[p][i];
           where = p;
-          index = i;
         }
       }
     }
     if (!messages.empty() && (first == nullptr || messages.begin()->at <= first->next)) {
       Message m = *messages.begin();
       messages.erase(messages.begin());
-      if (m.kind == 0) {
-        if (sent == t.size()) continue;
-        m.request = sent++;
-        if (system.closed_loop) out.arrival[static_cast<std::size_t>(m.request)] = m.at;
-        sender[m.request] = pick(0, m.request);
+      sample_before(m.at);
+      const auto send = [&](std::int32_t r) {
+        if (system.closed_loop || chained) out.arrival[static_cast<std::size_t>(r)] = m.at;
+        sender[r] = pick(0, r);
+        if (room_first) {
+          receiver[r] = pick(1, r);
+          pools[1][receiver[r]].enqueue(r, m.at);
+        } else {
+          pools[0][sender[r]].enqueue(r, m.at);
+        }
+      };
+      if (m.kind == 0 && m.request >= 0) {
+        send(m.request);
+      } else if (m.kind == 0) {
+        if (not_begun.empty()) continue;
+        for (std::int32_t r : session[static_cast<std::size_t>(*not_begun.begin())]) {
+          not_begun.erase(r);
+          if (holds_up[static_cast<std::size_t>(r)].empty()) send(r);
+        }
+      } else if (m.kind == 1 && room_first) {
         pools[0][sender[m.request]].enqueue(m.request, m.at);
       } else if (m.kind == 1) {
         receiver[m.request] = pick(1, m.request);
         pools[1][receiver[m.request]].enqueue(m.request, m.at);
+      } else if (m.kind == 4) {
+        transfer(m.request, m.at);
       } else if (m.kind == 2) {
         pools[1][receiver[m.request]].received(m.request, m.at);
       } else {
@@ -720,25 +964,62 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
       continue;
     }
     if (first == nullptr) break;
+    sample_before(first->next);
     first->execute();
     for (const Report& e : first->reports) {
-      if (!e.finished) {
-        Ticks& from = out_free[sender[e.request]];
-        Ticks& to = in_free[index];
-        const Ticks end = std::max({e.at, from, to}) +
-                          std::max<Ticks>(1, system.link.latency +
-                                                 system.link.per_token *
-                                                     t.input[static_cast<std::size_t>(e.request)]);
-        from = to = end;
-        messages.insert({end, 2, e.request});
-        messages.insert({end, 3, e.request});
-      } else if (where == 0 && system.decode) {
+      const bool computed = e.finished && where == 0 && system.decode;
+      if (room_first && computed) {
+        messages.insert({e.at + 1, 4, e.request});
+      } else if (!room_first && !e.finished) {
+        transfer(e.request, e.at);
+      } else if (!e.finished || computed) {
         messages.insert({e.at + 1, 1, e.request});
-      } else if (system.closed_loop) {
-        messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+      } else {
+        answered.insert(e.request);
+        for (std::size_t i = 0; i < n; ++i) {
+          if (holds_up[i].count(e.request) == 0) continue;
+          const bool all = std::all_of(holds_up[i].begin(), holds_up[i].end(),
+                                       [&](std::int32_t r) { return answered.count(r) > 0; });
+          Ticks last = 0;
+          for (std::int32_t r : holds_up[i]) {
+            last = std::max(last, out.last[static_cast<std::size_t>(r)]);
+          }
+          const Ticks pause = t.arrival.empty() ? 0 : t.arrival[i];
+          if (all) messages.insert({last + std::max<Ticks>(1, pause), 0, static_cast<int>(i)});
+        }
+        const auto& whole = session[static_cast<std::size_t>(e.request)];
+        if (system.closed_loop && std::all_of(whole.begin(), whole.end(), [&](std::int32_t r) {
+              return answered.count(r) > 0;
+            })) {
+          messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+        }
       }
     }
     first->reports.clear();
+  }
+  if (recording == nullptr) return out;
+  sample_before(out.counters.end + interval);
+  recording->replicas.clear();
+  for (std::size_t p = 0; p < pools.size(); ++p) {
+    for (std::size_t i = 0; i < pools[p].size(); ++i) {
+      const Engine& e = pools[p][i];
+      ReplicaRecord record;
+      for (std::size_t k = 0; k < samples.size(); ++k) {
+        LoadSample s = samples[k][recording->replicas.size()];
+        s.at = static_cast<Ticks>(k + 1) * interval;
+        const auto last = e.tokens_at.upper_bound(s.at);
+        for (auto at = e.tokens_at.upper_bound(s.at - interval); at != last; ++at) {
+          s.prompt_tokens += at->second.first;
+          s.tokens += at->second.second;
+        }
+        record.samples.push_back(s);
+      }
+      record.steps = e.history;
+      if (static_cast<std::int64_t>(record.steps.size()) > recording->steps) {
+        record.steps.resize(static_cast<std::size_t>(recording->steps));
+      }
+      recording->replicas.push_back(record);
+    }
   }
   return out;
 }

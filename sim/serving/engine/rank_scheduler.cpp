@@ -18,7 +18,7 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
             requests),
       sampler_(config.tokens_per_step, config.draft_tokens, config.seed),
       calendar_(horizon + 2),
-      queue_(requests, config.by_priority),
+      queue_(requests, outcome.arrival, config.by_priority),
       at_offset_(static_cast<std::size_t>(config.block_tokens), 0),
       ratio_(initial_token_ratio(config)) {}
 
@@ -139,8 +139,11 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
     s.reserved = static_cast<std::int32_t>(blocks_for(s.computed));
   }
   const std::int32_t computed = s.computed;
+  log(StepEvent::Kind::preempted, s.request);
   free_cache(s, computed);
-  if (config_.policy == SchedulerPolicy::sglang) {
+  if (is_sglang_decoder()) {
+    retracted_.push_back({s.request, produced});
+  } else if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
   } else {
     queue_.push_front({s.request, produced});
@@ -149,12 +152,13 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   --running_count_;
   preempted_ = true;
   ++counters_.preemptions;
-  counters_.recomputed += computed;
+  if (!is_sglang_decoder()) counters_.recomputed += computed;
 }
 
 /// Throws out a sequence whose last token is on the way: it ends without its cache.
 void RankScheduler::release_early(std::int32_t i) {
   due_.erase(std::find(due_.begin(), due_.end(), i));
+  log(StepEvent::Kind::preempted, slot(i).request);
   free_cache(slot(i), slot(i).computed);
   drop_slot(i);
   --running_count_;
@@ -195,10 +199,7 @@ void RankScheduler::run_short(const EmissionClock& clock) {
 
 std::int32_t RankScheduler::least_urgent() const {
   std::int32_t least = -1;
-  const auto urgency = [&](std::int32_t i) {
-    const std::int32_t r = slot(i).request;
-    return std::pair(requests_.priority[static_cast<std::size_t>(r)], r);
-  };
+  const auto urgency = [&](std::int32_t i) { return queue_.urgency(slot(i).request); };
   for (const Order& o : order_) {
     if (slot(o.slot).stamp != o.stamp) continue;
     if (least < 0 || urgency(o.slot) > urgency(least)) least = o.slot;
@@ -255,6 +256,8 @@ void RankScheduler::run_short_by_priority(const EmissionClock& clock, RankBatch&
 void RankScheduler::abandon_step(const EmissionClock& clock) {
   for (std::int32_t i : stalled_) begin_decoding(i, clock.now());
   stalled_.clear();
+  // SGLang forgets the ratio when the whole engine idles.
+  if (decoders_ == 0) ratio_ = initial_token_ratio(config_);
 }
 
 void RankScheduler::register_prompt(Slot& s) {
@@ -290,6 +293,7 @@ std::int32_t RankScheduler::start_sequence(const Waiting& w, const BlockPool::Ma
   s.stamp = ++stamps_;
   order_.push_back({s.stamp, i});
   ++running_count_;
+  log(StepEvent::Kind::admitted, w.request);
   counters_.prompt_tokens += input(w.request) + w.produced;
   counters_.cached_tokens += s.computed;
   return i;
@@ -349,6 +353,7 @@ bool RankScheduler::admit_received(std::int64_t& budget, RankBatch& batch) {
   s.computed = input(s.request) - 1;
   order_.push_back({s.stamp, i});
   ++running_count_;
+  log(StepEvent::Kind::admitted, s.request);
   compute(i, 1, batch);
   --budget;
   return true;
@@ -409,21 +414,35 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   }
 }
 
-RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now) {
-  RankBatch batch;
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
+  batch_ = {};
   preempted_ = false;
   prompts_.clear();
-  if (config_.policy == SchedulerPolicy::sglang) {
-    schedule_sglang(clock, batch);
-  } else {
-    schedule_vllm(clock, now, batch);
+  if (config_.policy != SchedulerPolicy::sglang) return false;
+  decodes_ = retry_ = false;
+  if (role_ == EngineRole::decode) {
+    receive_sglang(clock, now);
+    return false;
+  }
+  if (role_ == EngineRole::prefill) full_ = false;
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
+  return !prompts_.empty();
+}
+
+RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle) {
+  if (config_.policy != SchedulerPolicy::sglang) {
+    schedule_vllm(clock, now, batch_);
+  } else if (!prompts_.empty()) {
+    mix_sglang(clock);
+  } else if (!idle) {
+    decode_sglang(clock);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
-  if (!decodes_) return batch;
-  batch.decode_sequences = decoders_;
-  batch.decode_context = decode_context_;
-  if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
-  return batch;
+  if (!decodes_) return batch_;
+  batch_.decode_sequences = decoders_;
+  batch_.decode_context = decode_context_;
+  if (extremes_ && decoders_ > 0) fill_extremes(batch_, clock.now());
+  return batch_;
 }
 
 void RankScheduler::fill_extremes(RankBatch& batch, std::int64_t now) const {
@@ -444,6 +463,7 @@ void RankScheduler::finish(std::int32_t i, std::int64_t computed, Ticks end) {
   if (!reserves_all()) {
     s.reserved = static_cast<std::int32_t>(blocks_for(computed + config_.draft_tokens));
   }
+  log(StepEvent::Kind::finished, s.request);
   if (role_ != EngineRole::prefill) outcome_.last[static_cast<std::size_t>(s.request)] = end;
   if (events_ != nullptr) events_->push_back({EngineEvent::Kind::finished, s.request, end});
   (config_.async ? later_ : due_).push_back(i);
@@ -522,7 +542,9 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
   if (steps > 1) {
     release_finished();
     pool_.take(blocks_needed(before.after(1), to));
-    if (config_.policy == SchedulerPolicy::sglang) pass_decode_steps(steps - 1);
+    if (config_.policy == SchedulerPolicy::sglang) {
+      pass_decode_steps(decoders_ > 0 ? steps - 1 : 0);
+    }
   }
   decode_context_ += decoders_ * (to - from);
   // Nothing ends before the last step, by run_limit.

@@ -2,25 +2,20 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "sim/serving/engine/acceptance_sampler.h"
 #include "sim/serving/engine/block_pool.h"
 #include "sim/serving/engine/completion_calendar.h"
 #include "sim/serving/engine/emission_clock.h"
+#include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/request_table.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
 #include "sim/serving/engine/waiting_queue.h"
 
 namespace tollgate {
-
-/// What an engine does with the requests it is given.
-enum class EngineRole {
-  both,     ///< prompt and answer
-  prefill,  ///< prompt and first token; the cache stays until it has been read (unpin)
-  decode,   ///< the prompt's cache is sent over; its last token is computed again
-};
 
 /// A request that left the engine, or whose cache room was given so that sending may begin.
 struct EngineEvent {
@@ -43,6 +38,12 @@ class RankScheduler {
                 Outcome& outcome, std::vector<EngineEvent>* events, bool extremes,
                 std::int64_t horizon);
 
+  /// Collects what happens to requests from now on.
+  void log_to(std::vector<StepEvent>* log, int rank) {
+    log_ = log;
+    rank_ = rank;
+  }
+
   /// A request arrives.
   void enqueue(std::int32_t request) { queue_.push_back({request, 0}); }
   /// The cache of a request that was given room has arrived.
@@ -54,8 +55,10 @@ class RankScheduler {
   void release_finished();
 
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
-  /// finish_step.
-  RankBatch schedule(const EmissionClock& clock, Ticks now);
+  /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
+  /// decides first; `idle` keeps a rank without them from decoding.
+  bool begin_schedule(const EmissionClock& clock, Ticks now);
+  RankBatch end_schedule(const EmissionClock& clock, Ticks now, bool idle);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -72,14 +75,28 @@ class RankScheduler {
 
   bool preempted() const { return preempted_; }
   /// Whether somebody waits who could be admitted if a sequence ended.
-  bool has_waiting() const { return !queue_.empty() || received_ > 0; }
+  bool has_waiting() const {
+    return !queue_.empty() || received_ > 0 || !ready_.empty() || !retracted_.empty();
+  }
   /// Whether an arrival may be admitted before those who wait already.
-  bool may_overtake() const { return queue_.by_priority(); }
+  bool may_overtake() const {
+    return queue_.by_priority() || (queue_.empty() && retracted_.empty());
+  }
   bool has_finishing() const { return !due_.empty(); }
-  std::int64_t waiting() const { return static_cast<std::int64_t>(queue_.size() + parked_.size()); }
+  std::int64_t waiting() const {
+    return static_cast<std::int64_t>(queue_.size() + parked_.size() + ready_.size() +
+                                     retracted_.size());
+  }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
   const EngineCounters& counters() const { return counters_; }
+  /// Cache blocks that are held, once `steps` decode-only steps have been decided; nobody may be
+  /// finishing if it is more than one.
+  std::int64_t held_blocks(const EmissionClock& clock, std::int64_t steps) const {
+    const std::int64_t grown = steps > 1 ? blocks_needed(clock.after(1), clock.after(steps)) : 0;
+    return pool_.total() - pool_.free() + grown;
+  }
+  std::int64_t decoders() const { return decoders_; }
 
  private:
   enum class State : std::uint8_t { none, prefill, decode, stalled, finishing, parked, pinned };
@@ -133,10 +150,23 @@ class RankScheduler {
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
   void schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch);
-  void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
+  bool is_sglang_decoder() const {
+    return config_.policy == SchedulerPolicy::sglang && role_ == EngineRole::decode;
+  }
+  std::int64_t holders() const;
+  std::int64_t most_holders() const;
+  void resume_retracted();
+  bool give_room(Ticks now);
+  void collect_received();
+  void join_ready(const EmissionClock& clock, Ticks now);
+  void receive_sglang(const EmissionClock& clock, Ticks now);
+  void mix_sglang(const EmissionClock& clock);
+  void decode_sglang(const EmissionClock& clock);
   void prefill_sglang(std::int64_t now, RankBatch& batch);
   bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
   void retract(const EmissionClock& clock);
+  void stall_decoding(std::int64_t now);
+  std::int32_t last_decoding() const;
   void pass_decode_steps(std::int64_t steps);
   std::int32_t emitted(const Slot& s, std::int64_t now) const {
     const std::int64_t tokens = context_of(s, now) - input(s.request) + 1;
@@ -166,6 +196,9 @@ class RankScheduler {
   void drain(std::int64_t step, std::int64_t to_clock, Ticks end);
   void fill_extremes(RankBatch& batch, std::int64_t now) const;
   void compact_order();
+  void log(StepEvent::Kind kind, std::int32_t request) const {
+    if (log_ != nullptr) log_->push_back({kind, rank_, request});
+  }
 
   const SchedulerConfig config_;
   const EngineRole role_;
@@ -173,6 +206,8 @@ class RankScheduler {
   Outcome& outcome_;
   std::vector<EngineEvent>* events_;
   const bool extremes_;
+  std::vector<StepEvent>* log_ = nullptr;
+  std::int32_t rank_ = 0;
   const std::int64_t block_;
 
   BlockPool pool_;
@@ -187,13 +222,16 @@ class RankScheduler {
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
+  std::vector<std::int32_t> ready_;  ///< SGLang: cache is here, waits for a place among the running
+  std::deque<Waiting> retracted_;    ///< SGLang's decode engines: cache in the host's memory
 
   std::int64_t running_count_ = 0;       ///< sequences that count against max_sequences
   std::int64_t decoders_ = 0;            ///< of these, decoding
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
-  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
+  RankBatch batch_;                      ///< of the step that is scheduled
+  std::vector<std::int32_t> prompts_;    ///< worked on in it
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;

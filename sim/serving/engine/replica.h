@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "sim/serving/engine/rank_scheduler.h"
+#include "sim/serving/engine/replica_recorder.h"
 
 namespace tollgate {
 
@@ -32,6 +33,13 @@ class Replica {
 
   EngineCounters counters() const;
 
+  /// Writes down from now on what `wanted` asks for.
+  void record(const Recording& wanted, ReplicaRecord& into);
+  /// A sample is due, at a time at which all points and deliveries up to and at it are done.
+  void sample(Ticks at);
+  /// Completes the record, at the end.
+  void finish_record() { recorder_.finish(); }
+
  private:
   /// Steps that have been decided but not carried out.
   struct Run {
@@ -48,19 +56,30 @@ class Replica {
   void wake(Ticks at);
   void open_run(Ticks now);
   void finish_run();
-  std::int64_t rank_load(const RankScheduler& rank, Ticks at) const;
+  std::int64_t running(const RankScheduler& rank, Ticks at) const;
   RankScheduler& rank_of(std::int32_t request);
+  std::size_t pick_rank(Ticks at);
+  bool schedule(Ticks now);
+  void advance_clocks();
+  LoadSample state(std::int64_t decided) const;
+  void record_step(Ticks start, Ticks duration);
+  void count_step_tokens();
+  void count_run_tokens();
 
   const SchedulerConfig config_;
   const StepTimer& timer_;
   std::vector<RankScheduler> ranks_;
   std::vector<RankBatch> batches_;
   std::vector<std::int32_t> rank_of_request_;  ///< only with several ranks and disaggregation
-  EmissionClock clock_;
+  /// Of each rank: SGLang's may stand still while others decode, but then without drafts, so that
+  /// all emit at the same steps.
+  std::vector<EmissionClock> clocks_;
+  std::size_t next_rank_ = 0;
   Run run_;
   Ticks next_ = never;
   Ticks end_ = 0;  ///< of the last step that was carried out
   std::int64_t idle_points_ = 0;
+  ReplicaRecorder recorder_;
   EngineCounters counters_;
 };
 

@@ -9,7 +9,9 @@ namespace tollgate {
 
 /// The requests of a simulation as a struct of arrays, in order of arrival. A request is its index.
 struct RequestTable {
-  std::vector<Ticks> arrival;        ///< not descending; ignored in a closed loop
+  /// Not descending, but for requests that wait for others; of those that wait for nobody it is
+  /// ignored in a closed loop.
+  std::vector<Ticks> arrival;
   std::vector<std::int32_t> input;   ///< prompt tokens, at least 1
   std::vector<std::int32_t> output;  ///< tokens that will be generated, at least 1
 
@@ -39,7 +41,7 @@ struct RequestTable {
   /// an agent's branches for all of them. The successors of request r are
   /// successors[successors_begin[r]] up to successors[successors_begin[r + 1]], each larger than r.
   /// The `arrival` of a request that waits is the time from the last answer it waits for until it
-  /// is sent (think or tool time), and is not ordered. Empty: nobody waits.
+  /// is sent (think or tool time, at least a tick), and is not ordered. Empty: nobody waits.
   std::vector<std::int32_t> successors_begin;
   std::vector<std::int32_t> successors;
 
@@ -72,10 +74,12 @@ struct EngineCounters {
 /// What happened to each request, by the engine's clock: a request arrives when the engine receives
 /// it. Times are -1 where it has not come to it.
 struct Outcome {
-  std::vector<Ticks> arrival;  ///< closed loop only: when each request was sent
-  std::vector<Ticks> first;    ///< end of the step that gave the first token
-  std::vector<Ticks> last;     ///< end of the step that gave the last token
+  /// When each request was sent; only in a closed loop or where requests wait for others.
+  std::vector<Ticks> arrival;
+  std::vector<Ticks> first;  ///< end of the step that gave the first token
+  std::vector<Ticks> last;   ///< end of the step that gave the last token
   EngineCounters counters;
+  bool closed_loop = false;  ///< the next request was sent when one was answered
 };
 
 }  // namespace tollgate

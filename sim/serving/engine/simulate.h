@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
 
@@ -22,14 +23,18 @@ enum class Router {
                  ///< as the least loaded one and by more than 16; else least loaded
 };
 
-/// What the cache of a prompt is sent over. Each engine sends and receives one prompt at a time, in
-/// the order in which room was given.
+/// What the cache of a prompt is sent over. Each engine sends and receives one prompt at a time:
+/// vLLM's in the order in which the receiver gave room, SGLang's in that in which the prompts were
+/// computed, for there the receiver has given room before.
 struct TransferLink {
   Ticks latency = 0;    ///< per prompt
   Ticks per_token = 0;  ///< cache bytes of a token over the bandwidth
 };
 
-/// Users who each send the next request of the table when their last one is answered.
+/// Users who each send the next request of the table when their last one is answered. Where
+/// requests wait for others, a user goes through a session: all requests that hang together by
+/// waiting. Those of them that wait for nobody are sent at once, the others as the table says, and
+/// the user begins the next session when all are answered.
 struct ClosedLoop {
   std::int64_t users = 1;
   Ticks think_time = 0;
@@ -44,11 +49,13 @@ struct ServingSystem {
 };
 
 /// Runs all requests to their end. Replicas that do not depend on each other (round robin, no
-/// disaggregation, no closed loop) run in parallel; the result is the same for any number of
-/// threads.
+/// disaggregation, no closed loop, no request that waits for another) run in parallel; the result
+/// is the same for any number of threads.
 ///
 /// Throws InputError for a system or a request that cannot be served, and std::logic_error if the
 /// simulation comes to a halt with requests left, which is an error of the simulator.
-Outcome simulate(const ServingSystem& system, const RequestTable& requests);
+/// `recording`, where given, is filled with what it asks for.
+Outcome simulate(const ServingSystem& system, const RequestTable& requests,
+                 Recording* recording = nullptr);
 
 }  // namespace tollgate

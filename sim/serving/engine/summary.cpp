@@ -125,7 +125,7 @@ void judge(const std::vector<TimelineSample>& s, const EngineCounters& counters,
 ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryOptions& options) {
   const std::vector<Ticks>& arrival = arrivals(t, o);
   if (t.size() == 0) throw InputError("there are no requests to summarise");
-  const bool closed = !o.arrival.empty();
+  const bool closed = o.closed_loop;
   const Moments moments(t, o);
   ServingSummary out;
   Ticks from = 0, to = moments.arrival.back();

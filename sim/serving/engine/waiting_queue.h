@@ -4,6 +4,7 @@
 #include <deque>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "sim/serving/engine/request_table.h"
@@ -19,8 +20,9 @@ class WaitingQueue {
     std::int32_t produced;  ///< tokens emitted before it was preempted
   };
 
-  WaitingQueue(const RequestTable& requests, bool by_priority)
-      : requests_(requests), by_priority_(by_priority && !requests.priority.empty()) {}
+  /// `sent`: when each request was sent, where that does not follow the table's order.
+  WaitingQueue(const RequestTable& requests, const std::vector<Ticks>& sent, bool by_priority)
+      : requests_(requests), sent_(sent), by_priority_(by_priority && !requests.priority.empty()) {}
 
   bool by_priority() const { return by_priority_; }
   bool empty() const { return size() == 0; }
@@ -41,7 +43,10 @@ class WaitingQueue {
     }
   }
   Entry front() const {
-    if (by_priority_) return {std::get<1>(*sorted_.begin()), std::get<2>(*sorted_.begin())};
+    if (by_priority_) {
+      const auto& [urgency, produced] = *sorted_.begin();
+      return {std::get<2>(urgency), produced};
+    }
     return returned_.empty() ? arrived_.front() : returned_.back();
   }
   void pop() {
@@ -54,16 +59,22 @@ class WaitingQueue {
     }
   }
 
- private:
-  void sort_in(Entry e) {
-    sorted_.emplace(requests_.priority[static_cast<std::size_t>(e.request)], e.request, e.produced);
+  /// Smallest first: the priority, when it was sent, its index.
+  using Urgency = std::tuple<std::int8_t, Ticks, std::int32_t>;
+  Urgency urgency(std::int32_t request) const {
+    const auto i = static_cast<std::size_t>(request);
+    return {requests_.priority[i], sent_.empty() ? 0 : sent_[i], request};
   }
 
+ private:
+  void sort_in(Entry e) { sorted_.emplace(urgency(e.request), e.produced); }
+
   const RequestTable& requests_;
+  const std::vector<Ticks>& sent_;
   bool by_priority_;
   std::vector<Entry> returned_;  ///< last in, first out
   std::deque<Entry> arrived_;
-  std::set<std::tuple<std::int8_t, std::int32_t, std::int32_t>> sorted_;
+  std::set<std::pair<Urgency, std::int32_t>> sorted_;
 };
 
 }  // namespace tollgate
