@@ -127,4 +127,13 @@ const Schema<ArrivalSpec>& arrival_schema() {
   return schema;
 }
 
+ArrivalSpec read_arrivals(const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::scalar) return arrival_schema().read(node, path);
+  YamlNode mapping;
+  mapping.kind = YamlNode::Kind::mapping;
+  mapping.place = node.place;
+  mapping.entries.push_back({"kind", node.place, std::make_shared<YamlNode>(node)});
+  return arrival_schema().read(mapping, path);
+}
+
 }  // namespace tollgate

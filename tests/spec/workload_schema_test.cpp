@@ -39,6 +39,13 @@ arrivals:
   twice(load_schema(), l);
 }
 
+TEST(workload_schema, a_kind_alone_is_enough_for_arrivals_without_keys) {
+  EXPECT_EQ(read(load_schema(), "{kind: rate, rate: 1 req/s, arrivals: uniform}").arrivals.kind,
+            ArrivalKind::uniform);
+  EXPECT_THROW(read(load_schema(), "{kind: rate, rate: 1 req/s, arrivals: gamma}"), InputError);
+  EXPECT_THROW(read(load_schema(), "{kind: rate, rate: 1 req/s, arrivals: often}"), InputError);
+}
+
 TEST(workload_schema, reads_sessions_and_agents) {
   const RequestClass c = read(request_class_schema(), R"(
 name: coding
