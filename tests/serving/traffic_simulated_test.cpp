@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "request_classes.h"
 #include "sim/serving/workload/prefix_streams.h"
 #include "sim/serving/workload/traffic_generator.h"
 #include "sim/spec/library.h"
 #include "test_timer.h"
-#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {
