@@ -76,6 +76,9 @@ class Writer {
       case Shorthand::name:
         forms = {name, reference(child, true)};
         break;
+      case Shorthand::kind:
+        forms = {Json{{"enum", child.fields.front().choices}}, reference(child)};
+        break;
       case Shorthand::names:
         forms = {name, Json{{"type", "array"}, {"items", name}, {"minItems", 1}},
                  reference(child, true)};
@@ -208,6 +211,7 @@ Shorthand shorthand_of(const SchemaInfo& info) {
   if (info.name == "deployment") return Shorthand::automatic;
   if (info.name == "model") return Shorthand::name;
   if (info.name == "hardware") return Shorthand::names;
+  if (info.name == "arrivals") return Shorthand::kind;
   return Shorthand::none;
 }
 

@@ -17,6 +17,7 @@ enum class Shorthand {
   automatic,  ///< `auto`
   name,       ///< the name of an entry of models/, or a mapping on a `base`
   names,      ///< also a list of names
+  kind,       ///< the value of its `kind`, where that needs no other key
 };
 Shorthand shorthand_of(const SchemaInfo& info);
 

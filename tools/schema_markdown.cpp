@@ -56,6 +56,8 @@ std::string type_text(const FieldInfo& field) {
           return "`auto` or " + anchor(*field.child);
         case Shorthand::name:
           return "name or " + anchor(*field.child);
+        case Shorthand::kind:
+          return "its kind or " + anchor(*field.child);
         case Shorthand::names:
           return "name, names or " + anchor(*field.child);
       }

@@ -109,9 +109,9 @@ const Schema<ArrivalSpec>& arrival_schema() {
               "rate that follows the hours of the day.")
           .number("cv", &ArrivalSpec::cv, optional, Range{0.01, 100},
                   "gamma: standard deviation of the gaps over their mean.")
-          .quantity("on", &ArrivalSpec::on, Dimension::seconds, optional, positive,
+          .quantity("on", &ArrivalSpec::on, Dimension::seconds, optional, Range{1e-3, unbounded},
                     "on_off: mean duration of a burst.")
-          .quantity("off", &ArrivalSpec::off, Dimension::seconds, optional, positive,
+          .quantity("off", &ArrivalSpec::off, Dimension::seconds, optional, Range{1e-3, unbounded},
                     "on_off: mean duration between bursts.")
           .number("off_share", &ArrivalSpec::off_share, optional, fraction,
                   "on_off: rate between bursts, as a share of the rate in them.")
@@ -125,6 +125,15 @@ const Schema<ArrivalSpec>& arrival_schema() {
                   "diurnal: hour of the day in UTC at which the simulation begins.")
           .check(check_arrivals);
   return schema;
+}
+
+ArrivalSpec read_arrivals(const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::scalar) return arrival_schema().read(node, path);
+  YamlNode mapping;
+  mapping.kind = YamlNode::Kind::mapping;
+  mapping.place = node.place;
+  mapping.entries.push_back({"kind", node.place, std::make_shared<YamlNode>(node)});
+  return arrival_schema().read(mapping, path);
 }
 
 }  // namespace tollgate

@@ -14,7 +14,14 @@ namespace {
 constexpr auto required = Need::required;
 constexpr auto optional = Need::optional;
 
-}  // namespace
+FieldInfo arrivals_field() {
+  FieldInfo info;
+  info.name = "arrivals";
+  info.type = FieldInfo::Type::object;
+  info.child = &arrival_schema().info();
+  info.doc = "rate: when the requests come; event simulation. Default: poisson.";
+  return info;
+}
 
 const Schema<RequestSlo>& request_slo_schema() {
   static const auto schema =
@@ -37,6 +44,8 @@ const Schema<RequestSlo>& request_slo_schema() {
           });
   return schema;
 }
+
+}  // namespace
 
 const Schema<RequestClass>& request_class_schema() {
   static const auto schema = [] {
@@ -76,7 +85,8 @@ const Schema<RequestClass>& request_class_schema() {
           return yaml_scalar(shortest(c.prefix_hit_rate));
         });
     s.number("correlation", &RequestClass::correlation, optional, Range{-1, 1},
-             "Spearman's rank correlation of prompt and answer length; event simulation.");
+             "Spearman's rank correlation of prompt (in a session: of what a turn adds) and answer "
+             "length; event simulation.");
     s.integer("priority", &RequestClass::priority, optional, Range{-128, 127},
               "Urgency, smallest first, for engines that go by it; event simulation.");
     s.object("slo", &RequestClass::slo, request_slo_schema(), optional,
@@ -117,8 +127,12 @@ const Schema<LoadSpec>& load_schema() {
                     "simulation.")
           .quantity("rate", &LoadSpec::rate, Dimension::per_second, optional, positive,
                     "Requests per second for the whole service.")
-          .object("arrivals", &LoadSpec::arrivals, arrival_schema(), optional,
-                  "rate: when the requests come; event simulation. Default: Poisson.")
+          .custom(
+              arrivals_field(),
+              [](const YamlNode& n, const std::string& p, LoadSpec& l) {
+                l.arrivals = read_arrivals(n, p);
+              },
+              [](const LoadSpec& l) { return arrival_schema().write(l.arrivals); })
           .text("trace", &LoadSpec::trace, optional,
                 "trace: file of recorded requests, plain or .gz, relative to the scenario.")
           .choice<TraceFormat>(

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "request_classes.h"
 #include "sim/serving/workload/draws.h"
 #include "sim/spec/library.h"
-#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {

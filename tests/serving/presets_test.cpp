@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "request_classes.h"
 #include "sim/serving/workload/average_traffic.h"
 #include "sim/serving/workload/prefix_streams.h"
 #include "sim/serving/workload/traffic_generator.h"
 #include "sim/spec/library.h"
-#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {

@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
+#include "request_classes.h"
 #include "sim/serving/workload/prefix_streams.h"
 #include "sim/serving/workload/traffic_generator.h"
-#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {

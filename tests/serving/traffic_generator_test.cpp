@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "request_classes.h"
 #include "test_timer.h"
-#include "traffic_helpers.h"
 
 namespace tollgate {
 namespace {

@@ -1,7 +1,6 @@
 #include "sim/serving/workload/average_traffic.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "sim/base/error.h"
 #include "sim/serving/workload/prefix_streams.h"
@@ -43,7 +42,7 @@ RequestClass class_of_trace(LoadSpec& load, std::int64_t context) {
   }
   load.rate = static_cast<double>(t.size()) / to_seconds(t.arrival.back());
   RequestClass c;
-  c.name = std::filesystem::path(load.trace).stem().string();
+  c.name = trace_name(load.trace);
   c.input = distribution_of(t.input);
   c.output = distribution_of(t.output);
   c.prefix_hit_rate = endless_hit_rate(t);

@@ -10,11 +10,15 @@ namespace {
 constexpr double ln2_high = 0x1.62e42fefa38p-1;  // 42 bits, so that multiples are exact
 constexpr double ln2_low = 0x1.ef35793c7673p-45;
 
+/// c[0] + c[1] x + c[2] x^2 + ..., even and odd powers apart: two short chains instead of a long
+/// one.
 template <int n>
 double polynomial(const double (&c)[n], double x) {
-  double sum = c[n - 1];
-  for (int i = n - 2; i >= 0; --i) sum = sum * x + c[i];
-  return sum;
+  const double square = x * x;
+  double even = c[(n - 1) / 2 * 2], odd = c[(n - 2) / 2 * 2 + 1];
+  for (int i = (n - 1) / 2 * 2 - 2; i >= 0; i -= 2) even = even * square + c[i];
+  for (int i = (n - 2) / 2 * 2 - 1; i >= 1; i -= 2) odd = odd * square + c[i];
+  return even + x * odd;
 }
 
 }  // namespace

@@ -139,6 +139,10 @@ RecordedTraffic parse_trace(std::string_view text, const std::string& file,
   return Reader(text, file, options).run();
 }
 
+std::string trace_name(const std::filesystem::path& path) {
+  return (path.extension() == ".gz" ? path.stem() : path).stem().string();
+}
+
 RecordedTraffic read_trace(const std::filesystem::path& path, const TraceOptions& options) {
   return parse_trace(read_file(path), path.string(), options);
 }

@@ -47,4 +47,7 @@ RecordedTraffic read_trace(const std::filesystem::path& path, const TraceOptions
 RecordedTraffic parse_trace(std::string_view text, const std::string& file,
                             const TraceOptions& options);
 
+/// The file's name without folders and endings, for reports.
+std::string trace_name(const std::filesystem::path& path);
+
 }  // namespace tollgate

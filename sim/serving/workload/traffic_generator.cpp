@@ -1,7 +1,6 @@
 #include "sim/serving/workload/traffic_generator.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <string>
 
 #include "sim/base/error.h"
@@ -202,7 +201,7 @@ GeneratedTraffic replay(const std::vector<RequestClass>& classes, const LoadSpec
   const double seconds = to_seconds(out.table.arrival.back());
   if (seconds > 0) out.rate = static_cast<double>(out.table.size()) / seconds;
   if (classes.empty()) {
-    out.classes.push_back({std::filesystem::path(load.trace).stem().string(), 0, 0, 0});
+    out.classes.push_back({trace_name(load.trace), 0, 0, 0});
   } else {
     const RequestClass& c = classes.front();
     out.classes.push_back({c.name, c.slo.ttft, c.slo.tpot, c.slo.end_to_end});
