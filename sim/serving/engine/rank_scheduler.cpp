@@ -414,8 +414,8 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   }
 }
 
-bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
-  batch_ = {};
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now, RankBatch& batch) {
+  batch = {};
   preempted_ = false;
   prompts_.clear();
   if (config_.policy != SchedulerPolicy::sglang) return false;
@@ -425,24 +425,24 @@ bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
     return false;
   }
   if (role_ == EngineRole::prefill) full_ = false;
-  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch);
   return !prompts_.empty();
 }
 
-RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle) {
+void RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle,
+                                 RankBatch& batch) {
   if (config_.policy != SchedulerPolicy::sglang) {
-    schedule_vllm(clock, now, batch_);
+    schedule_vllm(clock, now, batch);
   } else if (!prompts_.empty()) {
     mix_sglang(clock);
   } else if (!idle) {
     decode_sglang(clock);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
-  if (!decodes_) return batch_;
-  batch_.decode_sequences = decoders_;
-  batch_.decode_context = decode_context_;
-  if (extremes_ && decoders_ > 0) fill_extremes(batch_, clock.now());
-  return batch_;
+  if (!decodes_) return;
+  batch.decode_sequences = decoders_;
+  batch.decode_context = decode_context_;
+  if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
 }
 
 void RankScheduler::fill_extremes(RankBatch& batch, std::int64_t now) const {

@@ -57,8 +57,8 @@ class RankScheduler {
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
   /// decides first; `idle` keeps a rank without them from decoding.
-  bool begin_schedule(const EmissionClock& clock, Ticks now);
-  RankBatch end_schedule(const EmissionClock& clock, Ticks now, bool idle);
+  bool begin_schedule(const EmissionClock& clock, Ticks now, RankBatch& batch);
+  void end_schedule(const EmissionClock& clock, Ticks now, bool idle, RankBatch& batch);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -230,8 +230,7 @@ class RankScheduler {
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
-  RankBatch batch_;                      ///< of the step that is scheduled
-  std::vector<std::int32_t> prompts_;    ///< worked on in it
+  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;

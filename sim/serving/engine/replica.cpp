@@ -239,12 +239,12 @@ bool Replica::schedule(Ticks now) {
   bool work = false, prompts = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].release_finished();
-    prompts |= ranks_[i].begin_schedule(clocks_[i], now);
+    prompts |= ranks_[i].begin_schedule(clocks_[i], now, batches_[i]);
   }
   // SGLang agrees on prompts or decoding for all ranks where it speculates.
   const bool idle = prompts && config_.draft_tokens > 0;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    batches_[i] = ranks_[i].end_schedule(clocks_[i], now, idle);
+    ranks_[i].end_schedule(clocks_[i], now, idle, batches_[i]);
     work |= !batches_[i].empty();
   }
   return work;
