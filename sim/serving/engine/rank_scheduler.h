@@ -74,6 +74,8 @@ class RankScheduler {
   void finish_run(const EmissionClock& before, std::int64_t steps, Ticks end);
 
   bool preempted() const { return preempted_; }
+  /// Tokens whose cache comes from the host's memory beside the step that was scheduled.
+  std::int64_t loaded_tokens() const { return loaded_; }
   /// Whether somebody waits who could be admitted if a sequence ended.
   bool has_waiting() const {
     return !queue_.empty() || received_ > 0 || !ready_.empty() || !retracted_.empty();
@@ -234,6 +236,7 @@ class RankScheduler {
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;
+  std::int64_t loaded_ = 0;
   bool decodes_ = true;
 
   // SGLang: share of what running sequences may still generate that is kept free, in 2^-30.
