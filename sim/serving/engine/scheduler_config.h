@@ -47,7 +47,7 @@ struct SchedulerConfig {
   /// takes them for something else, least recently evicted first to be lost, and return when a
   /// prompt finds them: beside the step that computes the rest of it, which lasts at least as long
   /// as the loading. That is SGLang's HiCache with write policy write_back, which loads in the
-  /// order of the layers while they are computed (mem_cache/hiradix_cache.py, cache_controller.py);
+  /// order of the layers while they are computed (docs/advanced_features/hicache_design.md);
   /// here a block that returns leaves the host, and writing takes no time.
   std::int64_t host_blocks = 0;
   Ticks load_per_token = 0;  ///< cache bytes of a token over the bandwidth from the host
