@@ -92,6 +92,10 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   if (prefix) {
     c.stated_hit_rate = 0;
     c.prefix_cache = true;
+    if (chance(50)) {
+      c.host_blocks = 1 + static_cast<std::int64_t>(g() % static_cast<std::uint64_t>(3 * c.blocks));
+      c.load_per_token = pick(g, {0, 1'000'000, 100'000'000});
+    }
     const int streams = pick(g, {1, 3, 20});
     for (int i = 0; i < streams; ++i) {
       RequestTable::Stream stream;
@@ -235,7 +239,7 @@ class EngineFuzz : public testing::TestWithParam<Feature> {};
 /// 250 random scenarios per feature, 2,250 in all: every time and every count is that of the plain
 /// engine, which steps through each iteration, sequence and block.
 TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
-  std::int64_t preemptions = 0, hits = 0, steps = 0, events = 0;
+  std::int64_t preemptions = 0, hits = 0, loaded = 0, steps = 0, events = 0;
   for (std::uint64_t seed = 0; seed < (getenv("TOLLGATE_LONG_FUZZ") ? 4000 : 250); ++seed) {
     const Scenario s = draw(seed * 7919 + 1, GetParam());
     SCOPED_TRACE(s.text);
@@ -254,6 +258,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.counters.recomputed, plain.counters.recomputed);
     ASSERT_EQ(fast.counters.prompt_tokens, plain.counters.prompt_tokens);
     ASSERT_EQ(fast.counters.cached_tokens, plain.counters.cached_tokens);
+    ASSERT_EQ(fast.counters.loaded_tokens, plain.counters.loaded_tokens);
     ASSERT_EQ(fast.counters.end, plain.counters.end);
     if (s.recorded_steps + s.sample_interval > 0) expect_equal(fast_record, plain_record);
     if (HasFatalFailure()) return;
@@ -263,6 +268,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     }
     preemptions += fast.counters.preemptions;
     hits += fast.counters.cached_tokens;
+    loaded += fast.counters.loaded_tokens;
     steps += fast.counters.steps;
     events += fast.counters.events;
   }
@@ -271,6 +277,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
   EXPECT_LT(events, steps);
   if (GetParam() == Feature::prefix || GetParam() == Feature::all) {
     EXPECT_GT(hits, 10000);
+    EXPECT_GT(loaded, 1000);
   }
   RecordProperty("preemptions", static_cast<int>(preemptions));
 }

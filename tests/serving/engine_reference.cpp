@@ -29,7 +29,12 @@ struct Pool {
   std::list<int> queue;
   std::map<Key, int> found;
 
-  explicit Pool(std::int64_t n) : blocks(static_cast<std::size_t>(n)) {
+  std::int64_t host_blocks;
+  std::list<Key> host;  // evicted blocks in the host's memory, oldest first
+  std::map<Key, std::list<Key>::iterator> in_host;
+
+  Pool(std::int64_t n, std::int64_t on_host)
+      : blocks(static_cast<std::size_t>(n)), host_blocks(on_host) {
     for (int i = 0; i < n; ++i) {
       blocks[static_cast<std::size_t>(i)].place = queue.insert(queue.end(), i);
     }
@@ -39,7 +44,11 @@ struct Pool {
   int take() {
     const int i = queue.front();
     queue.pop_front();
-    if (at(i).named) found.erase(at(i).key);
+    if (at(i).named) {
+      found.erase(at(i).key);
+      in_host[at(i).key] = host.insert(host.end(), at(i).key);
+      if (static_cast<std::int64_t>(host.size()) > host_blocks) leave_host(host.front());
+    }
     at(i).named = false;
     at(i).users = 1;
     return i;
@@ -50,10 +59,17 @@ struct Pool {
   void give(int i) {
     if (--at(i).users == 0) at(i).place = queue.insert(queue.end(), i);
   }
+  void leave_host(Key key) {
+    const auto at = in_host.find(key);
+    if (at == in_host.end()) return;
+    host.erase(at->second);
+    in_host.erase(at);
+  }
   void name(int i, Key key) {
     at(i).named = true;
     at(i).key = key;
     found[key] = i;
+    leave_host(key);
   }
 };
 
@@ -92,6 +108,7 @@ struct Rank {
   std::vector<SequencePtr> pinned;
   std::vector<Part> parts;
   bool preempted = false;
+  std::int64_t loaded = 0;
   std::int64_t ratio = 0;
   bool full = false, ended = false;
   std::int64_t steps = 0;  // in which its sequences could decode
@@ -145,7 +162,7 @@ struct Engine {
          Outcome& outcome)
       : c(config), role(r), timer(s), t(table), out(outcome) {
     for (int i = 0; i < c.ranks; ++i)
-      ranks.push_back(Rank{Pool(c.blocks),
+      ranks.push_back(Rank{Pool(c.blocks, c.host_blocks),
                            {},
                            {},
                            {},
@@ -154,6 +171,7 @@ struct Engine {
                            {},
                            {},
                            false,
+                           0,
                            initial_token_ratio(c),
                            false,
                            false,
@@ -399,6 +417,7 @@ struct Engine {
     std::vector<int> blocks;
     std::int64_t used = 0;
     bool more = false;
+    std::vector<Key> host;  // behind the blocks, in the host's memory
   };
   Hit look_up(Rank& r, const Sequence& s) {
     Hit hit;
@@ -414,6 +433,10 @@ struct Engine {
       hit.blocks.push_back(found->second);
       hit.used += r.pool.at(found->second).users > 0;
     }
+    for (auto b = static_cast<std::int64_t>(hit.blocks.size()); b < limit; ++b) {
+      if (r.pool.in_host.count(key(s, b)) == 0) break;
+      hit.host.push_back(key(s, b));
+    }
     return hit;
   }
   std::int64_t stated(const Sequence& s) const {
@@ -425,7 +448,16 @@ struct Engine {
       r.pool.share(b);
       s.blocks.push_back(b);
     }
-    s.named = static_cast<std::int64_t>(hit.blocks.size());
+    // The blocks leave the host before others are evicted to make room for them.
+    for (const Key& k : hit.host) r.pool.leave_host(k);
+    for (std::size_t b = 0; b < hit.host.size(); ++b) s.blocks.push_back(r.pool.take());
+    for (std::size_t b = 0; b < hit.host.size(); ++b) {
+      r.pool.name(s.blocks[hit.blocks.size() + b], hit.host[b]);
+    }
+    const std::int64_t tokens = static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
+    r.loaded += tokens;
+    out.counters.loaded_tokens += tokens;
+    s.named = static_cast<std::int64_t>(hit.blocks.size() + hit.host.size());
     s.duplicate = hit.more;
     s.computed = s.named * c.block_tokens;
     if (c.stated_hit_rate > 0) s.computed = stated(s);
@@ -511,7 +543,9 @@ struct Engine {
         const auto hits = static_cast<std::int64_t>(hit.blocks.size());
         const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
         const std::int64_t extend =
-            c.stated_hit_rate > 0 ? input(*s) + s->promised - stated(*s) : fresh;
+            c.stated_hit_rate > 0
+                ? input(*s) + s->promised - stated(*s)
+                : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
         const std::int64_t locks = (hits - hit.used) * c.block_tokens;
         if (fresh + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
           r.full = true;
@@ -523,7 +557,7 @@ struct Engine {
         if (tokens <= 0) break;
         r.waiting.pop_front();
         take_hit(r, *s, hit);
-        room -= locks;
+        room -= locks + static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
         note(StepEvent::Kind::admitted, r, *s);
         r.running.push_back(s);
         run(s, tokens);
@@ -730,6 +764,7 @@ struct Engine {
     for (Rank& r : ranks) {
       r.parts.clear();
       r.preempted = false;
+      r.loaded = 0;
       emission.push_back(emits(r));
       if (sglang && role == Role::decode) {
         receive_sglang(r, now);
@@ -790,7 +825,9 @@ struct Engine {
       out.counters.blocked_steps += blocked;
       StepRecord record;
       record.start = std::max(gpu, now);
-      record.duration = timer.step(batches);
+      std::int64_t loaded = 0;
+      for (const Rank& r : ranks) loaded = std::max(loaded, r.loaded);
+      record.duration = std::max(timer.step(batches), loaded * c.load_per_token);
       record.ranks = batches;
       const LoadSample now_here = state();
       record.running = now_here.running;

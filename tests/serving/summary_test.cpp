@@ -7,6 +7,7 @@
 #include <random>
 
 #include "sim/base/error.h"
+#include "sim/serving/engine/seed_summary.h"
 #include "tests/serving/test_timer.h"
 
 namespace tollgate {
@@ -121,6 +122,55 @@ TEST(summary, intervals_over_seeds_hold_the_mean) {
     held += std::abs(i.mean - truth) <= i.half_width;
   }
   EXPECT_GE(held, 34);
+}
+
+/// Three runs by hand: t = 4.303 with two degrees of freedom, a standard deviation of 1.
+TEST(summary, of_seeds_is_the_mean_over_runs) {
+  std::vector<ServingSummary> runs(3);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    runs[i].ttft.p99 = static_cast<double>(i + 1);
+    runs[i].classes.push_back({});
+    runs[i].classes[0].attained = 0.5;
+    runs[i].saturation = i == 0 ? Saturation::stable : Saturation::overloaded;
+    runs[i].reason = "run " + std::to_string(i);
+  }
+  const SeedSummary s = summarise_seeds(runs);
+  EXPECT_EQ(s.seeds, 3);
+  EXPECT_DOUBLE_EQ(s.ttft.p99.mean, 2);
+  EXPECT_NEAR(s.ttft.p99.half_width, 4.303 / std::sqrt(3.0), 1e-12);
+  EXPECT_DOUBLE_EQ(s.classes[0].attained.mean, 0.5);
+  EXPECT_DOUBLE_EQ(s.classes[0].attained.half_width, 0);
+  EXPECT_EQ(s.saturation, Saturation::overloaded);
+  EXPECT_EQ(s.reason, "2 of 3 seeds agree; in the first of them run 1");
+  EXPECT_THROW(summarise_seeds({}), InputError);
+}
+
+/// Several seeds on 1, 2 and 5 threads: the same bits, in the order of the seeds; and more load
+/// gives a worse verdict.
+TEST(summary, of_seeds_does_not_depend_on_the_number_of_threads) {
+  Served served;
+  served.system.engines.replicas = 2;
+  const auto with = [&](std::size_t threads, double rate) {
+    const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, threads);
+    return simulate_seeds(
+        served.system, [rate](std::uint64_t seed) { return poisson(seed, 3000, rate); }, 11, 6);
+  };
+  const auto one = with(1, 20);
+  for (const std::size_t threads : {2, 5}) {
+    const auto many = with(threads, 20);
+    ASSERT_EQ(many.size(), one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      EXPECT_EQ(many[i].ttft.p99, one[i].ttft.p99);
+      EXPECT_EQ(many[i].tpot.mean, one[i].tpot.mean);
+      EXPECT_EQ(many[i].from, one[i].from);
+      EXPECT_EQ(many[i].reason, one[i].reason);
+    }
+    EXPECT_EQ(summarise_seeds(many).end_to_end.p95.half_width,
+              summarise_seeds(one).end_to_end.p95.half_width);
+  }
+  EXPECT_NE(one[0].ttft.mean, one[1].ttft.mean);
+  EXPECT_EQ(summarise_seeds(one).saturation, Saturation::stable);
+  EXPECT_EQ(summarise_seeds(with(2, 2000)).saturation, Saturation::overloaded);
 }
 
 TEST(simulate, does_not_depend_on_the_number_of_threads) {

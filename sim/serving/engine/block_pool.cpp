@@ -6,12 +6,13 @@
 namespace tollgate {
 
 BlockPool::BlockPool(std::int64_t blocks, int block_tokens, bool caching,
-                     const RequestTable& requests)
+                     const RequestTable& requests, std::int64_t host_blocks)
     : total_(blocks),
       free_(blocks),
       block_tokens_(block_tokens),
       caching_(caching && !requests.stream.empty()),
-      requests_(requests) {
+      requests_(requests),
+      host_(caching_ ? host_blocks : 0) {
   if (caching_) append(-1, 0, blocks);
 }
 
@@ -129,6 +130,7 @@ void BlockPool::take(std::int64_t n) {
     if (gone) unlink(id);
     if (segment < 0) continue;
     segments_[static_cast<std::size_t>(segment)].cached = high;
+    if (host_.on()) host_.put(stream_of_[static_cast<std::size_t>(segment)], high, high + taken);
     if (gone) forget_if_empty(stream_of_[static_cast<std::size_t>(segment)]);
   }
 }
@@ -148,7 +150,27 @@ BlockPool::Match BlockPool::match(std::int32_t stream, std::int64_t limit) const
   m.more = m.blocks > limit;
   m.blocks = std::min(m.blocks, limit);
   m.in_use = std::min(m.in_use, m.blocks);
+  if (host_.on() && m.blocks < limit) m.host = on_host(m.blocks, limit);
   return m;
+}
+
+/// Blocks in the host's memory from `begin` on, along the path of the last walk().
+std::int64_t BlockPool::on_host(std::int64_t begin, std::int64_t limit) const {
+  std::int64_t end = begin;
+  for (auto step = path_.rbegin(); step != path_.rend(); ++step) {
+    if (step->end <= end) continue;
+    end = std::min(step->end, host_.end(step->stream, end));
+    if (end < step->end) break;
+  }
+  return std::min(end, limit) - begin;
+}
+
+void BlockPool::load(std::int32_t stream, std::int64_t from, std::int64_t host) {
+  if (host == 0) return;
+  walk(stream, from + host);
+  for (const Step& step : path_) host_.drop_below(step.stream, step.end);
+  take(host);
+  extend(stream, from, from + host);
 }
 
 bool BlockPool::cached(std::int32_t stream, std::int64_t index) const {
@@ -181,6 +203,7 @@ void BlockPool::extend(std::int32_t stream, std::int64_t from, std::int64_t to) 
   }
   walk(stream, to);
   for (const Step& step : path_) {
+    if (host_.on()) host_.drop_below(step.stream, step.end);
     Segment& s = segment(step.stream);
     s.cached = std::max(s.cached, step.end);
     add_holder(s, step.end);

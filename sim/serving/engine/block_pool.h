@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/serving/engine/host_cache.h"
 #include "sim/serving/engine/request_table.h"
 
 namespace tollgate {
@@ -17,7 +18,9 @@ namespace tollgate {
 /// stand for single ones. Results are those of a pool that keeps each block by itself.
 class BlockPool {
  public:
-  BlockPool(std::int64_t blocks, int block_tokens, bool caching, const RequestTable& requests);
+  /// `host_blocks`: room in the host's memory for blocks that are evicted.
+  BlockPool(std::int64_t blocks, int block_tokens, bool caching, const RequestTable& requests,
+            std::int64_t host_blocks = 0);
 
   std::int64_t total() const { return total_; }
   /// Blocks that nobody holds, cached ones included.
@@ -30,12 +33,16 @@ class BlockPool {
     std::int64_t blocks = 0;  ///< cached blocks at the beginning of the stream
     std::int64_t in_use = 0;  ///< of these, held by somebody
     bool more = false;        ///< the block after them is cached too, but was not asked for
+    std::int64_t host = 0;    ///< blocks behind them that are in the host's memory
   };
   /// At most `limit` blocks.
   Match match(std::int32_t stream, std::int64_t limit) const;
 
   /// Holds the first `blocks` blocks of a stream, which must be cached.
   void acquire(std::int32_t stream, std::int64_t blocks);
+
+  /// A holder of the first `from` blocks loads the `host` blocks behind them from the host.
+  void load(std::int32_t stream, std::int64_t from, std::int64_t host);
 
   /// A holder of the first `from` blocks has filled the ones up to `to`, which it had taken; they
   /// are cached from now on. None of them may be cached already.
@@ -70,6 +77,7 @@ class BlockPool {
 
   std::int64_t base_of(std::int32_t stream) const;
   void walk(std::int32_t stream, std::int64_t end) const;
+  std::int64_t on_host(std::int64_t begin, std::int64_t limit) const;
   const Segment* find(std::int32_t stream) const;
   Segment& segment(std::int32_t stream);
   void forget_if_empty(std::int32_t stream);
@@ -82,6 +90,7 @@ class BlockPool {
   int block_tokens_;
   bool caching_;
   const RequestTable& requests_;
+  HostCache host_;
   std::vector<Extent> extents_;
   std::vector<std::int32_t> spare_extents_;
   std::int32_t front_ = -1, back_ = -1;

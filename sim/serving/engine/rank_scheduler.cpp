@@ -15,7 +15,7 @@ RankScheduler::RankScheduler(const SchedulerConfig& config, EngineRole role,
       extremes_(extremes),
       block_(config.block_tokens),
       pool_(config.blocks, config.block_tokens, config.prefix_cache && role != EngineRole::decode,
-            requests),
+            requests, config.host_blocks),
       sampler_(config.tokens_per_step, config.draft_tokens, config.seed),
       calendar_(horizon + 2),
       queue_(requests, outcome.arrival, config.by_priority),
@@ -275,7 +275,7 @@ void RankScheduler::register_prompt(Slot& s) {
 }
 
 std::int64_t RankScheduler::cached_tokens(const Waiting& w, const BlockPool::Match& hit) const {
-  if (config_.stated_hit_rate <= 0) return hit.blocks * block_;
+  if (config_.stated_hit_rate <= 0) return (hit.blocks + hit.host) * block_;
   // The last token of a prompt is always computed.
   const std::int32_t prompt = input(w.request);
   return std::min(static_cast<std::int32_t>(config_.stated_hit_rate * prompt), prompt - 1);
@@ -286,7 +286,10 @@ std::int32_t RankScheduler::start_sequence(const Waiting& w, const BlockPool::Ma
   const std::int32_t i = new_slot(w);
   Slot& s = slot(i);
   pool_.acquire(stream(w.request), hit.blocks);
-  s.held = static_cast<std::int32_t>(hit.blocks);
+  pool_.load(stream(w.request), hit.blocks, hit.host);
+  loaded_ += hit.host * block_;
+  counters_.loaded_tokens += hit.host * block_;
+  s.held = static_cast<std::int32_t>(hit.blocks + hit.host);
   s.sealed = hit.more;
   s.computed = static_cast<std::int32_t>(cached_tokens(w, hit));
   s.state = State::prefill;
@@ -390,7 +393,7 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   const std::int64_t tokens = std::min(target - s.computed, budget);
   const bool all = reserves_all() || s.computed + tokens == target;
   if (reserves_all()) s.reserved = static_cast<std::int32_t>(whole);
-  pool_.take((all ? whole : blocks_for(s.computed + tokens)) - hit.blocks);
+  pool_.take((all ? whole : blocks_for(s.computed + tokens)) - s.held);
   compute(i, tokens, batch);
   budget -= tokens;
   return true;
@@ -414,9 +417,10 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   }
 }
 
-bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
-  batch_ = {};
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now, RankBatch& batch) {
+  batch = {};
   preempted_ = false;
+  loaded_ = 0;
   prompts_.clear();
   if (config_.policy != SchedulerPolicy::sglang) return false;
   decodes_ = retry_ = false;
@@ -425,24 +429,24 @@ bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
     return false;
   }
   if (role_ == EngineRole::prefill) full_ = false;
-  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch);
   return !prompts_.empty();
 }
 
-RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle) {
+void RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle,
+                                 RankBatch& batch) {
   if (config_.policy != SchedulerPolicy::sglang) {
-    schedule_vllm(clock, now, batch_);
+    schedule_vllm(clock, now, batch);
   } else if (!prompts_.empty()) {
     mix_sglang(clock);
   } else if (!idle) {
     decode_sglang(clock);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
-  if (!decodes_) return batch_;
-  batch_.decode_sequences = decoders_;
-  batch_.decode_context = decode_context_;
-  if (extremes_ && decoders_ > 0) fill_extremes(batch_, clock.now());
-  return batch_;
+  if (!decodes_) return;
+  batch.decode_sequences = decoders_;
+  batch.decode_context = decode_context_;
+  if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
 }
 
 void RankScheduler::fill_extremes(RankBatch& batch, std::int64_t now) const {

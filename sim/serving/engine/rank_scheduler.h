@@ -57,8 +57,8 @@ class RankScheduler {
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
   /// decides first; `idle` keeps a rank without them from decoding.
-  bool begin_schedule(const EmissionClock& clock, Ticks now);
-  RankBatch end_schedule(const EmissionClock& clock, Ticks now, bool idle);
+  bool begin_schedule(const EmissionClock& clock, Ticks now, RankBatch& batch);
+  void end_schedule(const EmissionClock& clock, Ticks now, bool idle, RankBatch& batch);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -74,6 +74,8 @@ class RankScheduler {
   void finish_run(const EmissionClock& before, std::int64_t steps, Ticks end);
 
   bool preempted() const { return preempted_; }
+  /// Tokens whose cache comes from the host's memory beside the step that was scheduled.
+  std::int64_t loaded_tokens() const { return loaded_; }
   /// Whether somebody waits who could be admitted if a sequence ended.
   bool has_waiting() const {
     return !queue_.empty() || received_ > 0 || !ready_.empty() || !retracted_.empty();
@@ -230,11 +232,11 @@ class RankScheduler {
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
-  RankBatch batch_;                      ///< of the step that is scheduled
-  std::vector<std::int32_t> prompts_;    ///< worked on in it
+  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;
+  std::int64_t loaded_ = 0;
   bool decodes_ = true;
 
   // SGLang: share of what running sequences may still generate that is kept free, in 2^-30.

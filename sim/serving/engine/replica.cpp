@@ -234,17 +234,23 @@ void Replica::finish_run() {
   recorder_.close_step();
 }
 
+Ticks Replica::loading_time() const {
+  std::int64_t tokens = 0;
+  for (const RankScheduler& r : ranks_) tokens = std::max(tokens, r.loaded_tokens());
+  return tokens * config_.load_per_token;
+}
+
 /// Decides a step on all ranks; whether there is any work.
 bool Replica::schedule(Ticks now) {
   bool work = false, prompts = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].release_finished();
-    prompts |= ranks_[i].begin_schedule(clocks_[i], now);
+    prompts |= ranks_[i].begin_schedule(clocks_[i], now, batches_[i]);
   }
   // SGLang agrees on prompts or decoding for all ranks where it speculates.
   const bool idle = prompts && config_.draft_tokens > 0;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    batches_[i] = ranks_[i].end_schedule(clocks_[i], now, idle);
+    ranks_[i].end_schedule(clocks_[i], now, idle, batches_[i]);
     work |= !batches_[i].empty();
   }
   return work;
@@ -286,7 +292,7 @@ void Replica::execute() {
     return;
   }
   const Ticks start = config_.async ? std::max(now, end_) : now;
-  const Ticks duration = timer_.step(batches_);
+  const Ticks duration = std::max(timer_.step(batches_), loading_time());
   check_step(start, duration);
   end_ = start + duration;
   if (recorder_.takes_step()) record_step(start, duration);

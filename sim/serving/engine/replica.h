@@ -61,6 +61,7 @@ class Replica {
   std::size_t pick_rank(Ticks at);
   bool schedule(Ticks now);
   void advance_clocks();
+  Ticks loading_time() const;
   LoadSample state(std::int64_t decided) const;
   void record_step(Ticks start, Ticks duration);
   void count_step_tokens();

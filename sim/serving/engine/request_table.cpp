@@ -12,6 +12,7 @@ EngineCounters& EngineCounters::operator+=(const EngineCounters& o) {
   recomputed += o.recomputed;
   prompt_tokens += o.prompt_tokens;
   cached_tokens += o.cached_tokens;
+  loaded_tokens += o.loaded_tokens;
   end = std::max(end, o.end);
   return *this;
 }

@@ -66,6 +66,7 @@ struct EngineCounters {
   std::int64_t recomputed = 0;     ///< tokens whose cache was lost by that
   std::int64_t prompt_tokens = 0;  ///< looked up in the prefix cache at admission
   std::int64_t cached_tokens = 0;  ///< of these, found
+  std::int64_t loaded_tokens = 0;  ///< of these, in the host's memory
   Ticks end = 0;                   ///< when the last step ended
 
   EngineCounters& operator+=(const EngineCounters& o);

@@ -99,6 +99,12 @@ void check(const SchedulerConfig& c, const RequestTable& t, EngineRole role) {
                      " draft tokens a step emits between 1 and " +
                      std::to_string(1 + c.draft_tokens) + " tokens");
   }
+  if (c.host_blocks < 0 || c.load_per_token < 0) {
+    throw InputError("the host's memory has no negative room and no negative loading time");
+  }
+  if (c.host_blocks > 0 && !c.prefix_cache) {
+    throw InputError("cache in the host's memory needs the prefix cache");
+  }
   if (!(c.stated_hit_rate >= 0 && c.stated_hit_rate <= 1)) {
     throw InputError("a stated hit rate lies between 0 and 1");
   }

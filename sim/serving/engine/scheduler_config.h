@@ -43,6 +43,14 @@ struct SchedulerConfig {
   std::int64_t context = 1 << 30;      ///< longest prompt and answer together
   bool async = true;                   ///< schedule one step ahead (SGLang: overlap schedule)
   bool prefix_cache = true;
+  /// Room for evicted cache blocks of one rank in the host's memory. They go there when the device
+  /// takes them for something else, least recently evicted first to be lost, and return when a
+  /// prompt finds them: beside the step that computes the rest of it, which lasts at least as long
+  /// as the loading. That is SGLang's HiCache with write policy write_back, which loads in the
+  /// order of the layers while they are computed (docs/advanced_features/hicache_design.md);
+  /// here a block that returns leaves the host, and writing takes no time.
+  std::int64_t host_blocks = 0;
+  Ticks load_per_token = 0;  ///< cache bytes of a token over the bandwidth from the host
   /// The most urgent are admitted first (vLLM `--scheduling-policy priority`, SGLang
   /// `--enable-priority-scheduling`); vLLM preempts the least urgent.
   bool by_priority = false;

@@ -143,7 +143,7 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     const std::int32_t i = start_sequence(w, hit);
     const Slot& s = slot(i);
     pool_.take(blocks_for(tokens == extend ? target + config_.draft_tokens : s.computed + tokens) -
-               hit.blocks);
+               s.held);
     compute(i, tokens, batch);
     spend(slot(i), tokens, free);
   }

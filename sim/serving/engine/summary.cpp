@@ -3,6 +3,7 @@
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -96,21 +97,36 @@ struct Latencies {
   std::int64_t kept = 0;
 };
 
-/// Overloaded: the requests in the system grow from third to third of the window, and in the end
-/// there are half as many again as in the beginning. Backlogged: more steps than not leave somebody
-/// waiting for admission.
-void judge(const std::vector<TimelineSample>& s, const EngineCounters& counters, bool closed,
-           ServingSummary& out) {
-  double third[3] = {0, 0, 0};
+/// Mean number of requests in the system in each third of the samples.
+std::array<double, 3> thirds(const std::vector<TimelineSample>& s) {
+  std::array<double, 3> third{};
   for (std::size_t i = 0; i < s.size(); ++i) {
     third[std::min<std::size_t>(3 * i / s.size(), 2)] +=
         static_cast<double>(s[i].waiting + s[i].decoding) * 3 / static_cast<double>(s.size());
   }
-  const double noise = 3 * std::sqrt(third[0] + 1);  // three sigma of a Poisson count
+  return third;
+}
+
+/// Whether there are more from third to third, and at last `factor` times what there were in third
+/// `from`, by more than three sigma of a Poisson count.
+bool grows(const std::array<double, 3>& third, std::size_t from, double factor) {
+  return third[1] > third[0] && third[2] > third[1] &&
+         third[2] > factor * third[from] + 3 * std::sqrt(third[from] + 1);
+}
+
+/// Overloaded: the requests in the system grow from third to third of the window, and in the end
+/// there are half as many again as in the beginning; or, over the whole time in which requests
+/// arrive, a quarter more than in the middle, because the search for the warm-up may have taken the
+/// growth itself for one. Backlogged: more steps than not leave somebody waiting for admission.
+void judge(const std::vector<TimelineSample>& window, const std::vector<TimelineSample>& arrivals,
+           const EngineCounters& counters, bool closed, ServingSummary& out) {
   const double blocked = counters.steps > 0 ? static_cast<double>(counters.blocked_steps) /
                                                   static_cast<double>(counters.steps)
                                             : 0;
-  if (!closed && third[1] > third[0] && third[2] > third[1] && third[2] > 1.5 * third[0] + noise) {
+  const std::array<double, 3> recent = thirds(window), all = thirds(arrivals);
+  const bool late = grows(recent, 0, 1.5);
+  if (!closed && (late || grows(all, 1, 1.25))) {
+    const std::array<double, 3>& third = late ? recent : all;
     out.saturation = Saturation::overloaded;
     out.reason = "requests in the system grow from " + fixed(third[0], 0) +
                  " in the first third to " + fixed(third[2], 0) + " in the last";
@@ -208,7 +224,9 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
     c.end_to_end = latencies(l.end_to_end);
     out.classes.push_back(c);
   }
-  judge(moments.samples(from, to, warm_up_samples), o.counters, closed, out);
+  judge(moments.samples(from, to, warm_up_samples),
+        moments.samples(moments.arrival.front(), moments.arrival.back(), warm_up_samples),
+        o.counters, closed, out);
   return out;
 }
 
