@@ -95,13 +95,14 @@ TEST(Tariff, AWindowThatPassesMidnightAndLoadOnlyInsideIt) {
 }
 
 TEST(Tariff, TiersSpeedAndBatchOfClaudeOpus) {
-  const Tariff t = shipped("Claude-Opus-4.6", "Anthropic", "");
+  const Tariff t = shipped("Claude-Opus-4.6", "Anthropic", "2026-03-01");
   RequestTerms terms;
   terms.prompt_tokens = 200000;
   EXPECT_EQ(price_at(t, terms, 0).input, 5);
   terms.prompt_tokens = 200001;
   EXPECT_EQ(price_at(t, terms, 0).input, 10);
   EXPECT_EQ(price_at(t, terms, 0).output, 25);
+  EXPECT_EQ(price_at(shipped("Claude-Opus-4.6", "Anthropic", "2026-04"), terms, 0).input, 5);
   terms = {};
   terms.speed = "fast";
   EXPECT_EQ(price_at(t, terms, 0).input, 30);
