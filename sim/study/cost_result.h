@@ -26,6 +26,7 @@ struct ClassCost {
 struct SalesResult {
   TokenPrice price;                 ///< USD, mean over the day's load
   std::string currency;             ///< of the tariff, with the rate: "CNY at 7.1 per USD (2025)"
+  double per_usd = 1;               ///< units of the tariff's currency for a dollar
   double price_per_million = 0;     ///< blended over the request's tokens
   Estimate gross_margin;            ///< 1 - cost / revenue; may be negative
   Estimate markup;                  ///< revenue / cost - 1; may be negative

@@ -120,6 +120,7 @@ void add_sales(const CandidateSpec& c, const WorkloadMix& mix, const ServedToken
                CostResult& r) {
   SalesResult s;
   s.price = selling_price(c, mix);
+  s.per_usd = c.prices.tariff_rate.per_usd;
   if (c.prices.tariff->currency != "USD") {
     s.currency = c.prices.tariff->currency + " at " + shortest(c.prices.tariff_rate.per_usd) +
                  " per USD (" + c.prices.tariff_rate.date + ")";
