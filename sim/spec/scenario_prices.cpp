@@ -100,22 +100,4 @@ CandidatePrices find_prices(const PricingSpec& pricing, const AnswersSpec& answe
   return out;
 }
 
-bool hit_rates_known(const std::vector<RequestClass>& workload) {
-  return std::all_of(workload.begin(), workload.end(),
-                     [](const RequestClass& r) { return r.places.count("prefix_hit_rate") > 0; });
-}
-
-void require_hit_rates(const PricingSpec& pricing, const AnswersSpec& answers,
-                       const std::vector<RequestClass>& workload) {
-  if (!pricing.tariff && !pricing.places.count("allocation") && !answers.inflation) return;
-  for (const RequestClass& r : workload) {
-    if (r.places.count("prefix_hit_rate")) continue;
-    throw InputError(
-        place_of(r.places, ""),
-        "class " + quote(r.name) +
-            " does not say its prefix_hit_rate, which the cost of input tokens depends "
-            "on; write 0 where nothing is cached.");
-  }
-}
-
 }  // namespace tollgate

@@ -709,7 +709,6 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
       check_context(candidate, scenario.workload);
       candidate.prices = find_prices(candidate.pricing, scenario.answers, books,
                                      candidate.hardware.name, candidate.model.name, node->place);
-      require_hit_rates(candidate.pricing, scenario.answers, scenario.workload);
       if (candidate.pricing.ownership) {
         const HardwareSpec& h = candidate.hardware;
         if (candidate.pricing.power.draw <= 0 && h.all_in_power <= 0 && h.tdp <= 0) {

@@ -8,7 +8,6 @@
 #include "sim/base/text.h"
 #include "sim/pricing/product.h"
 #include "sim/pricing/unit_cost.h"
-#include "sim/spec/scenario_prices.h"
 #include "sim/study/assumptions.h"
 #include "sim/study/cost_study.h"
 #include "sim/study/routing_facts.h"
@@ -368,7 +367,7 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   r.usd_per_million_output_tokens = product(cost.gpu_hours_per_million_output, rate);
   r.usd_per_million_tokens = product(cost.gpu_hours_per_million_total, rate);
   r.usd_per_hour = r.price.usd_per_hour * d.gpus() * r.replicas;
-  r.cost = cost_of(candidate_, mix_, hit_rates_known(scenario_.workload),
+  r.cost = cost_of(candidate_, mix_,
                    {cost.gpu_hours_per_million_output, cost.gpu_hours_per_million_total,
                     scaled(r.requests_per_second, mix_.input + mix_.output), d.gpus(),
                     prefill_share(model, point.state, mix_), r.kv_bytes_per_token});

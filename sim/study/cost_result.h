@@ -71,7 +71,7 @@ struct CostResult {
   CostStack stack;         ///< per accelerator and hour
   double utilisation = 1;  ///< mean over peak
   Allocation rule = Allocation::phase_time;
-  std::vector<ClassCost> classes;  ///< empty where the hit rate is not known
+  std::vector<ClassCost> classes;
   Estimate gpu_hours_per_million;  ///< all tokens
   TokenEnergy energy;              ///< per million output tokens
   std::string energy_from;         ///< of power and carbon

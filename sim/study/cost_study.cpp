@@ -214,7 +214,7 @@ double price_of_request(const CandidateSpec& candidate, const WorkloadMix& mix) 
   return revenue_of(billed(candidate, mix), selling_price(candidate, mix));
 }
 
-CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix, bool hit_rates_known,
+CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix,
                    const ServedTokens& served) {
   const CandidatePrices& prices = candidate.prices;
   CostResult r;
@@ -222,7 +222,7 @@ CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix, bool 
   r.utilisation = utilisation_of(candidate.pricing);
   r.rule = allocation_of(candidate.pricing.allocation);
   r.gpu_hours_per_million = served.gpu_hours_per_million_total;
-  if (hit_rates_known) add_classes(candidate, mix, served, r);
+  add_classes(candidate, mix, served, r);
   const PowerDraw draw = power_of(candidate, &r.energy_from);
   r.carbon_known = prices.power.kg_co2_per_kwh >= 0 && !prices.power.from.empty();
   if (draw.watts.value > 0) {

@@ -26,7 +26,7 @@ double utilisation_of(const PricingSpec& pricing);
 PowerDraw power_of(const CandidateSpec& candidate, std::string* from = nullptr);
 
 /// Cost per class of tokens, energy, sales, rent or pay, commitment: everything but inflation.
-CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix, bool hit_rates_known,
+CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix,
                    const ServedTokens& served);
 
 /// Price in USD of the mean request of a mix at the candidate's tariff.
