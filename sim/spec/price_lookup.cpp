@@ -9,17 +9,24 @@
 namespace tollgate {
 
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
-                        const std::string& level, const Place& asked) {
+                        const std::string& level, const Place& asked, const std::string& date) {
   std::vector<GpuPrice> found;
   std::set<std::string> levels;
+  std::string first;
   for (const PriceBook& book : books) {
     for (const GpuPrice& price : book.gpus) {
       if (price.hardware != hardware) continue;
       levels.insert(price.level);
       if (price.level != level) continue;
+      if (first.empty() || first_day(price.date) < first_day(first)) first = price.date;
+      if (!date.empty() && first_day(price.date) > first_day(date)) continue;
       if (!found.empty() && price.date > found.front().date) found.clear();
       if (found.empty() || price.date == found.front().date) found.push_back(price);
     }
+  }
+  if (found.empty() && !first.empty()) {
+    throw InputError(asked, "the first price of " + hardware + " at level " + quote(level) +
+                                " is of " + first + ", after " + date + ".");
   }
   if (found.empty()) {
     const std::vector<std::string> known(levels.begin(), levels.end());
