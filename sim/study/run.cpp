@@ -9,6 +9,7 @@
 #include "sim/serving/workload/average_traffic.h"
 #include "sim/study/candidate_study.h"
 #include "sim/study/deployment_search.h"
+#include "sim/study/inflation_study.h"
 #include "sim/study/routing_shelf.h"
 
 namespace tollgate {
@@ -47,6 +48,14 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
   return plan;
 }
 
+/// The deployment a report chose.
+const Deployment& chosen(const Plan& plan, const CandidateResult& r) {
+  return *std::find_if(plan.fitting.begin(), plan.fitting.end(), [&](const Deployment& d) {
+    return d.tensor == r.tensor && d.pipeline == r.pipeline && d.expert == r.expert &&
+           d.data_attention == r.data_attention;
+  });
+}
+
 }  // namespace
 
 RunResult run_scenario(const Scenario& asked, Library& library,
@@ -61,7 +70,8 @@ RunResult run_scenario(const Scenario& asked, Library& library,
   result.load = scenario.load;
   result.load.kind = asked.load.kind;
   result.slo = scenario.slo;
-  const WorkloadMix mix = summarise(scenario.workload, static_cast<double>(context));
+  const auto longest = static_cast<double>(context);
+  const WorkloadMix mix = summarise(scenario.workload, longest);
   result.mean_input = mix.input;
   result.mean_cached = mix.cached;
   result.mean_output = mix.output;
@@ -72,8 +82,10 @@ RunResult run_scenario(const Scenario& asked, Library& library,
   RoutingShelf shelf;
   const auto files = std::make_shared<CurveFiles>(library);
   std::list<EngineCurves> curves;
+  std::vector<const EngineCurves*> curves_of;
   for (const CandidateSpec& candidate : scenario.candidates) {
     curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
+    curves_of.push_back(&curves.back());
     studies.emplace_back(scenario, asked, candidate, mix, context, curves.back());
     plans.push_back(plan_of(studies.back(), candidate));
     shelf.want(candidate, plans.back().fitting);
@@ -83,10 +95,18 @@ RunResult run_scenario(const Scenario& asked, Library& library,
   result.candidates.resize(count);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const Plan& plan = plans[i];
-    result.candidates[i] =
-        plan.fitting.empty()
-            ? studies[i].explain_misfit(plan.tried)
-            : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i]), plan.note);
+    CandidateResult& r = result.candidates[i];
+    if (plan.fitting.empty()) {
+      r = studies[i].explain_misfit(plan.tried);
+      return;
+    }
+    const CandidateSpec& candidate = scenario.candidates[i];
+    const auto tables = shelf.tables_of(candidate);
+    r = studies[i].report(plan.fitting, tables, plan.note);
+    if (scenario.answers.inflation) {
+      r.cost.inflation =
+          inflate_tasks(scenario, candidate, *curves_of[i], chosen(plan, r), tables, longest);
+    }
   });
   for (std::size_t i = 0; i < count; ++i) {
     const CandidateResult& c = result.candidates[i];

@@ -7,6 +7,7 @@
 #include "sim/base/estimate.h"
 #include "sim/spec/scenario.h"
 #include "sim/study/simulated_result.h"
+#include "sim/study/cost_result.h"
 
 namespace tollgate {
 
@@ -103,6 +104,7 @@ struct CandidateResult {
   Estimate usd_per_million_tokens;         ///< whole bill over input + output tokens (blended)
   GpuPrice price;
   double usd_per_hour = 0;  ///< of the whole service: replicas x GPUs x price
+  CostResult cost;
 
   std::optional<SimulatedResult> simulated;  ///< with `fidelity: simulated`
 
