@@ -68,9 +68,11 @@ class CurveSet {
 
   /// The curve of an operator. `kernel` empty: the preferred one. Where it was not measured, in
   /// this order: another kernel, another backend, another precision (nearest in bytes per weight),
-  /// all on this device; the first of donors() that has one of these, or, if it is no close relative,
-  /// the geometric mean of one device of each of the first three architectures; the curve's start.
-  /// Shares of a peak go over as they are, times with the clock (clock_of). With `strict` a transfer is an InputError. Throws InputError for
+  /// all on this device; the same three on the first of donors() that has one (for whole modules the
+  /// same backend on any donor before another one on a nearer donor), or, if that is no close
+  /// relative, the geometric mean of one device of each of the first three architectures that have
+  /// it; the curve's start. Shares of a peak go over as they are, the launch with the clock
+  /// (clock_of), of what passes a link all latencies. With `strict` a transfer is an InputError. Throws InputError for
   /// an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
 

@@ -38,7 +38,7 @@ constexpr std::array<Kind, 26> table{{
     {"L4", ada, 1024, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
     {"RTX-4090", ada, 512, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
     {"RTX-5090", blackwell_rtx, 512, {"RTX-PRO-6000", "L40S", "A100-SXM"}},
-    {"RTX-PRO-6000", blackwell_rtx, 1024, {"L40S", "A100-SXM", "H100-SXM"}},
+    {"RTX-PRO-6000", blackwell_rtx, 1024, {"L40S", "A100-SXM", "H100-SXM", "B200-SXM"}},
     {"MI300X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
     {"MI325X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
     {"MI355X", other, 0, {"B200-SXM", "H200-SXM", "H100-SXM"}},
