@@ -86,7 +86,8 @@ class Builder {
   void elementwise(Operators& to, double times, double bytes) const {
     RowOperator op;
     op.operator_class = OperatorClass::elementwise;
-    op.curve = curve("elementwise kernels", "elementwise", bytes_precision, {}, Data::warm);
+    // Bound by memory, whoever wrote the kernel.
+    op.curve = curve("elementwise kernels", "elementwise", bytes_precision, {}, Data::warm, "cuda");
     op.times = times;
     op.per_row = bytes;
     op.memory_per_row = bytes / hardware_.memory_bandwidth;
