@@ -186,8 +186,10 @@ class Builder {
       return KernelWish{decode_kernel("", core.head_dim, heads, core.kv_heads, window), "", ""};
     };
     const double grouped_heads = 2 * core.kv_heads;
-    const std::vector<KernelWish> decode{tail(core.heads, core.window), tail(core.heads, 0),
-                                         tail(grouped_heads, core.window), tail(grouped_heads, 0)};
+    std::vector<KernelWish> decode{tail(core.heads, core.window), tail(core.heads, 0),
+                                   tail(grouped_heads, core.window), tail(grouped_heads, 0)};
+    // Groups over several key-value heads, where those over a single one were not measured.
+    decode.push_back({decode_kernel("", core.head_dim, 4, 2, 0), "", ""});
     core.decode = curve("decode attention", "decode_attention", format, decode);
     const std::vector<KernelWish> prefill{{prefill_kernel("", core.head_dim), "", ""}};
     core.prefill = curve("prefill attention", "prefill_attention", format, prefill, Data::warm);
@@ -376,8 +378,10 @@ class Builder {
     const double ranks = d.stage_ranks();
     layer.exchange_ranks = ranks;
     layer.senders = d.tensor;  // tokens of a group are spread over its ranks
-    if (d.expert == 1) {
-      // Experts sliced over all ranks: gather every token, reduce-scatter the sums.
+    if (d.expert == 1 ||
+        c_.curves.engine().expert_exchange == ExpertExchange::allgather_reducescatter) {
+      // Gather every token on every rank, reduce-scatter the sums: experts sliced over all ranks,
+      // or each rank with its own experts, the others masked.
       layer.exchange = ExpertLayer::Exchange::gather;
       layer.gathered = d.data_attention * width * (path.unit == ComputeClass::bf16 ? 2 : 1);
       layer.scattered = d.data_attention * width * 2.0;

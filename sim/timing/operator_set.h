@@ -83,7 +83,7 @@ struct ExpertLayer {
   double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
 
   /// Dispatch and combine between groups of data-parallel attention; null: none. Without expert
-  /// parallelism tokens are gathered and their sums scattered.
+  /// parallelism, or where the engine says so, tokens are gathered and their sums scattered.
   enum class Exchange { none, experts, gather };
   Exchange exchange = Exchange::none;
   const StepCurve* out = nullptr;   ///< dispatch of steps with prompts, or all_gather
