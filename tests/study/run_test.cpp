@@ -190,7 +190,7 @@ TEST(run, strict_accepts_a_dense_model_on_a_measured_device) {
   ASSERT_EQ(s.candidates.size(), 1u);
   Library library(TOLLGATE_REPOSITORY "/models");
   const RunResult strict = run_scenario(s, library, kernels::find_backend("tbb"), true);
-  ASSERT_TRUE(strict.candidates.front().feasible);
+  ASSERT_TRUE(strict.candidates.front().fits);
   for (const std::string& a : strict.candidates.front().assumptions) {
     EXPECT_EQ(a.find("not measured"), std::string::npos) << a;
   }
