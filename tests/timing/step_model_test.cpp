@@ -255,7 +255,7 @@ TEST(step_model, whole_prompts_cost_less_attention_than_one_chunk_of_a_long_one)
 }
 
 TEST(step_model, names_the_curves_it_is_made_of) {
-  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8}, ExpertExchange::deepep);
   const StepModel model = c.step_model();
   std::set<std::string> names;
   for (const auto& [name, curve] : model.curves()) names.insert(name);
