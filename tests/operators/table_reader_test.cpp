@@ -113,7 +113,8 @@ TEST(TableReader, RepetitionsThatAgreeBecomeTheirMean) {
   EXPECT_DOUBLE_EQ(tables.groups[0].samples[0].seconds, 11e-6);
 }
 
-/// What disturbs a collective only adds to it: of NCCL's repetitions that disagree the faster counts.
+/// What disturbs a collective only adds to it: of NCCL's repetitions that disagree the faster
+/// counts.
 TEST(TableReader, PublishedTablesCountRepetitionsThatDisagree) {
   const Folder folder;
   const std::string text =
