@@ -214,7 +214,7 @@ Shorthand shorthand_of(const SchemaInfo& info) {
   if (info.name == "length") return Shorthand::count;
   if (info.name == "deployment") return Shorthand::automatic;
   if (info.name == "utilisation") return Shorthand::share;
-  if (info.name == "model") return Shorthand::name;
+  if (info.name == "model" || info.name == "engine") return Shorthand::name;
   if (info.name == "hardware") return Shorthand::names;
   if (info.name == "arrivals") return Shorthand::kind;
   return Shorthand::none;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "sim/base/quantile.h"
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
 #include "sim/serving/engine/engine_scheduler.h"
@@ -19,13 +20,6 @@ namespace {
 /// Where fewer sequences than this fit, a run was made with a larger share of memory.
 constexpr double tight_room = 8;
 constexpr double tight_utilisation = 0.97;
-
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[static_cast<std::size_t>(at)];
-}
 
 /// Routing tables by model and expert-parallel size.
 class Tables {
