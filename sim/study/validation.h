@@ -4,18 +4,9 @@
 #include <vector>
 
 #include "kernels/backend.h"
-#include "sim/base/estimate.h"
-#include "sim/study/measured_row.h"
+#include "sim/study/row_prediction.h"
 
 namespace tollgate {
-
-/// What is predicted for one measured row.
-struct RowPrediction {
-  MeasuredRow row;
-  bool predicted = false;
-  Estimate ttft, tpot;  ///< seconds
-  std::string note;     ///< assumptions, or why there is no prediction
-};
 
 /// Errors of predictions against measurements, as fractions.
 struct ErrorSummary {

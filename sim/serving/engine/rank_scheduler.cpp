@@ -140,6 +140,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   }
   const std::int32_t computed = s.computed;
   free_cache(s, computed);
+  waiting_tokens_ += input(s.request);
   if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
   } else {
@@ -365,8 +366,12 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   const std::int32_t on = stream(w.request);
   const BlockPool::Match hit = pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
   if (whole - hit.in_use > pool_.free()) return false;
+  if (config_.whole_prompts && target - cached_tokens(w, hit) > budget && !prompts_.empty()) {
+    return false;
+  }
 
   queue_.pop();
+  waiting_tokens_ -= input(w.request);
   if (role_ == EngineRole::decode && w.produced == 0) {
     const std::int32_t i = new_slot(w);
     Slot& s = slot(i);
@@ -388,7 +393,8 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   return true;
 }
 
-void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch) {
+void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, bool hold,
+                                  RankBatch& batch) {
   const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
   if (need > pool_.free()) {
     if (queue_.by_priority()) {
@@ -401,19 +407,19 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   pool_.take(need);
   std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
   if (partial_ >= 0) continue_partial(clock, budget, batch);
-  if (preempted_) return;
+  if (preempted_ || hold) return;
   while (admit_next(budget, batch, now)) {
   }
 }
 
-RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now) {
+RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now, bool hold) {
   RankBatch batch;
   preempted_ = false;
   prompts_.clear();
   if (config_.policy == SchedulerPolicy::sglang) {
     schedule_sglang(clock, batch);
   } else {
-    schedule_vllm(clock, now, batch);
+    schedule_vllm(clock, now, hold, batch);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
   if (!decodes_) return batch;

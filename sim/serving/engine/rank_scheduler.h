@@ -44,7 +44,10 @@ class RankScheduler {
                 std::int64_t horizon);
 
   /// A request arrives.
-  void enqueue(std::int32_t request) { queue_.push_back({request, 0}); }
+  void enqueue(std::int32_t request) {
+    queue_.push_back({request, 0});
+    waiting_tokens_ += input(request);
+  }
   /// The cache of a request that was given room has arrived.
   void received(std::int32_t request);
   /// The cache of a finished prompt has been read.
@@ -55,7 +58,8 @@ class RankScheduler {
 
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step.
-  RankBatch schedule(const EmissionClock& clock, Ticks now);
+  /// `hold`: nobody is admitted.
+  RankBatch schedule(const EmissionClock& clock, Ticks now, bool hold = false);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -77,6 +81,10 @@ class RankScheduler {
   bool may_overtake() const { return queue_.by_priority(); }
   bool has_finishing() const { return !due_.empty(); }
   std::int64_t waiting() const { return static_cast<std::int64_t>(queue_.size() + parked_.size()); }
+  /// Prompt tokens of those who wait, without what was generated before a preemption.
+  std::int64_t waiting_tokens() const { return waiting_tokens_; }
+  bool has_room() const { return running_count_ < config_.max_sequences; }
+  std::int64_t decoding() const { return decoders_; }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
   const EngineCounters& counters() const { return counters_; }
@@ -132,7 +140,7 @@ class RankScheduler {
   bool reserves_all() const { return config_.policy == SchedulerPolicy::trtllm; }
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
-  void schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch);
+  void schedule_vllm(const EmissionClock& clock, Ticks now, bool hold, RankBatch& batch);
   void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
   void prefill_sglang(std::int64_t now, RankBatch& batch);
   bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
@@ -187,6 +195,7 @@ class RankScheduler {
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
+  std::int64_t waiting_tokens_ = 0;
 
   std::int64_t running_count_ = 0;       ///< sequences that count against max_sequences
   std::int64_t decoders_ = 0;            ///< of these, decoding

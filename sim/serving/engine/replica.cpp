@@ -85,6 +85,14 @@ RankScheduler& Replica::rank_of(std::int32_t request) {
 }
 
 void Replica::enqueue(std::int32_t request, Ticks at) {
+  if (config_.receive_interval > 1 && next_ != never) {
+    outside_.push_back(request);
+  } else {
+    hand_to_rank(request, at);
+  }
+}
+
+void Replica::hand_to_rank(std::int32_t request, Ticks at) {
   std::size_t to = 0;
   if (ranks_.size() > 1) {
     std::int64_t least = rank_load(ranks_[0], at);
@@ -102,7 +110,48 @@ void Replica::enqueue(std::int32_t request, Ticks at) {
   // Behind a request that has to wait for a sequence to end, nothing changes until then.
   const bool blocked = ranks_[to].has_waiting() && !ranks_[to].may_overtake();
   ranks_[to].enqueue(request);
-  if (!blocked || run_.steps == 0) wake(at);
+  if (!blocked || run_.steps == 0 || longest_hold_ != never) wake(at);
+}
+
+/// SGLang looks for new requests at every receive_interval-th step that only decodes, after every
+/// prefill batch, and all the time while it has nothing to do.
+bool Replica::take_in() {
+  if (outside_.empty()) return false;
+  const bool idle = std::all_of(ranks_.begin(), ranks_.end(), [](const RankScheduler& r) {
+    return r.running() == r.finishing();
+  });
+  if (!idle && since_receive_ < config_.receive_interval) return false;
+  std::vector<std::int32_t> requests;
+  requests.swap(outside_);
+  for (const std::int32_t r : requests) hand_to_rank(r, next_);
+  return true;
+}
+
+/// TensorRT-LLM: prompts wait for others (batch_wait, and balance of data-parallel attention).
+bool Replica::hold_prompts() {
+  longest_hold_ = never;
+  if (config_.wait_steps == 0 && config_.balance_steps == 0) return false;
+  const auto all = [&](auto condition) {
+    return std::all_of(ranks_.begin(), ranks_.end(), condition);
+  };
+  if (config_.balance_steps > 0 && ranks_.size() > 1) {
+    const bool pass =
+        waited_ >= config_.balance_steps ||
+        all([](const RankScheduler& r) { return r.has_waiting() && r.has_room(); }) ||
+        !all([](const RankScheduler& r) { return r.decoding() > 0; });
+    if (pass) waited_ = 0;
+    longest_hold_ = config_.balance_steps - waited_;
+    return !pass;
+  }
+  const RankScheduler& rank = ranks_.front();
+  if (config_.wait_steps == 0 || rank.waiting_tokens() == 0 || rank.decoding() == 0) return false;
+  if (waited_ >= config_.wait_steps ||
+      rank.waiting_tokens() + rank.decoding() >= config_.wait_tokens) {
+    waited_ = 0;
+    return false;
+  }
+  longest_hold_ = config_.wait_steps - waited_;
+  return true;
 }
 
 void Replica::received(std::int32_t request, Ticks at) {
@@ -146,7 +195,10 @@ void Replica::open_run(Ticks now) {
     steps = std::min(steps, r.run_limit(clock_));
     if (r.has_waiting() && r.has_finishing()) steps = 1;
   }
-  run_.steps = std::max<std::int64_t>(steps, 1);
+  if (config_.receive_interval > 1) {
+    steps = std::min(steps, config_.receive_interval - since_receive_ % config_.receive_interval);
+  }
+  run_.steps = std::max<std::int64_t>(std::min(steps, longest_hold_), 1);
   place_next_point();
 }
 
@@ -157,16 +209,21 @@ void Replica::finish_run() {
   counters_.steps += run_.steps;
   if (run_.blocked) counters_.blocked_steps += run_.steps;
   ++counters_.events;
+  since_receive_ += run_.steps;
+  if (longest_hold_ != never) waited_ += run_.steps;
   run_.steps = 0;
 }
 
 void Replica::execute() {
   const Ticks now = next_;
   if (run_.steps > 0) finish_run();
+  take_in();
+  if (since_receive_ >= config_.receive_interval) since_receive_ = 0;
+  const bool hold = hold_prompts();
   bool work = false, prompts = false, preempted = false, blocked = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].release_finished();
-    batches_[i] = ranks_[i].schedule(clock_, now);
+    batches_[i] = ranks_[i].schedule(clock_, now, hold);
     work |= !batches_[i].empty();
     prompts |= batches_[i].prefill_tokens > 0;
     preempted |= ranks_[i].preempted();
@@ -175,6 +232,7 @@ void Replica::execute() {
   if (!work) {
     for (RankScheduler& r : ranks_) r.abandon_step(clock_);
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
+    if (next_ == never && take_in()) next_ = now;
     if (next_ == now && ++idle_points_ > 1000) {
       throw std::logic_error("the serving simulator is stuck: it preempts without end");
     }
@@ -192,6 +250,8 @@ void Replica::execute() {
   end_ = start + duration;
   for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
   if (ranks_.front().decodes()) clock_.advance(1);
+  since_receive_ = config_.receive_interval;
+  if (longest_hold_ != never) ++waited_;
   ++counters_.steps;
   counters_.blocked_steps += blocked;
   ++counters_.events;

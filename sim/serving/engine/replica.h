@@ -50,6 +50,9 @@ class Replica {
   void finish_run();
   std::int64_t rank_load(const RankScheduler& rank, Ticks at) const;
   RankScheduler& rank_of(std::int32_t request);
+  void hand_to_rank(std::int32_t request, Ticks at);
+  bool take_in();
+  bool hold_prompts();
 
   const SchedulerConfig config_;
   const StepTimer& timer_;
@@ -61,6 +64,10 @@ class Replica {
   Ticks next_ = never;
   Ticks end_ = 0;  ///< of the last step that was carried out
   std::int64_t idle_points_ = 0;
+  std::vector<std::int32_t> outside_;  ///< arrived, but not taken in (receive_interval)
+  std::int64_t since_receive_ = 0;     ///< decode steps
+  std::int64_t waited_ = 0;            ///< steps for which prompts have been held
+  std::int64_t longest_hold_ = never;  ///< steps for which what was decided may still hold them
   EngineCounters counters_;
 };
 
