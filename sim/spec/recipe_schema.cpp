@@ -28,8 +28,12 @@ const Schema<RecipeRule>& rule_schema() {
           .boolean("data_parallel_attention", &R::data_parallel_attention, optional,
                    "Only with data-parallel attention.")
           .integer("batched_tokens", &R::batched_tokens, optional, count, "Token budget of a step.")
-          .integer("spare_context", &R::spare_context, optional, count,
-                   "The token budget is the nominal lengths and this.")
+          .integer("prompt_budget", &R::prompt_budget, optional, count,
+                   "The token budget is the nominal prompt and this.")
+          .integer("context_budget", &R::context_budget, optional, count,
+                   "The token budget is the nominal prompt and answer and this.")
+          .boolean("mixed_chunk", &R::mixed_chunk, optional,
+                   "Sequences decode beside a prefill batch.")
           .integer("max_num_seqs", &R::max_num_seqs, optional, count,
                    "Sequences a data-parallel group may run at once.")
           .integer("receive_interval", &R::receive_interval, optional, count,
@@ -45,6 +49,26 @@ const Schema<RecipeRule>& rule_schema() {
   return schema;
 }
 
+const Schema<AcceptanceRow>& acceptance_schema() {
+  FieldInfo lengths;
+  lengths.name = "lengths";
+  lengths.type = FieldInfo::Type::list;
+  lengths.element = FieldInfo::Type::number;
+  lengths.required = true;
+  lengths.doc = "Mean tokens of a step with 1, 2, 3, ... drafts.";
+  static const auto schema =
+      Schema<AcceptanceRow>("acceptance", "How many drafted tokens are accepted.")
+          .text_list("models", &AcceptanceRow::models, "Entries of models/llm.")
+          .custom(lengths, [](const YamlNode& n, const std::string& path, AcceptanceRow& row) {
+            expect_kind(n, YamlNode::Kind::sequence, path);
+            for (const auto& item : n.items) {
+              const double most = static_cast<double>(row.lengths.size()) + 2;
+              row.lengths.push_back(scalar::number(*item, path, Range{1, most}));
+            }
+          });
+  return schema;
+}
+
 }  // namespace
 
 const Schema<RecipeBook>& recipe_schema() {
@@ -52,10 +76,22 @@ const Schema<RecipeBook>& recipe_schema() {
       Schema<RecipeBook>("recipes", "Engine options of a public benchmark.")
           .text("name", &RecipeBook::name, required, "Name; equals the file name.")
           .list("rules", &RecipeBook::rules, rule_schema(), required, "Later ones go first.")
+          .list("acceptance", &RecipeBook::acceptance, acceptance_schema(), optional,
+                "Published acceptance of drafts.")
           .list("sources", &RecipeBook::sources, source_schema(), required,
                 "Where the options come from.")
           .text_list("notes", &RecipeBook::notes, "What else to know.");
   return schema;
+}
+
+double acceptance_of(const RecipeBook& book, const std::string& model, int drafts) {
+  for (const AcceptanceRow& row : book.acceptance) {
+    if (drafts > 0 && static_cast<std::size_t>(drafts) <= row.lengths.size() &&
+        std::find(row.models.begin(), row.models.end(), model) != row.models.end()) {
+      return row.lengths[static_cast<std::size_t>(drafts) - 1];
+    }
+  }
+  return 0;
 }
 
 RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
@@ -78,7 +114,9 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
       if (r.*option != 0) out.*option = r.*option;
     };
     take(&RecipeRule::batched_tokens);
-    take(&RecipeRule::spare_context);
+    take(&RecipeRule::prompt_budget);
+    take(&RecipeRule::context_budget);
+    take(&RecipeRule::mixed_chunk);
     take(&RecipeRule::max_num_seqs);
     take(&RecipeRule::receive_interval);
     take(&RecipeRule::wait_steps);
@@ -86,8 +124,10 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::balance_steps);
     take(&RecipeRule::draft_tokens);
   }
-  if (out.spare_context > 0) {
-    out.batched_tokens = static_cast<int>(q.input + q.output) + out.spare_context;
+  if (out.prompt_budget > 0) {
+    out.batched_tokens = static_cast<int>(q.input + q.concurrency) + out.prompt_budget;
+  } else if (out.context_budget > 0) {
+    out.batched_tokens = static_cast<int>(q.input + q.output) + out.context_budget;
   }
   return out;
 }

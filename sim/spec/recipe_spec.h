@@ -22,7 +22,9 @@ struct RecipeRule {
 
   // Options; 0 = not given.
   int batched_tokens = 0;    ///< token budget of a step; SGLang: of a chunk and of a prefill batch
-  int spare_context = 0;     ///< the token budget is input + output + this
+  int prompt_budget = 0;     ///< the token budget is input + this
+  int context_budget = 0;    ///< the token budget is input + output + this
+  bool mixed_chunk = false;  ///< SGLang: sequences decode beside a prefill batch
   int max_num_seqs = 0;      ///< sequences of a data-parallel group
   int receive_interval = 0;  ///< SGLang, SchedulerConfig::receive_interval
   int wait_steps = 0;        ///< TensorRT-LLM, batch_wait_timeout_iters
@@ -32,10 +34,19 @@ struct RecipeRule {
   Places places;
 };
 
+/// Mean tokens that one step of these models emits with 1, 2, 3, ... drafts, the next token
+/// included.
+struct AcceptanceRow {
+  std::vector<std::string> models;
+  std::vector<double> lengths;
+  Places places;
+};
+
 /// A file of models/recipes.
 struct RecipeBook {
   std::string name;
   std::vector<RecipeRule> rules;  ///< later ones go before earlier ones
+  std::vector<AcceptanceRow> acceptance;
   std::vector<Source> sources;
   std::vector<std::string> notes;
   Places places;
@@ -53,5 +64,8 @@ struct RecipeQuestion {
 
 /// The options of all rules that apply, later ones over earlier ones; conditions are left empty.
 RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& question);
+
+/// Mean tokens of a step with `drafts` drafts; 0 where the book does not know it.
+double acceptance_of(const RecipeBook& book, const std::string& model, int drafts);
 
 }  // namespace tollgate

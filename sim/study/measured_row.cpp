@@ -219,6 +219,16 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     s.options = options_for(recipes_[row.source], question);
   }
   DeploymentSpec deployment;
+  if (row.multi_token) {
+    deployment.mtp_draft_tokens = std::max(1, s.options.draft_tokens);
+    deployment.mtp_acceptance_length =
+        acceptance_of(recipes_[row.source], name, deployment.mtp_draft_tokens);
+    if (s.model->mtp.modules < 1) return refuse(name + " has no multi-token prediction module");
+    if (deployment.mtp_acceptance_length == 0)
+      return refuse("how many drafts of " + name + " are accepted is not known");
+    s.note = std::to_string(deployment.mtp_draft_tokens) + " draft tokens, " +
+             shortest(deployment.mtp_acceptance_length) + " tokens per step, as published for such heads";
+  }
   deployment.batched_tokens = s.options.batched_tokens;
   deployment.max_num_seqs = s.options.max_num_seqs;
   s.deployment = with_engine_defaults(deployment, *s.engine, *s.hardware);

@@ -101,6 +101,7 @@ class Predictor {
     if (c.policy == SchedulerPolicy::sglang) {
       c.chunk = s_.deployment.batched_tokens;
       c.batched_tokens = std::max<std::int64_t>(c.batched_tokens, c.chunk);
+      c.mixed_chunk = s_.options.mixed_chunk;
       c.receive_interval = std::max(1, s_.options.receive_interval);
     } else {
       c.batched_tokens = s_.deployment.batched_tokens;
