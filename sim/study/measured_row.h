@@ -28,6 +28,7 @@ struct MeasuredRow {
   int tensor = 1, data_attention = 1, expert = 1;
   int prefill_workers = 0, prefill_gpus = 0, decode_workers = 0, decode_gpus = 0;
   double ttft = 0, tpot = 0;  ///< seconds; 0 = not measured
+  double throughput = 0;      ///< output tokens per second and GPU by both, see output_rate
   std::size_t line = 0;       ///< row of the table it came from
 };
 

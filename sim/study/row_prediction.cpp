@@ -42,8 +42,14 @@ class Predictor {
     try {
       times = row_.mode == "agg" ? together() : apart();
     } catch (const InputError& error) {
-      note(error.what());
-      return std::move(out_);
+      note("scheduled as vLLM does, because " + std::string(error.what()));
+      as_vllm_ = true;
+      try {
+        times = row_.mode == "agg" ? together() : apart();
+      } catch (const InputError& second) {
+        out_.note = second.what();
+        return std::move(out_);
+      }
     }
     if (!(times.tpot > 0) || !std::isfinite(times.ttft) || !std::isfinite(times.tpot)) {
       note("the simulation has no answer");
@@ -58,6 +64,7 @@ class Predictor {
     const Provenance provenance = worst(detail.provenance(), Provenance::fitted);
     out_.tpot = with_log_sd(times.tpot, log_sd, provenance);
     out_.ttft = with_log_sd(times.ttft, std::hypot(log_sd, ttft_log_sd), provenance);
+    out_.throughput = with_log_sd(output_rate(row_, times.ttft, times.tpot), log_sd, provenance);
     return std::move(out_);
   }
 
@@ -110,6 +117,7 @@ class Predictor {
           static_cast<std::int64_t>(s_.options.wait_share * static_cast<double>(c.batched_tokens));
       c.balance_steps = s_.options.balance_steps;
     }
+    if (as_vllm_) c.policy = SchedulerPolicy::vllm;
     c.draft_tokens = s_.deployment.mtp_draft_tokens;
     c.tokens_per_step = s_.deployment.mtp_acceptance_length;
     const std::int64_t fed = 1 + c.draft_tokens;
@@ -189,10 +197,20 @@ class Predictor {
   const MethodSpec& method_;
   const WorkloadMix mix_;
   EngineSpec engine_;
+  bool as_vllm_ = false;
   RowPrediction out_;
 };
 
 }  // namespace
+
+double output_rate(const MeasuredRow& row, double ttft, double tpot) {
+  const double answer = row.length_factor * row.output;
+  const double lifetime = ttft + tpot * std::max(0.0, answer - 1);
+  if (!(ttft > 0) || !(tpot > 0)) return 0;
+  const int aggregated = row.tensor * row.data_attention;
+  const int gpus = row.mode == "disagg" ? row.prefill_gpus + row.decode_gpus : aggregated;
+  return row.concurrency * answer / lifetime / std::max(1, gpus);
+}
 
 RowPrediction predict_row(const MeasuredRow& row, const RowScenario& scenario,
                           const PredictionShelf& shelf, const MethodSpec& method) {

@@ -88,6 +88,7 @@ ValidationGroup group_of(std::vector<std::string> key,
   for (const RowPrediction* r : rows) g.predicted += r->predicted;
   g.ttft = summarise_errors(rows, &RowPrediction::ttft, &MeasuredRow::ttft);
   g.tpot = summarise_errors(rows, &RowPrediction::tpot, &MeasuredRow::tpot);
+  g.throughput = summarise_errors(rows, &RowPrediction::throughput, &MeasuredRow::throughput);
   return g;
 }
 
@@ -151,6 +152,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
     RowScenario s;
     try {
       p.row = measured_row(table, i);
+      p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
         curves.want(*s.hardware, *s.engine);

@@ -23,7 +23,7 @@ ErrorSummary summarise_errors(const std::vector<const RowPrediction*>& rows,
 struct ValidationGroup {
   std::vector<std::string> key;
   int rows = 0, predicted = 0;
-  ErrorSummary ttft, tpot;
+  ErrorSummary ttft, tpot, throughput;
 };
 
 struct Validation {
