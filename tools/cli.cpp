@@ -78,8 +78,12 @@ void complain(std::ostream& err, const std::string& sentence) {
 int run_main(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
              const Terminal& terminal) {
   Console console{out, err, terminal.colour, terminal.width, terminal.notes};
+  return exit_code_of([&] { return dispatch(arguments, console); }, err);
+}
+
+int exit_code_of(const std::function<int()>& command, std::ostream& err) {
   try {
-    return dispatch(arguments, console);
+    return command();
   } catch (const InputError& error) {
     complain(err, error.what());
     return exit_code::input;

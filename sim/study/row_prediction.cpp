@@ -101,17 +101,14 @@ class Predictor {
   }
 
   SchedulerConfig scheduler(const Deployment& ranks) {
-    SchedulerConfig c = scheduler_for(*s_.engine, s_.hardware->memory);
-    c.ranks = ranks.data_attention;
+    EngineSpec engine = *s_.engine;
+    engine.limits = {{0, s_.deployment.max_num_seqs, s_.deployment.batched_tokens, {}}};
+    SchedulerConfig c = scheduler_for(engine, s_.hardware->memory, ranks.data_attention);
     c.prefix_cache = false;
-    c.max_sequences = s_.deployment.max_num_seqs;
     if (c.policy == SchedulerPolicy::sglang) {
-      c.chunk = s_.deployment.batched_tokens;
-      c.batched_tokens = std::max<std::int64_t>(c.batched_tokens, c.chunk);
       c.mixed_chunk = s_.options.mixed_chunk;
       c.receive_interval = std::max(1, s_.options.receive_interval);
     } else {
-      c.batched_tokens = s_.deployment.batched_tokens;
       c.wait_steps = s_.options.wait_steps;
       c.wait_tokens =
           static_cast<std::int64_t>(s_.options.wait_share * static_cast<double>(c.batched_tokens));
@@ -176,7 +173,7 @@ class Predictor {
     EnginePool& decode = system.decode.emplace();
     for (auto [pool, ranks] : {std::pair(&prefill, &s_.prefill_ranks), {&decode, &decode_ranks}}) {
       pool->scheduler = scheduler(*ranks);
-      pool->scheduler.policy = SchedulerPolicy::vllm;
+      if (pool->scheduler.policy == SchedulerPolicy::trtllm) pool->scheduler.policy = SchedulerPolicy::vllm;
       pool->scheduler.whole_prompts = false;
       pool->scheduler.receive_interval = 1;
       pool->scheduler.balance_steps = pool->scheduler.wait_steps = 0;

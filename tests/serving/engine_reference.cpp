@@ -84,13 +84,16 @@ struct Part {
 struct Rank {
   Pool pool;
   std::deque<SequencePtr> waiting;
-  std::deque<SequencePtr> parked;  // given room, in this order; their cache is under way or here
+  std::deque<SequencePtr> ready;      // SGLang: cache is here, not running yet
+  std::deque<SequencePtr> retracted;  // SGLang's decode engines: cache in the host's memory
+  std::deque<SequencePtr> parked;     // given room, in this order; their cache is under way or here
   std::vector<SequencePtr> running;
   std::vector<SequencePtr> pinned;
   std::vector<Part> parts;
   bool preempted = false;
   std::int64_t ratio = 0;
   bool full = false, ended = false;
+  std::int64_t steps = 0;  // in which its sequences could decode
 };
 
 struct Report {
@@ -113,7 +116,8 @@ struct Engine {
   std::deque<Step> flight;
   Ticks next = never, gpu = 0;
   bool pops = false;
-  std::int64_t steps = 0, p, q = 1024;
+  std::int64_t p, q = 1024;
+  std::size_t turn = 0;
   std::vector<Report> reports;
   std::map<std::int32_t, std::size_t> rank_of;
   int fruitless = 0;
@@ -122,8 +126,19 @@ struct Engine {
          Outcome& outcome)
       : c(config), role(r), timer(s), t(table), out(outcome) {
     for (int i = 0; i < c.ranks; ++i)
-      ranks.push_back(
-          Rank{Pool(c.blocks), {}, {}, {}, {}, {}, false, initial_token_ratio(c), false, false});
+      ranks.push_back(Rank{Pool(c.blocks),
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           {},
+                           false,
+                           initial_token_ratio(c),
+                           false,
+                           false,
+                           0});
     p = static_cast<std::int64_t>(c.tokens_per_step * 1024 + 0.5);
   }
 
@@ -176,14 +191,23 @@ struct Engine {
     while (static_cast<std::int64_t>(s.blocks.size()) < blocks) s.blocks.push_back(r.pool.take());
   }
 
+  std::int64_t waits(std::size_t i) const {
+    const Rank& r = ranks[i];
+    return static_cast<std::int64_t>(r.waiting.size() + r.parked.size() + r.ready.size() +
+                                     r.retracted.size());
+  }
   std::int64_t load(std::size_t i) const {
-    return 4 * static_cast<std::int64_t>(ranks[i].waiting.size() + ranks[i].parked.size()) +
-           static_cast<std::int64_t>(ranks[i].running.size());
+    return 4 * waits(i) + static_cast<std::int64_t>(ranks[i].running.size());
   }
   std::int64_t load() const {
     std::int64_t sum = 0;
     for (std::size_t i = 0; i < ranks.size(); ++i) sum += load(i);
     return sum;
+  }
+  std::int64_t rank_load(std::size_t i) const {
+    return c.policy == SchedulerPolicy::sglang
+               ? waits(i) + static_cast<std::int64_t>(ranks[i].running.size())
+               : load(i);
   }
   void wake(Ticks at) {
     if (next == never) {
@@ -194,8 +218,9 @@ struct Engine {
   void enqueue(std::int32_t request, Ticks at) {
     std::size_t to = 0;
     for (std::size_t i = 1; i < ranks.size(); ++i) {
-      if (load(i) < load(to)) to = i;
+      if (rank_load(i) < rank_load(to)) to = i;
     }
+    if (c.rank_router == RankRouter::round_robin) to = turn++ % ranks.size();
     auto s = std::make_shared<Sequence>();
     s->request = request;
     rank_of[request] = to;
@@ -242,6 +267,12 @@ struct Engine {
     s->running = false;
     if (s->promised >= output(*s)) {  // the last token is on the way: it ends by itself
       free_blocks(r, *s);
+      return;
+    }
+    if (c.policy == SchedulerPolicy::sglang && role == Role::decode) {
+      free_blocks(r, *s);
+      s->decoding = false;
+      r.retracted.push_back(s);
       return;
     }
     out.counters.recomputed += s->computed;
@@ -388,23 +419,30 @@ struct Engine {
     }
   }
 
-  void schedule_sglang(Rank& r, std::int64_t emitted) {
+  std::vector<SequencePtr> decoders_of(Rank& r) const {
     std::vector<SequencePtr> decoders;
-    SequencePtr chunked;
     for (const SequencePtr& s : r.running) {
       if (s->decoding && s->promised < output(*s)) decoders.push_back(s);
+    }
+    return decoders;
+  }
+  std::int64_t growth(const std::vector<SequencePtr>& decoders, std::int64_t emitted) const {
+    std::int64_t blocks = 0;
+    for (const SequencePtr& s : decoders) {
+      blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
+                static_cast<std::int64_t>(s->blocks.size());
+    }
+    return blocks;
+  }
+
+  void prefill_sglang(Rank& r, std::int64_t emitted) {
+    const std::vector<SequencePtr> decoders = decoders_of(r);
+    SequencePtr chunked;
+    for (const SequencePtr& s : r.running) {
       if (!s->decoding) chunked = s;
     }
-    const auto growth = [&] {
-      std::int64_t blocks = 0;
-      for (const SequencePtr& s : decoders) {
-        blocks += ceil_blocks(s->computed + emitted + c.draft_tokens) -
-                  static_cast<std::int64_t>(s->blocks.size());
-      }
-      return blocks;
-    };
     const auto may_generate = [&](const Sequence& s) {
-      const std::int64_t left = t.allowed(s.request) - s.promised;
+      const std::int64_t left = (role == Role::prefill ? 1 : t.allowed(s.request)) - s.promised;
       return std::clamp<std::int64_t>(left, 0, 4096);
     };
     if (chunked || (!r.full && !r.waiting.empty())) {
@@ -442,7 +480,7 @@ struct Engine {
         }
       }
       while (goes_on && !cut && chunk_left > 0 && input_left > 0 && !r.waiting.empty()) {
-        if (static_cast<std::int64_t>(r.running.size()) >= c.max_sequences) {
+        if (static_cast<std::int64_t>(r.running.size() + r.pinned.size()) >= c.max_sequences) {
           r.full = true;
           break;
         }
@@ -468,23 +506,99 @@ struct Engine {
         run(s, tokens);
       }
     }
-    if (!r.parts.empty()) {
-      if (c.mixed_chunk && !decoders.empty() && growth() <= r.pool.free()) {
-        for (const SequencePtr& s : decoders) {
-          grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
-          take_part(r, s, 1 + c.draft_tokens, emitted);
-        }
+    if (!r.parts.empty() && c.mixed_chunk && growth(decoders, emitted) <= r.pool.free()) {
+      for (const SequencePtr& s : decoders) {
+        grow(r, *s, ceil_blocks(s->computed + emitted + c.draft_tokens));
+        take_part(r, s, 1 + c.draft_tokens, emitted);
       }
-      return;
     }
+  }
+
+  /// One point of a decode engine of SGLang, up to what runs from now on.
+  void receive_sglang(Rank& r, Ticks now) {
+    const auto holders = [&] {
+      return static_cast<std::int64_t>(r.running.size() + r.parked.size() + r.ready.size());
+    };
+    const std::int64_t rows = c.max_sequences <= 32 ? 3 * c.max_sequences : c.max_sequences;
+    const auto free = [&] { return r.pool.free() * c.block_tokens; };
+    const auto whole = [&](const Sequence& s) {
+      return input(s) + std::min<std::int64_t>(t.allowed(s.request), 4096);
+    };
+    std::int64_t room = free() - c.reserved_decode_tokens * holders();
+    while (!r.retracted.empty() && holders() < rows) {
+      SequencePtr s = r.retracted.front();
+      const std::int64_t cache = input(*s) + s->promised - 1;
+      if (cache + c.reserved_decode_tokens > room) break;
+      room -= cache + c.reserved_decode_tokens;
+      r.retracted.pop_front();
+      grow(r, *s, ceil_blocks(cache + c.draft_tokens));
+      r.ready.push_back(s);
+    }
+    while (r.retracted.empty() && !r.waiting.empty() && holders() < rows) {
+      SequencePtr s = r.waiting.front();
+      std::int64_t retractable = 0, longest = 0;
+      for (const SequencePtr& x : decoders_of(r)) {
+        retractable += x->computed + 1;
+        longest = std::max(longest, whole(*x));
+      }
+      const std::int64_t room_here =
+          free() - std::max(c.reserved_decode_tokens * holders(), longest - retractable);
+      if (input(*s) + c.reserved_decode_tokens > room_here) break;
+      if (whole(*s) - retractable > room_here) break;
+      r.waiting.pop_front();
+      grow(r, *s, ceil_blocks(input(*s) + c.draft_tokens));
+      r.parked.push_back(s);
+      reports.push_back({false, s->request, now});
+    }
+    if (r.retracted.empty() || (r.running.empty() && r.ready.empty())) {
+      for (auto at = r.parked.begin(); at != r.parked.end();) {
+        if ((*at)->received) r.ready.push_back(*at);
+        at = (*at)->received ? r.parked.erase(at) : at + 1;
+      }
+    }
+    const std::int64_t places = c.max_sequences - static_cast<std::int64_t>(r.running.size());
+    for (std::int64_t n = 0; n < places && !r.ready.empty(); ++n) {
+      auto at = r.ready.begin();
+      if (c.by_priority && !t.priority.empty()) {
+        at = std::min_element(
+            r.ready.begin(), r.ready.end(),
+            [&](const SequencePtr& x, const SequencePtr& y) { return urgency(x) < urgency(y); });
+      }
+      SequencePtr s = *at;
+      r.ready.erase(at);
+      if (s->promised == 0) {
+        s->promised = s->emitted = 1;
+        out.first[static_cast<std::size_t>(s->request)] = now;
+      }
+      if (output(*s) == 1) {
+        s->finished = true;
+        out.last[static_cast<std::size_t>(s->request)] = now;
+        reports.push_back({true, s->request, now});
+        s->computed = input(*s);
+        free_blocks(r, *s);
+        r.preempted |= !r.waiting.empty() || !r.retracted.empty() || !r.ready.empty();
+        continue;
+      }
+      s->computed = input(*s) + s->promised - 1;
+      s->decoding = s->running = true;
+      if (c.sample_acceptance) {
+        s->steps_left = AcceptanceSampler(c.tokens_per_step, c.draft_tokens, c.seed)
+                            .steps(s->request, static_cast<std::int32_t>(s->promised),
+                                   output(*s) - s->promised);
+      }
+      r.running.push_back(s);
+    }
+  }
+
+  void decode_sglang(Rank& r, std::int64_t emitted) {
+    std::vector<SequencePtr> decoders = decoders_of(r);
     if (decoders.empty()) {
-      if (r.full && !r.waiting.empty()) r.preempted = true;
+      if (role == Role::both && r.full && !r.waiting.empty()) r.preempted = true;
       r.full = r.ended = false;
-      r.ratio = initial_token_ratio(c);
       return;
     }
     if (r.ended) r.full = r.ended = false;
-    if (growth() > r.pool.free()) {
+    if (growth(decoders, emitted) > r.pool.free()) {
       std::stable_sort(
           decoders.begin(), decoders.end(), [&](const SequencePtr& a, const SequencePtr& b) {
             return std::pair(-a->promised, input(*a)) < std::pair(-b->promised, input(*b));
@@ -506,7 +620,14 @@ struct Engine {
       r.ratio = std::min<std::int64_t>(std::int64_t{1} << 30, (generated << 30) / allowed);
       r.full = false;
       r.preempted = true;
-      if (growth() > r.pool.free()) return;
+      if (growth(decoders, emitted) > r.pool.free() && !(r.parked.empty() && r.ready.empty())) {
+        for (auto s = decoders.rbegin(); s != decoders.rend(); ++s) {
+          r.running.erase(std::find(r.running.begin(), r.running.end(), *s));
+          preempt(r, *s);
+        }
+        return;
+      }
+      if (growth(decoders, emitted) > r.pool.free()) return;
     } else {
       r.ratio = std::max(least_token_ratio(c), r.ratio - token_ratio_decay(c));
     }
@@ -573,18 +694,28 @@ struct Engine {
       flight.pop_front();
       update(done);
     }
-    const std::int64_t emitted = (steps + 1) * p / q - steps * p / q;
     std::vector<RankBatch> batches(ranks.size());
     Step step;
-    bool any = false, preempted = false;
-    for (std::size_t i = 0; i < ranks.size(); ++i) {
-      Rank& r = ranks[i];
+    bool any = false, preempted = false, prompts = false;
+    const bool sglang = c.policy == SchedulerPolicy::sglang;
+    const auto emits = [&](const Rank& r) { return (r.steps + 1) * p / q - r.steps * p / q; };
+    for (Rank& r : ranks) {
       r.parts.clear();
       r.preempted = false;
-      if (c.policy == SchedulerPolicy::sglang) {
-        schedule_sglang(r, emitted);
-      } else {
-        schedule_vllm(r, now, emitted);
+      if (sglang && role == Role::decode) {
+        receive_sglang(r, now);
+      } else if (sglang) {
+        if (role == Role::prefill) r.full = false;
+        prefill_sglang(r, emits(r));
+      }
+      prompts |= sglang && !r.parts.empty();
+    }
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      Rank& r = ranks[i];
+      if (!sglang) {
+        schedule_vllm(r, now, emits(r));
+      } else if (r.parts.empty() && !(prompts && c.draft_tokens > 0)) {
+        decode_sglang(r, emits(r));
       }
       preempted |= r.preempted;
       RankBatch& b = batches[i];
@@ -607,14 +738,25 @@ struct Engine {
       step.parts.push_back(r.parts);
     }
     const std::size_t depth = c.async ? 2 : 1;
+    if (!any) {
+      for (Rank& r : ranks) {
+        if (decoders_of(r).empty()) r.ratio = initial_token_ratio(c);
+      }
+    }
     if (any) {
       fruitless = 0;
       // SGLang's prefill batches leave decoding sequences where they are.
-      if (c.policy != SchedulerPolicy::sglang || batches[0].decode_sequences > 0) ++steps;
+      bool decodes = false;
+      for (const RankBatch& b : batches) decodes |= b.decode_sequences > 0;
+      for (std::size_t i = 0; i < ranks.size(); ++i) {
+        const bool here = c.draft_tokens > 0 ? decodes : batches[i].decode_sequences > 0;
+        ranks[i].steps += !sglang || here;
+      }
       ++out.counters.steps;
       const bool blocked = std::any_of(ranks.begin(), ranks.end(), [](const Rank& r) {
-        return !r.waiting.empty() || std::any_of(r.parked.begin(), r.parked.end(),
-                                                 [](const SequencePtr& s) { return s->received; });
+        return !r.waiting.empty() || !r.ready.empty() || !r.retracted.empty() ||
+               std::any_of(r.parked.begin(), r.parked.end(),
+                           [](const SequencePtr& s) { return s->received; });
       });
       out.counters.blocked_steps += blocked;
       gpu = std::max(gpu, now) + timer.step(batches);
@@ -633,13 +775,14 @@ struct Engine {
       pops = false;
     } else {
       next = never;
+      fruitless = 0;
     }
   }
 };
 
 struct Message {
   Ticks at;
-  int kind;  // 0 arrival, 1 handed over, 2 received, 3 unpin
+  int kind;  // 0 arrival, 1 handed over, 2 received, 3 unpin, 4 computed
   std::int32_t request;
   auto operator<=>(const Message&) const = default;
 };
@@ -686,6 +829,9 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     }
   }
   std::size_t turn[2] = {0, 0};
+  // SGLang's decode engines give room before the prompt is computed.
+  const bool room_first =
+      system.decode && system.decode->scheduler.policy == SchedulerPolicy::sglang;
   std::map<std::int32_t, std::size_t> home, sender, receiver;
   std::vector<Ticks> out_free(pools[0].size(), 0), in_free(pools.back().size(), 0);
   const auto pick = [&](std::size_t p, std::int32_t request) -> std::size_t {
@@ -706,15 +852,23 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     if (here > 2 * there && here > there + 16) at->second = least;
     return at->second;
   };
+  const auto transfer = [&](std::int32_t r, Ticks at) {
+    Ticks& from = out_free[sender[r]];
+    Ticks& to = in_free[receiver[r]];
+    const Ticks takes =
+        system.link.latency + system.link.per_token * t.input[static_cast<std::size_t>(r)];
+    from = to = std::max({at, from, to}) + std::max<Ticks>(1, takes);
+    messages.insert({to, 2, r});
+    messages.insert({to, 3, r});
+  };
   for (;;) {
     Engine* first = nullptr;
-    std::size_t where = 0, index = 0;
+    std::size_t where = 0;
     for (std::size_t p = 0; p < pools.size(); ++p) {
       for (std::size_t i = 0; i < pools[p].size(); ++i) {
         if (pools[p][i].next != never && (first == nullptr || pools[p][i].next < first->next)) {
           first = &pools[p][i];
           where = p;
-          index = i;
         }
       }
     }
@@ -724,7 +878,12 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
       const auto send = [&](std::int32_t r) {
         if (system.closed_loop || chained) out.arrival[static_cast<std::size_t>(r)] = m.at;
         sender[r] = pick(0, r);
-        pools[0][sender[r]].enqueue(r, m.at);
+        if (room_first) {
+          receiver[r] = pick(1, r);
+          pools[1][receiver[r]].enqueue(r, m.at);
+        } else {
+          pools[0][sender[r]].enqueue(r, m.at);
+        }
       };
       if (m.kind == 0 && m.request >= 0) {
         send(m.request);
@@ -734,9 +893,13 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
           not_begun.erase(r);
           if (holds_up[static_cast<std::size_t>(r)].empty()) send(r);
         }
+      } else if (m.kind == 1 && room_first) {
+        pools[0][sender[m.request]].enqueue(m.request, m.at);
       } else if (m.kind == 1) {
         receiver[m.request] = pick(1, m.request);
         pools[1][receiver[m.request]].enqueue(m.request, m.at);
+      } else if (m.kind == 4) {
+        transfer(m.request, m.at);
       } else if (m.kind == 2) {
         pools[1][receiver[m.request]].received(m.request, m.at);
       } else {
@@ -747,17 +910,12 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t) {
     if (first == nullptr) break;
     first->execute();
     for (const Report& e : first->reports) {
-      if (!e.finished) {
-        Ticks& from = out_free[sender[e.request]];
-        Ticks& to = in_free[index];
-        const Ticks end = std::max({e.at, from, to}) +
-                          std::max<Ticks>(1, system.link.latency +
-                                                 system.link.per_token *
-                                                     t.input[static_cast<std::size_t>(e.request)]);
-        from = to = end;
-        messages.insert({end, 2, e.request});
-        messages.insert({end, 3, e.request});
-      } else if (where == 0 && system.decode) {
+      const bool computed = e.finished && where == 0 && system.decode;
+      if (room_first && computed) {
+        messages.insert({e.at + 1, 4, e.request});
+      } else if (!room_first && !e.finished) {
+        transfer(e.request, e.at);
+      } else if (!e.finished || computed) {
         messages.insert({e.at + 1, 1, e.request});
       } else {
         answered.insert(e.request);

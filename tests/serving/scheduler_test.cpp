@@ -91,6 +91,71 @@ TEST(scheduler, sglang_prefills_first) {
   EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 20);
 }
 
+/// Data-parallel attention: a prompt on one rank lengthens the answer on the other by nothing; with
+/// drafts both ranks agree on prompts first, and the other one waits.
+TEST(scheduler, sglang_ranks_step_together_but_decide_apart) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::sglang;
+  b.scheduler().ranks = 2;
+  b.scheduler().rank_router = RankRouter::round_robin;
+  b.add(0, 10, 20);
+  b.add(5, 10, 2);
+  const Outcome apart = simulate(b.system, b.t);
+  EXPECT_EQ(Bench::ms(apart.last[0]), 20);
+  EXPECT_EQ(Bench::ms(apart.first[1]), 6);
+  b.scheduler().draft_tokens = 1;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[0]), 21);
+  b.add(30, 10, 20);
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[2]), 50);
+}
+
+/// Dealt out in turn, both long answers come to the first rank, which runs one at a time; by load
+/// the second goes to the rank that is free.
+TEST(scheduler, sglang_deals_requests_out_in_turn) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::sglang;
+  b.scheduler().ranks = 2;
+  b.scheduler().max_sequences = 1;
+  b.add(0, 10, 50);
+  b.add(0, 10, 2);
+  b.add(10, 10, 50);
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[2]), 60);
+  b.scheduler().rank_router = RankRouter::round_robin;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[2]), 100);
+}
+
+/// Disaggregated by hand, a prompt of one step, 2 ms on the link and four more tokens: SGLang sends
+/// the first token along, vLLM computes the last prompt token again.
+TEST(scheduler, sglang_sends_the_first_token_along) {
+  Bench b;
+  b.system.decode = b.system.engines;
+  b.system.link.latency = 2 * Metronome::beat;
+  b.add(0, 10, 5);
+  const Outcome vllm = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(vllm.first[0]), 4, 1e-6);
+  EXPECT_NEAR(Bench::ms(vllm.last[0]), 8, 1e-6);
+  b.scheduler().policy = b.system.decode->scheduler.policy = SchedulerPolicy::sglang;
+  const Outcome sglang = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(sglang.first[0]), 3, 1e-6);
+  EXPECT_NEAR(Bench::ms(sglang.last[0]), 7, 1e-6);
+}
+
+/// 1,100 tokens of cache have room for one request of 50 and two times 512 tokens kept for
+/// decoding, not for another 50; the prompt of the second is not computed before the first has ended.
+/// With less kept both prompts are computed together, and the second misses the first decode step.
+TEST(scheduler, sglang_keeps_room_for_decoding) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::sglang;
+  b.scheduler().block_tokens = 1;
+  b.system.decode = b.system.engines;
+  b.system.decode->scheduler.blocks = 1100;
+  b.add(0, 50, 101);
+  b.add(0, 50, 101);
+  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 102, 1e-6);
+  b.system.decode->scheduler.reserved_decode_tokens = 64;
+  EXPECT_NEAR(Bench::ms(simulate(b.system, b.t).first[1]), 2, 1e-6);
+}
+
 /// A turn of a conversation finds the blocks of the turn before, prompt and answer: (100 + 60 - 1)
 /// / 16.
 TEST(scheduler, conversations_find_their_last_turn) {
@@ -194,6 +259,10 @@ TEST(scheduler, comes_from_the_engine_and_the_device) {
   EXPECT_EQ(sglang.policy, SchedulerPolicy::sglang);
   EXPECT_EQ(sglang.chunk, 4096);
   EXPECT_EQ(sglang.block_tokens, 1);
+  const SchedulerConfig parallel = scheduler_for(library.engine("sglang", {}), 48 * gib, 4);
+  EXPECT_EQ(parallel.chunk, sglang.chunk / 4);
+  EXPECT_DOUBLE_EQ(parallel.conservativeness, 0.3);
+  EXPECT_EQ(parallel.rank_router, RankRouter::round_robin);
   EXPECT_EQ(scheduler_for(library.engine("trtllm", {}), 80 * gib).policy, SchedulerPolicy::trtllm);
 }
 

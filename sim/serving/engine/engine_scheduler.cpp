@@ -4,11 +4,12 @@
 
 namespace tollgate {
 
-SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory) {
+SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory, int ranks) {
   const EngineLimits& limits = engine.limits_for(device_memory);
   SchedulerConfig c;
   c.block_tokens = engine.kv_block;
   c.async = engine.async_scheduling;
+  c.ranks = ranks;
   c.max_sequences = limits.max_num_seqs;
   c.batched_tokens = limits.batched_tokens;
   switch (engine.policy) {
@@ -23,6 +24,11 @@ SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory) {
       c.policy = SchedulerPolicy::sglang;
       c.chunk = limits.batched_tokens;
       c.batched_tokens = std::max<std::int64_t>(16384, c.chunk);
+      if (ranks > 1) {
+        c.chunk /= ranks;
+        c.conservativeness *= 0.3;
+        c.rank_router = RankRouter::round_robin;
+      }
       break;
   }
   return c;

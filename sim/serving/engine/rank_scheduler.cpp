@@ -141,7 +141,9 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   const std::int32_t computed = s.computed;
   free_cache(s, computed);
   waiting_tokens_ += input(s.request);
-  if (config_.policy == SchedulerPolicy::sglang) {
+  if (is_sglang_decoder()) {
+    retracted_.push_back({s.request, produced});
+  } else if (config_.policy == SchedulerPolicy::sglang) {
     queue_.push_back({s.request, produced});
   } else {
     queue_.push_front({s.request, produced});
@@ -150,7 +152,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   --running_count_;
   preempted_ = true;
   ++counters_.preemptions;
-  counters_.recomputed += computed;
+  if (!is_sglang_decoder()) counters_.recomputed += computed;
 }
 
 /// Throws out a sequence whose last token is on the way: it ends without its cache.
@@ -253,6 +255,8 @@ void RankScheduler::run_short_by_priority(const EmissionClock& clock, RankBatch&
 void RankScheduler::abandon_step(const EmissionClock& clock) {
   for (std::int32_t i : stalled_) begin_decoding(i, clock.now());
   stalled_.clear();
+  // SGLang forgets the ratio when the whole engine idles.
+  if (decoders_ == 0) ratio_ = initial_token_ratio(config_);
 }
 
 void RankScheduler::register_prompt(Slot& s) {
@@ -412,21 +416,36 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, bool ho
   }
 }
 
-RankBatch RankScheduler::schedule(const EmissionClock& clock, Ticks now, bool hold) {
-  RankBatch batch;
+bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
+  batch_ = {};
   preempted_ = false;
   prompts_.clear();
-  if (config_.policy == SchedulerPolicy::sglang) {
-    schedule_sglang(clock, batch);
-  } else {
-    schedule_vllm(clock, now, hold, batch);
+  if (config_.policy != SchedulerPolicy::sglang) return false;
+  decodes_ = retry_ = false;
+  if (role_ == EngineRole::decode) {
+    receive_sglang(clock, now);
+    return false;
+  }
+  if (role_ == EngineRole::prefill) full_ = false;
+  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(clock.now(), batch_);
+  return !prompts_.empty();
+}
+
+RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle,
+                                       bool hold) {
+  if (config_.policy != SchedulerPolicy::sglang) {
+    schedule_vllm(clock, now, hold, batch_);
+  } else if (!prompts_.empty()) {
+    mix_sglang(clock);
+  } else if (!idle) {
+    decode_sglang(clock);
   }
   if (order_.size() > static_cast<std::size_t>(4 * running_count_ + 1024)) compact_order();
-  if (!decodes_) return batch;
-  batch.decode_sequences = decoders_;
-  batch.decode_context = decode_context_;
-  if (extremes_ && decoders_ > 0) fill_extremes(batch, clock.now());
-  return batch;
+  if (!decodes_) return batch_;
+  batch_.decode_sequences = decoders_;
+  batch_.decode_context = decode_context_;
+  if (extremes_ && decoders_ > 0) fill_extremes(batch_, clock.now());
+  return batch_;
 }
 
 void RankScheduler::fill_extremes(RankBatch& batch, std::int64_t now) const {
@@ -525,7 +544,9 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
   if (steps > 1) {
     release_finished();
     pool_.take(blocks_needed(before.after(1), to));
-    if (config_.policy == SchedulerPolicy::sglang) pass_decode_steps(steps - 1);
+    if (config_.policy == SchedulerPolicy::sglang) {
+      pass_decode_steps(decoders_ > 0 ? steps - 1 : 0);
+    }
   }
   decode_context_ += decoders_ * (to - from);
   // Nothing ends before the last step, by run_limit.

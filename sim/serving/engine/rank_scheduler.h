@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "sim/serving/engine/acceptance_sampler.h"
@@ -14,13 +15,6 @@
 #include "sim/serving/engine/waiting_queue.h"
 
 namespace tollgate {
-
-/// What an engine does with the requests it is given.
-enum class EngineRole {
-  both,     ///< prompt and answer
-  prefill,  ///< prompt and first token; the cache stays until it has been read (unpin)
-  decode,   ///< the prompt's cache is sent over; its last token is computed again
-};
 
 /// A request that left the engine, or whose cache room was given so that sending may begin.
 struct EngineEvent {
@@ -57,9 +51,11 @@ class RankScheduler {
   void release_finished();
 
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
-  /// finish_step.
-  /// `hold`: nobody is admitted.
-  RankBatch schedule(const EmissionClock& clock, Ticks now, bool hold = false);
+  /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
+  /// decides first; `idle` keeps a rank without them from decoding,
+  /// `hold` admits nobody.
+  bool begin_schedule(const EmissionClock& clock, Ticks now);
+  RankBatch end_schedule(const EmissionClock& clock, Ticks now, bool idle, bool hold);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -76,11 +72,18 @@ class RankScheduler {
 
   bool preempted() const { return preempted_; }
   /// Whether somebody waits who could be admitted if a sequence ended.
-  bool has_waiting() const { return !queue_.empty() || received_ > 0; }
+  bool has_waiting() const {
+    return !queue_.empty() || received_ > 0 || !ready_.empty() || !retracted_.empty();
+  }
   /// Whether an arrival may be admitted before those who wait already.
-  bool may_overtake() const { return queue_.by_priority(); }
+  bool may_overtake() const {
+    return queue_.by_priority() || (queue_.empty() && retracted_.empty());
+  }
   bool has_finishing() const { return !due_.empty(); }
-  std::int64_t waiting() const { return static_cast<std::int64_t>(queue_.size() + parked_.size()); }
+  std::int64_t waiting() const {
+    return static_cast<std::int64_t>(queue_.size() + parked_.size() + ready_.size() +
+                                     retracted_.size());
+  }
   /// Prompt tokens of those who wait, without what was generated before a preemption.
   std::int64_t waiting_tokens() const { return waiting_tokens_; }
   bool has_room() const { return running_count_ < config_.max_sequences; }
@@ -141,10 +144,23 @@ class RankScheduler {
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
   void schedule_vllm(const EmissionClock& clock, Ticks now, bool hold, RankBatch& batch);
-  void schedule_sglang(const EmissionClock& clock, RankBatch& batch);
+  bool is_sglang_decoder() const {
+    return config_.policy == SchedulerPolicy::sglang && role_ == EngineRole::decode;
+  }
+  std::int64_t holders() const;
+  std::int64_t most_holders() const;
+  void resume_retracted();
+  bool give_room(Ticks now);
+  void collect_received();
+  void join_ready(const EmissionClock& clock, Ticks now);
+  void receive_sglang(const EmissionClock& clock, Ticks now);
+  void mix_sglang(const EmissionClock& clock);
+  void decode_sglang(const EmissionClock& clock);
   void prefill_sglang(std::int64_t now, RankBatch& batch);
   bool continue_chunked(std::int64_t tokens_left, RankBatch& batch);
   void retract(const EmissionClock& clock);
+  void stall_decoding(std::int64_t now);
+  std::int32_t last_decoding() const;
   void pass_decode_steps(std::int64_t steps);
   std::int32_t emitted(const Slot& s, std::int64_t now) const {
     const std::int64_t tokens = context_of(s, now) - input(s.request) + 1;
@@ -196,13 +212,16 @@ class RankScheduler {
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
   std::int64_t waiting_tokens_ = 0;
+  std::vector<std::int32_t> ready_;  ///< SGLang: cache is here, waits for a place among the running
+  std::deque<Waiting> retracted_;    ///< SGLang's decode engines: cache in the host's memory
 
   std::int64_t running_count_ = 0;       ///< sequences that count against max_sequences
   std::int64_t decoders_ = 0;            ///< of these, decoding
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
-  std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled
+  RankBatch batch_;                      ///< of the step that is scheduled
+  std::vector<std::int32_t> prompts_;    ///< worked on in it
   std::vector<std::int32_t> due_, later_, ended_;
   std::vector<std::int32_t> stalled_;  ///< decoding, but left out of the step
   bool preempted_ = false;

@@ -10,7 +10,8 @@ namespace tollgate {
 namespace {
 
 void check_step(Ticks start, Ticks duration) {
-  if (duration <= 0) throw std::logic_error("the serving simulator is stuck: a step takes no time");
+  if (duration <= 0)
+    throw std::logic_error("the serving simulator is stuck: a step takes no time.");
   if (start > latest_end) {
     throw InputError("the requests take more than 80 days, beyond the simulator's clock");
   }
@@ -23,7 +24,7 @@ Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer
     : config_(config),
       timer_(timer),
       batches_(static_cast<std::size_t>(config.ranks)),
-      clock_(config.tokens_per_step) {
+      clocks_(batches_.size(), EmissionClock(config.tokens_per_step)) {
   const std::int32_t longest =
       role == EngineRole::prefill || requests.output.empty()
           ? 1
@@ -31,7 +32,7 @@ Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer
   ranks_.reserve(batches_.size());
   for (int i = 0; i < config.ranks; ++i) {
     ranks_.emplace_back(config_, role, requests, outcome, events, timer.wants_extremes(),
-                        longest + clock_.most());
+                        longest + clocks_[0].most());
   }
   if (config.ranks > 1 && role != EngineRole::both) {
     rank_of_request_.resize(static_cast<std::size_t>(requests.size()));
@@ -39,14 +40,14 @@ Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer
 }
 
 Ticks Replica::run_time(std::int64_t steps) const {
-  return steps * run_.line.first + run_.line.growth * clock_.growth(steps);
+  return steps * run_.line.first + run_.line.growth * clocks_[0].growth(steps);
 }
 
 /// How many of the run's steps have ended, counting its start as one, before `duration` is over:
 /// the number of x >= 0 with run_time(x) < duration.
 std::int64_t Replica::steps_before(Ticks duration) const {
   if (duration <= 0) return 0;
-  const double a = 0.5 * clock_.rate() * static_cast<double>(run_.line.growth);
+  const double a = 0.5 * clocks_[0].rate() * static_cast<double>(run_.line.growth);
   const double b = static_cast<double>(run_.line.first) - a;
   const double d = static_cast<double>(duration);
   double guess = a > 0 ? (std::sqrt(b * b + 4 * a * d) - b) / (2 * a) : d / b;
@@ -84,6 +85,22 @@ RankScheduler& Replica::rank_of(std::int32_t request) {
   return ranks_[static_cast<std::size_t>(rank_of_request_[static_cast<std::size_t>(request)])];
 }
 
+std::size_t Replica::pick_rank(Ticks at) {
+  if (config_.rank_router == RankRouter::round_robin) return next_rank_++ % ranks_.size();
+  const std::int64_t weight = config_.policy == SchedulerPolicy::sglang ? 1 : 4;
+  const auto load = [&](const RankScheduler& r) { return weight * r.waiting() + running(r, at); };
+  std::size_t best = 0;
+  std::int64_t least = load(ranks_[0]);
+  for (std::size_t i = 1; i < ranks_.size(); ++i) {
+    const std::int64_t l = load(ranks_[i]);
+    if (l < least) {
+      least = l;
+      best = i;
+    }
+  }
+  return best;
+}
+
 void Replica::enqueue(std::int32_t request, Ticks at) {
   if (config_.receive_interval > 1 && next_ != never) {
     outside_.push_back(request);
@@ -93,19 +110,9 @@ void Replica::enqueue(std::int32_t request, Ticks at) {
 }
 
 void Replica::hand_to_rank(std::int32_t request, Ticks at) {
-  std::size_t to = 0;
-  if (ranks_.size() > 1) {
-    std::int64_t least = rank_load(ranks_[0], at);
-    for (std::size_t i = 1; i < ranks_.size(); ++i) {
-      const std::int64_t l = rank_load(ranks_[i], at);
-      if (l < least) {
-        least = l;
-        to = i;
-      }
-    }
-    if (!rank_of_request_.empty()) {
-      rank_of_request_[static_cast<std::size_t>(request)] = static_cast<std::int32_t>(to);
-    }
+  const std::size_t to = ranks_.size() > 1 ? pick_rank(at) : 0;
+  if (!rank_of_request_.empty()) {
+    rank_of_request_[static_cast<std::size_t>(request)] = static_cast<std::int32_t>(to);
   }
   // Behind a request that has to wait for a sequence to end, nothing changes until then.
   const bool blocked = ranks_[to].has_waiting() && !ranks_[to].may_overtake();
@@ -164,16 +171,14 @@ void Replica::unpin(std::int32_t request, Ticks at) {
   wake(at);
 }
 
-std::int64_t Replica::rank_load(const RankScheduler& rank, Ticks at) const {
-  std::int64_t running = rank.running();
+std::int64_t Replica::running(const RankScheduler& rank, Ticks at) const {
   // The second point of a run gives back the slots of what ended in the step before the run.
-  if (run_.steps > 1 && run_.start < at) running -= rank.finishing();
-  return 4 * rank.waiting() + running;
+  return rank.running() - (run_.steps > 1 && run_.start < at ? rank.finishing() : 0);
 }
 
 std::int64_t Replica::load(Ticks at) const {
   std::int64_t sum = 0;
-  for (const RankScheduler& r : ranks_) sum += rank_load(r, at);
+  for (const RankScheduler& r : ranks_) sum += 4 * r.waiting() + running(r, at);
   return sum;
 }
 
@@ -190,10 +195,11 @@ void Replica::open_run(Ticks now) {
   check_step(run_.start, run_.line.first);
   // v may be at most `valid` before the last step of the run.
   const std::int64_t valid = std::min(run_.line.valid, std::int64_t{1} << 40);
-  std::int64_t steps = clock_.steps_within(clock_.now() + valid) + 1;
-  for (const RankScheduler& r : ranks_) {
-    steps = std::min(steps, r.run_limit(clock_));
-    if (r.has_waiting() && r.has_finishing()) steps = 1;
+  const EmissionClock& first = clocks_[0];
+  std::int64_t steps = first.steps_within(first.now() + valid) + 1;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    steps = std::min(steps, ranks_[i].run_limit(clocks_[i]));
+    if (ranks_[i].has_waiting() && ranks_[i].has_finishing()) steps = 1;
   }
   if (config_.receive_interval > 1) {
     steps = std::min(steps, config_.receive_interval - since_receive_ % config_.receive_interval);
@@ -204,8 +210,10 @@ void Replica::open_run(Ticks now) {
 
 void Replica::finish_run() {
   end_ = run_.start + run_time(run_.steps);
-  for (RankScheduler& r : ranks_) r.finish_run(clock_, run_.steps, end_);
-  clock_.advance(run_.steps);
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    ranks_[i].finish_run(clocks_[i], run_.steps, end_);
+  }
+  for (EmissionClock& c : clocks_) c.advance(run_.steps);
   counters_.steps += run_.steps;
   if (run_.blocked) counters_.blocked_steps += run_.steps;
   ++counters_.events;
@@ -214,27 +222,51 @@ void Replica::finish_run() {
   run_.steps = 0;
 }
 
+/// Decides a step on all ranks, admitting nobody on `hold`; whether there is any work.
+bool Replica::schedule(Ticks now, bool hold) {
+  bool work = false, prompts = false;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    ranks_[i].release_finished();
+    prompts |= ranks_[i].begin_schedule(clocks_[i], now);
+  }
+  // SGLang agrees on prompts or decoding for all ranks where it speculates.
+  const bool idle = prompts && config_.draft_tokens > 0;
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    batches_[i] = ranks_[i].end_schedule(clocks_[i], now, idle, hold);
+    work |= !batches_[i].empty();
+  }
+  return work;
+}
+
+void Replica::advance_clocks() {
+  bool all = false;
+  if (config_.draft_tokens > 0) {
+    for (const RankScheduler& r : ranks_) all |= r.decodes();
+  }
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    if (all || ranks_[i].decodes()) clocks_[i].advance(1);
+  }
+}
+
 void Replica::execute() {
   const Ticks now = next_;
   if (run_.steps > 0) finish_run();
   take_in();
   if (since_receive_ >= config_.receive_interval) since_receive_ = 0;
-  const bool hold = hold_prompts();
-  bool work = false, prompts = false, preempted = false, blocked = false;
+  const bool work = schedule(now, hold_prompts());
+  bool prompts = false, preempted = false, blocked = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    ranks_[i].release_finished();
-    batches_[i] = ranks_[i].schedule(clock_, now, hold);
-    work |= !batches_[i].empty();
     prompts |= batches_[i].prefill_tokens > 0;
     preempted |= ranks_[i].preempted();
     blocked |= ranks_[i].has_waiting();
   }
   if (!work) {
-    for (RankScheduler& r : ranks_) r.abandon_step(clock_);
+    for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].abandon_step(clocks_[i]);
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
     if (next_ == never && take_in()) next_ = now;
-    if (next_ == now && ++idle_points_ > 1000) {
-      throw std::logic_error("the serving simulator is stuck: it preempts without end");
+    idle_points_ = next_ == now ? idle_points_ + 1 : 0;
+    if (idle_points_ > 1000) {
+      throw std::logic_error("the serving simulator is stuck: it preempts without end.");
     }
     return;
   }
@@ -248,8 +280,8 @@ void Replica::execute() {
   const Ticks duration = timer_.step(batches_);
   check_step(start, duration);
   end_ = start + duration;
-  for (RankScheduler& r : ranks_) r.finish_step(clock_, end_);
-  if (ranks_.front().decodes()) clock_.advance(1);
+  for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].finish_step(clocks_[i], end_);
+  advance_clocks();
   since_receive_ = config_.receive_interval;
   if (longest_hold_ != never) ++waited_;
   ++counters_.steps;

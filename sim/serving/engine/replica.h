@@ -48,18 +48,24 @@ class Replica {
   void wake(Ticks at);
   void open_run(Ticks now);
   void finish_run();
-  std::int64_t rank_load(const RankScheduler& rank, Ticks at) const;
+  std::int64_t running(const RankScheduler& rank, Ticks at) const;
   RankScheduler& rank_of(std::int32_t request);
   void hand_to_rank(std::int32_t request, Ticks at);
   bool take_in();
   bool hold_prompts();
+  std::size_t pick_rank(Ticks at);
+  bool schedule(Ticks now, bool hold);
+  void advance_clocks();
 
   const SchedulerConfig config_;
   const StepTimer& timer_;
   std::vector<RankScheduler> ranks_;
   std::vector<RankBatch> batches_;
   std::vector<std::int32_t> rank_of_request_;  ///< only with several ranks and disaggregation
-  EmissionClock clock_;
+  /// Of each rank: SGLang's may stand still while others decode, but then without drafts, so that
+  /// all emit at the same steps.
+  std::vector<EmissionClock> clocks_;
+  std::size_t next_rank_ = 0;
   Run run_;
   Ticks next_ = never;
   Ticks end_ = 0;  ///< of the last step that was carried out

@@ -88,7 +88,7 @@ std::int64_t token_ratio_decay(const SchedulerConfig& c) {
   return (initial_token_ratio(c) - least_token_ratio(c)) / 600;
 }
 
-void check(const SchedulerConfig& c, const RequestTable& t) {
+void check(const SchedulerConfig& c, const RequestTable& t, EngineRole role) {
   check_table(t);
   if (c.ranks < 1 || c.block_tokens < 1 || c.max_sequences < 1 || c.batched_tokens < 1) {
     throw InputError("an engine needs at least one rank, sequence, block token and budget token");
@@ -111,7 +111,13 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
                      std::to_string(c.batched_tokens));
   }
   if (c.policy == SchedulerPolicy::sglang) {
-    if (c.ranks > 1) throw InputError("SGLang's data-parallel attention is not simulated");
+    if (c.ranks > 1 && c.draft_tokens > 0 && c.mixed_chunk) {
+      throw InputError("SGLang does not mix chunks with decoding where it speculates");
+    }
+    if (role == EngineRole::decode &&
+        c.reserved_decode_tokens < 2 * (c.block_tokens + c.draft_tokens)) {
+      throw InputError("the tokens reserved for decoding have no room for a page and the drafts");
+    }
     if (!(c.conservativeness > 0)) throw InputError("conservativeness must be positive");
     if (c.chunk < c.block_tokens + (c.mixed_chunk ? c.max_sequences : 0)) {
       throw InputError("the prefill chunk has no room for a page of prompt tokens");
@@ -127,7 +133,10 @@ void check(const SchedulerConfig& c, const RequestTable& t) {
                        " tokens, but the model's context is " + std::to_string(c.context));
     }
     // SGLang keeps one page and one token beyond what a request may need.
-    const std::int64_t spare = c.policy == SchedulerPolicy::sglang ? c.block_tokens + 1 : 0;
+    std::int64_t spare = c.policy == SchedulerPolicy::sglang ? c.block_tokens + 1 : 0;
+    if (c.policy == SchedulerPolicy::sglang && role == EngineRole::decode) {
+      spare += c.reserved_decode_tokens;
+    }
     // A sampled answer may take more steps than the mean, and its cache grows with each.
     const std::int64_t slow = c.sample_acceptance ? t.output[i] / 2 + 64 : 0;
     const std::int64_t blocks =

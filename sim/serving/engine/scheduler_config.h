@@ -14,11 +14,27 @@ enum class SchedulerPolicy {
   sglang,  ///< prefill first, reservation by the new-token ratio, retraction
 };
 
+/// What an engine does with the requests it is given.
+enum class EngineRole {
+  both,     ///< prompt and answer
+  prefill,  ///< prompt and first token; the cache stays until it has been read (unpin)
+  decode,   ///< the prompt's cache is sent over; vLLM computes its last token again, SGLang has the
+            ///< first token sent along
+};
+
+/// Which rank of an engine takes a request.
+enum class RankRouter {
+  least_loaded,  ///< smallest 4 x waiting + running (vLLM), waiting + running (SGLang's
+                 ///< total_requests); the first of equals
+  round_robin,   ///< in turn; what SGLang's data parallel controller does by default
+};
+
 /// One engine: what its scheduler is allowed and how much cache a rank has. The defaults are those
 /// of vLLM's API server on accelerators of 70 GiB or more.
 struct SchedulerConfig {
   SchedulerPolicy policy = SchedulerPolicy::vllm;
-  int ranks = 1;                       ///< that step together: data-parallel ranks, micro-batches
+  int ranks = 1;  ///< that step together: data-parallel ranks, micro-batches
+  RankRouter rank_router = RankRouter::least_loaded;
   std::int64_t blocks = 0;             ///< cache blocks of one rank
   int block_tokens = 16;               ///< SGLang: page size, 1
   std::int64_t batched_tokens = 8192;  ///< token budget of a step of one rank; SGLang: of a prefill
@@ -39,10 +55,16 @@ struct SchedulerConfig {
   /// Share of each prompt that counts as cached when it is admitted, without a prefix cache.
   double stated_hit_rate = 0;
 
-  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py).
+  // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py). With data-parallel
+  // attention `ranks` schedule each by itself and step together, so that one may compute prompts
+  // while another decodes; with drafts a prompt on one rank keeps all others idle
+  // (scheduler.py, get_next_batch_to_run; scheduler_dp_attn_mixin.py). These values are those of a
+  // rank, after what server_args.py makes of them (scheduler_for).
   std::int64_t chunk = 8192;    ///< chunked_prefill_size
   double conservativeness = 1;  ///< schedule_conservativeness
   bool mixed_chunk = false;     ///< decode beside a prefill batch
+  /// num_reserved_decode_tokens: kept free for each sequence of a decode engine
+  std::int64_t reserved_decode_tokens = 512;
   /// Requests are taken in after so many decode steps, or after a prefill batch
   /// (scheduler_recv_interval; scheduler_recv_skipper.py).
   std::int64_t receive_interval = 1;
@@ -76,6 +98,7 @@ inline constexpr std::int64_t retract_decode_steps = 20;
 
 /// Throws InputError with one sentence if the configuration is impossible, or if a request can
 /// never be served by it: longer than the context or than the cache of a rank.
-void check(const SchedulerConfig& config, const RequestTable& requests);
+void check(const SchedulerConfig& config, const RequestTable& requests,
+           EngineRole role = EngineRole::both);
 
 }  // namespace tollgate

@@ -5,43 +5,67 @@
 namespace tollgate {
 
 std::int64_t RankScheduler::still_allowed(std::int32_t request, std::int64_t produced) const {
-  return std::min(std::max<std::int64_t>(requests_.allowed(request) - produced, 0),
-                  longest_reservation);
+  const std::int64_t allowed = role_ == EngineRole::prefill ? 1 : requests_.allowed(request);
+  return std::min(std::max<std::int64_t>(allowed - produced, 0), longest_reservation);
 }
 
-void RankScheduler::schedule_sglang(const EmissionClock& clock, RankBatch& batch) {
-  decodes_ = retry_ = false;
-  const std::int64_t now = clock.now(), next = clock.after(1);
-  if (partial_ >= 0 || (!full_ && has_waiting())) prefill_sglang(now, batch);
-  if (!prompts_.empty()) {
-    const std::int64_t need = blocks_needed(now, next);
-    if (config_.mixed_chunk && decoders_ > 0 && need <= pool_.free()) {
-      pool_.take(need);
-      decodes_ = true;
-    }
-    return;
+/// Lets decoding sequences run beside the prompts of the step.
+void RankScheduler::mix_sglang(const EmissionClock& clock) {
+  const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
+  if (config_.mixed_chunk && decoders_ > 0 && need <= pool_.free()) {
+    pool_.take(need);
+    decodes_ = true;
   }
+}
+
+void RankScheduler::decode_sglang(const EmissionClock& clock) {
+  const std::int64_t now = clock.now(), next = clock.after(1);
   if (decoders_ == 0) {
-    // An empty batch is not full, and idling forgets the ratio.
-    preempted_ = full_ && has_waiting();
+    // An empty batch is not full.
+    preempted_ |= role_ == EngineRole::both && full_ && has_waiting();
     full_ = shrunk_ = false;
-    ratio_ = initial_token_ratio(config_);
     return;
   }
   if (shrunk_) {
-    retry_ = full_ && has_waiting();
+    retry_ |= full_ && has_waiting();
     full_ = shrunk_ = false;
   }
   std::int64_t need = blocks_needed(now, next);
   if (need > pool_.free()) {
     retract(clock);
     need = blocks_needed(now, next);
-    if (need > pool_.free()) return;
+    if (need > pool_.free() && holders() > running_count_) {
+      // What is under way holds the rest of the cache and cannot be retracted.
+      while (decoders_ > 0) preempt(last_decoding(), clock);
+      return;
+    }
+    if (need > pool_.free()) {
+      stall_decoding(now);
+      decodes_ = true;
+      return;
+    }
   } else {
     pass_decode_steps(1);
   }
   pool_.take(need);
   decodes_ = true;
+}
+
+std::int32_t RankScheduler::last_decoding() const {
+  const auto at = std::find_if(order_.rbegin(), order_.rend(), [&](const Order& o) {
+    return slot(o.slot).stamp == o.stamp && slot(o.slot).state == State::decode;
+  });
+  return at->slot;
+}
+
+/// Leaves all decoding sequences out of the step.
+void RankScheduler::stall_decoding(std::int64_t now) {
+  for (const Order& o : order_) {
+    if (slot(o.slot).stamp != o.stamp || slot(o.slot).state != State::decode) continue;
+    stop_decoding(o.slot, now);
+    slot(o.slot).state = State::stalled;
+    stalled_.push_back(o.slot);
+  }
 }
 
 /// The ratio shrinks with every decode step; what ended in the meantime makes the batch not full.
@@ -94,7 +118,8 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     spend(slot(i), slot(i).computed - before, free);
   }
   while (partial_ < 0 && chunk_left > 0 && tokens_left > 0 && !queue_.empty()) {
-    if (running_count_ >= config_.max_sequences) {
+    const auto pinned = static_cast<std::int64_t>(pinned_.size());
+    if (running_count_ + pinned >= config_.max_sequences) {
       full_ = true;
       return;
     }

@@ -19,8 +19,8 @@ void check_all_ended(const Outcome& outcome) {
   const auto left =
       std::count_if(outcome.last.begin(), outcome.last.end(), [](Ticks t) { return t < 0; });
   if (left > 0) {
-    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) +
-                           " requests unfinished");
+    throw std::logic_error("the serving simulator is stuck with " + std::to_string(left) + " of " +
+                           std::to_string(outcome.last.size()) + " requests unfinished.");
   }
 }
 
@@ -44,7 +44,7 @@ EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, s
 }
 
 struct Message {
-  enum class Kind { arrival, handed_over, received, unpin };
+  enum class Kind { arrival, handed_over, received, unpin, computed };
   Ticks at;
   Kind kind;
   std::int32_t request;  ///< an arrival: -1 begins the next session of a closed loop
@@ -70,6 +70,7 @@ class Cluster {
     if (system.decode) {
       pools_.resize(2);
       add(1, *system.decode, EngineRole::decode);
+      room_first_ = system.decode->scheduler.policy == SchedulerPolicy::sglang;
       const auto n = static_cast<std::size_t>(requests.size());
       sender_.resize(n);
       receiver_.resize(n);
@@ -115,7 +116,7 @@ class Cluster {
         deliver(m);
       } else {
         pools_[pool][replica].execute();
-        collect(pool, replica);
+        collect(pool);
       }
     }
     for (const auto& pool : pools_) {
@@ -177,7 +178,13 @@ class Cluster {
     if (!outcome_.arrival.empty()) outcome_.arrival[r] = at;
     const std::size_t to = pick(0, request, at);
     if (system_.decode) sender_[r] = static_cast<std::int32_t>(to);
-    pools_[0][to].enqueue(request, at);
+    if (room_first_) {
+      const std::size_t decoder = pick(1, request, at);
+      receiver_[r] = static_cast<std::int32_t>(decoder);
+      pools_[1][decoder].enqueue(request, at);
+    } else {
+      pools_[0][to].enqueue(request, at);
+    }
   }
 
   void deliver(Message m) {
@@ -191,6 +198,10 @@ class Cluster {
         send(m.request, m.at);
         break;
       case Message::Kind::handed_over: {
+        if (room_first_) {
+          pools_[0][static_cast<std::size_t>(sender_[r])].enqueue(m.request, m.at);
+          break;
+        }
         const std::size_t to = pick(1, m.request, m.at);
         receiver_[r] = static_cast<std::int32_t>(to);
         pools_[1][to].enqueue(m.request, m.at);
@@ -198,6 +209,9 @@ class Cluster {
       }
       case Message::Kind::received:
         pools_[1][static_cast<std::size_t>(receiver_[r])].received(m.request, m.at);
+        break;
+      case Message::Kind::computed:
+        transfer(m.request, m.at);
         break;
       case Message::Kind::unpin:
         pools_[0][static_cast<std::size_t>(sender_[r])].unpin(m.request, m.at);
@@ -207,19 +221,15 @@ class Cluster {
 
   /// Turns what an engine reported into messages to others, at least one tick later, so that no
   /// message comes at the time of the point that causes it.
-  void collect(std::size_t pool, std::size_t replica) {
+  void collect(std::size_t pool) {
     for (const EngineEvent& e : events_) {
-      const auto r = static_cast<std::size_t>(e.request);
-      if (e.kind == EngineEvent::Kind::ready_to_receive) {
-        Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
-        Ticks& in = link_free_[1][replica];
-        const Ticks start = std::max({e.at, out, in});
-        const Ticks end = start + std::max<Ticks>(1, system_.link.latency + system_.link.per_token *
-                                                                                requests_.input[r]);
-        out = in = end;
-        messages_.push({end, Message::Kind::received, e.request});
-        messages_.push({end, Message::Kind::unpin, e.request});
-      } else if (pool == 0 && system_.decode) {
+      const bool ready = e.kind == EngineEvent::Kind::ready_to_receive;
+      const bool computed = pool == 0 && system_.decode && !ready;
+      if (computed && room_first_) {
+        messages_.push({e.at + 1, Message::Kind::computed, e.request});
+      } else if (ready && !room_first_) {
+        transfer(e.request, e.at);
+      } else if (ready || computed) {
         messages_.push({e.at + 1, Message::Kind::handed_over, e.request});
       } else {
         answered(e.request, e.at);
@@ -231,6 +241,16 @@ class Cluster {
   Ticks next_ingest() {
     const std::vector<Ticks>& ingest = system_.closed_loop->ingest;
     return ingest.empty() ? 0 : ingest[begun_++ % ingest.size()];
+  }
+
+  void transfer(std::int32_t request, Ticks at) {
+    const auto r = static_cast<std::size_t>(request);
+    Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
+    Ticks& in = link_free_[1][static_cast<std::size_t>(receiver_[r])];
+    const Ticks duration = system_.link.latency + system_.link.per_token * requests_.input[r];
+    out = in = std::max({at, out, in}) + std::max<Ticks>(1, duration);
+    messages_.push({in, Message::Kind::received, request});
+    messages_.push({in, Message::Kind::unpin, request});
   }
 
   void answered(std::int32_t request, Ticks at) {
@@ -255,21 +275,28 @@ class Cluster {
   std::size_t begun_ = 0;  ///< sessions of a closed loop
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
+  bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed
   std::vector<std::int32_t> sender_, receiver_;
   std::vector<Ticks> link_free_[2];
 };
 
-void check_pool(const EnginePool& pool, const RequestTable& requests) {
+void check_pool(const EnginePool& pool, const RequestTable& requests, EngineRole role) {
   if (pool.replicas < 1) throw InputError("a serving system needs at least one replica");
   if (pool.timer == nullptr) throw InputError("a pool of engines has no step timer");
-  check(pool.scheduler, requests);
+  check(pool.scheduler, requests, role);
 }
 
 }  // namespace
 
 Outcome simulate(const ServingSystem& system, const RequestTable& requests) {
-  check_pool(system.engines, requests);
-  if (system.decode) check_pool(*system.decode, requests);
+  check_pool(system.engines, requests, system.decode ? EngineRole::prefill : EngineRole::both);
+  if (system.decode) {
+    check_pool(*system.decode, requests, EngineRole::decode);
+    if ((system.engines.scheduler.policy == SchedulerPolicy::sglang) !=
+        (system.decode->scheduler.policy == SchedulerPolicy::sglang)) {
+      throw InputError("SGLang hands prompts over to SGLang only");
+    }
+  }
   if (system.closed_loop &&
       (system.closed_loop->think_time < 0 || system.closed_loop->think_time > latest_arrival / 2)) {
     throw InputError("the think time of a closed loop lies between 0 and 26 days");
