@@ -15,6 +15,7 @@ std::string decode_kernel(std::string_view library, double head_dim, double head
   std::string name = prefill_kernel(library, head_dim);
   if (heads <= kv_heads) name += ".mha";
   if (heads > 32 * kv_heads) name += ".wide";
+  if (kv_heads == 1 && heads > 1 && heads <= 32 && window <= 0) name += ".mqa";
   if (window > 0) name += ".window";
   return name;
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 
+#include "sim/base/quantile.h"
 #include "sim/base/text.h"
 #include "sim/operators/known_bad.h"
 #include "sim/operators/shape_hash.h"
@@ -86,21 +87,13 @@ Split split(const TableGroup& group, double holdout) {
   return out;
 }
 
-double order_statistic(std::vector<double>& values, double q) {
-  if (values.empty()) return 0;
-  const double at = std::floor(q * static_cast<double>(values.size() - 1) + 0.5);
-  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(at);
-  std::nth_element(values.begin(), nth, values.end());
-  return *nth;
-}
-
 void expect_possible(const HardwareSpec& hardware, const TableGroup& group,
                      const OperatorCurve& curve, const CurveContext& context) {
   std::vector<double> ratio;
   for (const OperatorSample& s : group.samples) {
     ratio.push_back(curve.bound(s.shape.data(), context) / s.seconds);
   }
-  const double fastest = order_statistic(ratio, 0.9);
+  const double fastest = quantile(ratio, 0.9);
   if (fastest <= too_fast) return;
   throw InputError("tollgate calibrate: one row in ten of " + group.key.op + ", " +
                    group.key.backend + ", " + group.key.precision + " is " +
@@ -127,13 +120,12 @@ FitError cross_validated(const OperatorCurve& curve, const CurveContext& context
   }
   if (ratio.empty()) return band;
   std::sort(ratio.begin(), ratio.end());
-  // Outer order statistics: of few residuals the band is rather too wide than too narrow.
-  const auto at = [&](double q, bool up) {
-    const double x = q * static_cast<double>(ratio.size() - 1);
-    return ratio[static_cast<std::size_t>(up ? std::ceil(x) : std::floor(x))];
-  };
-  band.low = at(0.1, false);
-  band.high = at(0.9, true);
+  // Ranks of q (n + 1), outwards: an exchangeable new residual lies beyond with at most 0.1 (Vovk et
+  // al., Algorithmic Learning in a Random World, 2005).
+  const double n = static_cast<double>(ratio.size());
+  const double low = std::floor(0.1 * (n + 1)), high = std::ceil(0.9 * (n + 1));
+  band.low = ratio[static_cast<std::size_t>(std::max(1.0, low)) - 1];
+  band.high = ratio[static_cast<std::size_t>(std::min(n, high)) - 1];
   return band;
 }
 
@@ -143,12 +135,10 @@ struct Outcome {
   std::vector<double> errors = {};  ///< |predicted / measured - 1| of the held-out shapes
 };
 
-std::vector<double> errors_of(const OperatorCurve& curve, const CurveContext& context,
-                              const std::vector<double>& parameters, const Samples& samples) {
+std::vector<double> errors_of(const Predictor& seconds, const Samples& samples) {
   std::vector<double> out;
   for (const OperatorSample* s : samples) {
-    const double t = curve.seconds(s->shape.data(), context, parameters.data());
-    out.push_back(std::fabs(t / s->seconds - 1));
+    out.push_back(std::fabs(seconds(s->shape.data()) / s->seconds - 1));
   }
   return out;
 }
@@ -167,8 +157,8 @@ std::vector<OperatorError> by_operator(const std::vector<Outcome>& outcomes) {
   for (auto& [op, entry] : all) {
     auto& [error, values] = entry;
     error.op = op;
-    error.median_ape = order_statistic(values, 0.5);
-    error.p90_ape = order_statistic(values, 0.9);
+    error.median_ape = quantile(values, 0.5);
+    error.p90_ape = quantile(values, 0.9);
     if (error.held_out > 0) error.coverage /= error.held_out;
     out.push_back(error);
   }
@@ -222,8 +212,11 @@ Outcome fit_group(const HardwareSpec& hardware, const TableGroup& group,
       (first ? for_band : for_score).push_back(s);
     }
   }
+  const Predictor seconds = [&](const double* shape) {
+    return curve->seconds(shape, context, out.parameters.data());
+  };
   const auto error = [&](const Samples& samples, const FitError* band) {
-    return error_of(*curve, context, out.parameters, samples, band);
+    return error_of(seconds, samples, band);
   };
   FitError band = for_band.empty() ? cross_validated(*curve, context, group.key.op, parts.fit)
                                    : error(for_band, nullptr);
@@ -234,7 +227,8 @@ Outcome fit_group(const HardwareSpec& hardware, const TableGroup& group,
   out.median_ape = rounded(all.median_ape);
   out.p90_ape = rounded(all.p90_ape);
   if (!for_score.empty()) out.coverage = rounded(error(for_score, &band).coverage);
-  return {out, "", errors_of(*curve, context, out.parameters, parts.held_out)};
+  const auto errors = errors_of(seconds, parts.held_out);
+  return {out, "", errors};
 }
 
 /// Marks, for each operator, backend and precision, the kernel with most rows.
@@ -306,15 +300,15 @@ Calibration check_transfer(const HardwareSpec& hardware, const OperatorTables& t
     FitError band;
     band.low = found->low;
     band.high = found->high;
-    const FitError error =
-        error_of(*found->curve, found->context, found->parameters, parts.held_out, &band);
+    const Predictor seconds = [&](const double* shape) { return found->value(shape); };
+    const FitError error = error_of(seconds, parts.held_out, &band);
     out.held_out = error.rows;
     out.median_ape = error.median_ape;
     out.p90_ape = error.p90_ape;
     out.low = error.low;
     out.high = error.high;
     out.coverage = error.coverage;
-    return {out, "", errors_of(*found->curve, found->context, found->parameters, parts.held_out)};
+    return {out, "", errors_of(seconds, parts.held_out)};
   });
 }
 

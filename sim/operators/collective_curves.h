@@ -12,15 +12,20 @@ namespace tollgate {
 /// Inside one scale-up domain, with V the bytes that leave a rank, B the link's bandwidth, n ranks
 /// and d = log2(n / 2):
 ///
-///   t = launch + per_rank n + min(V / (B early gain_early^d), switch gain_switch^d + V / (B late
-///   gain_late^d))
+///   t = launch + per_rank n + (n > 2: ring)
+///     + min(V / (B early gain_early^d),
+///           gain_switch^d step + V / (B middle gain_late^d),
+///           gain_switch^d switch + V / (B late gain_late^d))
 ///
 /// V = (n - 1) / n bytes, twice that for an all_reduce (ring; Patarasuk and Yuan, 2009). The first
 /// term of the min is the protocol of small messages (NCCL's LL, one-shot all-reduce: for it
-/// gain_early is 1/2, since n - 1 whole copies leave a rank), the second that of large ones, whose
+/// gain_early is 1/2, since n - 1 whole copies leave a rank), the second one between (NCCL's
+/// LL128), the third that of large ones (Simple), whose
 /// bandwidth rises with ranks where the switch adds up (NVLS) and falls where links are shared;
 /// beyond 8 ranks `gain_late` is held. The floor grows linearly with ranks: NCCL on H200
-/// takes 6.1, 9.5, 16 us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us.
+/// takes 6.1, 9.5, 16 us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us. Two ranks exchange directly;
+/// more need a ring or a second hop, `ring` (over PCIe the engines' own all-reduce is for two only,
+/// vLLM custom_all_reduce.py, and more take NCCL's ring).
 ///
 /// Across domains of m ranks, D domains: the collective inside a domain, and between them
 /// V' / (0.9 B') + log2(D) x the network's latency, V' = 2 (D - 1) / D bytes / m for an all_reduce,

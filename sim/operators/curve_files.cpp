@@ -21,4 +21,9 @@ const DeviceCurves& CurveFiles::of(const std::string& device) {
   return read_.emplace(device, std::move(curves)).first->second;
 }
 
+HardwareSpec CurveFiles::hardware(const std::string& device) {
+  const std::lock_guard lock(mutex_);
+  return library_.hardware(device, {"models/hardware/operators/" + device + ".yaml", 0, 0});
+}
+
 }  // namespace tollgate

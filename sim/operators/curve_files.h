@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sim/operators/coefficients.h"
+#include "sim/spec/hardware_spec.h"
 
 namespace tollgate {
 
@@ -18,6 +19,9 @@ class CurveFiles {
 
   /// Curves measured on a device; none where there is no file.
   const DeviceCurves& of(const std::string& device);
+
+  /// The entry of models/hardware of a device whose curves stand in for another's.
+  HardwareSpec hardware(const std::string& device);
 
  private:
   Library& library_;

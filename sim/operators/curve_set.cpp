@@ -101,6 +101,25 @@ const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey
       });
 }
 
+/// How far two kernels' names are from each other: first in what follows the library ("fa3.d128.mha",
+/// ".d128.mha"), then in letters that do not begin alike.
+std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
+  const auto tail = [](std::string_view name) {
+    return name.substr(std::min(name.size(), name.find('.')));
+  };
+  std::size_t alike = 0;
+  while (alike < std::min(a.size(), b.size()) && a[alike] == b[alike]) ++alike;
+  return {tail(a) != tail(b), -static_cast<int>(alike)};
+}
+
+bool passes_link(std::string_view op) {
+  return op.starts_with("all_") || op.starts_with("reduce_scatter") ||
+         op.starts_with("dispatch") || op.starts_with("combine");
+}
+
+/// A whole module is many kernels, and which ones the engine decides more than the device.
+bool of_software(std::string_view op) { return op.ends_with("_module"); }
+
 void expect_known(const OperatorKey& key) {
   if (!find_curve(key.op)) throw InputError("there is no operator " + quote(key.op) + ".");
   if (!find_number_format(key.precision) && key.precision != bytes_precision) {
@@ -161,7 +180,7 @@ Estimate CurveChoice::seconds(std::span<const double> shape) const {
                            std::to_string(shape.size()) + ".");
   }
   Estimate e;
-  e.value = curve->seconds(shape.data(), context, parameters.data());
+  e.value = value(shape.data());
   double from = low, to = high;
   const double outside = octaves_outside(*this, shape);
   e.provenance = rule == TransferRule::none ? Provenance::fitted : Provenance::assumed;
@@ -172,6 +191,26 @@ Estimate CurveChoice::seconds(std::span<const double> shape) const {
   e.low = e.value * std::min(1.0, from);
   e.high = e.value * std::max(1.0, to);
   return e;
+}
+
+double CurveChoice::value(const double* shape) const {
+  const double first = curve->seconds(shape, context, parameters.data());
+  if (others.empty()) return first;
+  double sum = std::log(first);
+  for (const auto& p : others) sum += std::log(curve->seconds(shape, context, p.data()));
+  return std::exp(sum / static_cast<double>(1 + others.size()));
+}
+
+double CurveChoice::parameter(std::string_view name) const {
+  const auto all = curve->parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (all[i].name != name) continue;
+    double product = parameters[i];
+    for (const auto& p : others) product *= p[i];
+    return others.empty() ? product
+                          : std::pow(product, 1 / static_cast<double>(1 + others.size()));
+  }
+  return 0;
 }
 
 CurveSet::CurveSet(Library& library, const HardwareSpec& hardware)
@@ -187,6 +226,18 @@ CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& devic
   out.curve = &fitted.curve();
   out.context = {device_of(hardware_), find_number_format(key.precision)};
   out.parameters = fitted.parameters;
+  if (device != hardware_.name) {
+    // What starts a kernel is instructions, and all of a collective's latency is: its processors
+    // poll for their peers. Other times of a processor are those of memory (an item of decode
+    // attention takes 3.4 to 3.9 us on A100, H100, L40S and RTX PRO 6000).
+    const double theirs = clock_of(files_->hardware(device)), ours = clock_of(hardware_);
+    const auto limits = out.curve->parameters();
+    for (std::size_t i = 0; i < limits.size() && theirs > 0 && ours > 0; ++i) {
+      if (limits[i].name != "launch" && !(passes_link(key.op) && limits[i].unit == "s")) continue;
+      out.parameters[i] =
+          std::clamp(out.parameters[i] * theirs / ours, limits[i].low, limits[i].high);
+    }
+  }
   out.lowest = fitted.lowest;
   out.highest = fitted.highest;
   out.low = fitted.low;
@@ -221,36 +272,86 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
   return found;
 }
 
+std::vector<std::string> CurveSet::donors(std::string_view op) const {
+  std::vector<std::string> names = donors_of(hardware_.name), alike;
+  if (!passes_link(op)) return names;
+  const auto kind = [](const std::string& name) { return name.substr(0, name.find(' ')); };
+  const std::string own = kind(hardware_.scale_up.name);
+  bool measured = false;
+  for (const std::string& name : names) {
+    if (kind(files_->hardware(name).scale_up.name) != own) continue;
+    alike.push_back(name);
+    for (const FittedCurve& c : files_->of(name).curves) measured = measured || c.op == op;
+  }
+  return measured ? alike : names;
+}
+
+template <class Choose>
+std::optional<CurveChoice> CurveSet::from_donors(std::string_view op, const Choose& choose) const {
+  constexpr std::size_t most = 3;
+  std::vector<std::string> taken;
+  std::optional<CurveChoice> mean;
+  double low = 0, high = 0;
+  for (const std::string& device : donors(op)) {
+    const auto alike = [&](const std::string& t) { return same_architecture(t, device); };
+    if (std::any_of(taken.begin(), taken.end(), alike)) continue;
+    std::optional<CurveChoice> found = choose(device);
+    if (!found) continue;
+    taken.push_back(device);
+    low += std::log(found->low);
+    high += std::log(found->high);
+    if (!mean) {
+      mean = std::move(found);
+      if (close_relatives(hardware_.name, device)) return mean;
+    } else {
+      mean->others.push_back(std::move(found->parameters));
+      mean->note += " Mean with: " + found->note;
+    }
+    if (taken.size() == most) break;
+  }
+  if (mean) {
+    mean->low = std::exp(low / static_cast<double>(taken.size()));
+    mean->high = std::exp(high / static_cast<double>(taken.size()));
+  }
+  return mean;
+}
+
 CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> wishes,
                            bool strict) {
   expect_known(key);
-  std::vector<std::string> devices = donors_of(hardware_.name);
-  devices.insert(devices.begin(), hardware_.name);
-  for (const std::string& device : devices) {
-    const DeviceCurves& curves = files_->of(device);
+  const auto take = [&](const FittedCurve* c, const std::string& device,
+                        TransferRule rule) -> std::optional<CurveChoice> {
+    if (!c) return {};
     const bool own = device == hardware_.name;
-    const auto take = [&](const FittedCurve& c, TransferRule rule) {
-      const TransferRule from = own ? rule : device_rule(hardware_.name, device);
-      const double more = own ? 1 : widening(from, key.op);
-      return choice(c, device, key, widened(widening(rule, key.op), more), from);
-    };
-    CurveChoice found;
-    if (const FittedCurve* c = same_backend(curves, key, wishes)) {
-      const bool wished = wishes.empty() || wishes.front().meets(c->kernel);
-      found = take(*c, wished ? TransferRule::none : TransferRule::backend);
-    } else if (const FittedCurve* b = other_backend(curves, key, wishes)) {
-      found = take(*b, TransferRule::backend);
-    } else if (const FittedCurve* p = other_precision(curves, key, wishes)) {
-      found = take(*p, TransferRule::precision);
-    } else {
-      continue;
-    }
-    if (strict && found.rule != TransferRule::none) throw InputError("--strict: " + found.note);
-    return found;
+    const TransferRule from = own ? rule : device_rule(hardware_.name, device);
+    const double more = own ? 1 : widening(from, key.op);
+    return choice(*c, device, key, widened(widening(rule, key.op), more), from);
+  };
+  const auto exactly = [&](const std::string& device) {
+    const FittedCurve* c = same_backend(files_->of(device), key, wishes);
+    const bool wished = c && (wishes.empty() || wishes.front().meets(c->kernel));
+    return take(c, device, wished ? TransferRule::none : TransferRule::backend);
+  };
+  const auto by_backend = [&](const std::string& device) {
+    return take(other_backend(files_->of(device), key, wishes), device, TransferRule::backend);
+  };
+  const auto by_precision = [&](const std::string& device) {
+    return take(other_precision(files_->of(device), key, wishes), device, TransferRule::precision);
+  };
+  std::optional<CurveChoice> found = exactly(hardware_.name);
+  if (!found) found = by_backend(hardware_.name);
+  if (!found) found = by_precision(hardware_.name);
+  if (!found && of_software(key.op)) found = from_donors(key.op, exactly);
+  if (!found) {
+    found = from_donors(key.op, [&](const std::string& device) {
+      auto any = exactly(device);
+      if (!any) any = by_backend(device);
+      return any ? any : by_precision(device);
+    });
   }
-  CurveChoice assumed = start(key);
-  if (strict) throw InputError("--strict: " + assumed.note);
-  return assumed;
+  if (!found) found = start(key);
+  if (strict && found->rule != TransferRule::none) throw InputError("--strict: " + found->note);
+  return std::move(*found);
 }
 
 CurveChoice CurveSet::start(const OperatorKey& key) const {
@@ -267,14 +368,13 @@ CurveChoice CurveSet::start(const OperatorKey& key) const {
 
 std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
-  const DeviceCurves& curves = files_->of(device);
-  const FittedCurve* c = nullptr;
-  for (const FittedCurve& each : curves.curves) {
-    if (each.key() == key) c = &each;
-  }
-  OperatorKey any = key;
-  any.kernel.clear();
-  if (!c) c = same_backend(curves, any, {});
+  const FittedCurve* c = least(
+      files_->of(device),
+      [&](const FittedCurve& x) { return x.op == key.op && x.precision == key.precision; },
+      [&](const FittedCurve& x) {
+        return std::make_tuple(x.backend != key.backend, unlike(x.kernel, key.kernel),
+                               !x.preferred, -x.rows);
+      });
   if (!c) return {};
   const TransferRule rule = device_rule(hardware_.name, device);
   const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;
@@ -283,10 +383,17 @@ std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
 
 std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRule rule) {
   if (rule == TransferRule::device) {
-    for (const std::string& device : donors_of(hardware_.name)) {
-      if (auto found = from_device(key, device)) return found;
-    }
-    return {};
+    const auto any = [&](const std::string& device) { return from_device(key, device); };
+    const auto same = [&](const std::string& device) -> std::optional<CurveChoice> {
+      const auto& curves = files_->of(device).curves;
+      const bool has = std::any_of(curves.begin(), curves.end(), [&](const FittedCurve& c) {
+        return c.op == key.op && c.backend == key.backend && c.precision == key.precision;
+      });
+      return has ? from_device(key, device) : std::nullopt;
+    };
+    std::optional<CurveChoice> found;
+    if (of_software(key.op)) found = from_donors(key.op, same);
+    return found ? found : from_donors(key.op, any);
   }
   const DeviceCurves& own = files_->of(hardware_.name);
   const FittedCurve* c = rule == TransferRule::backend     ? other_backend(own, key, {})

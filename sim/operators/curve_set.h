@@ -31,7 +31,8 @@ struct CurveChoice {
   const OperatorCurve* curve = nullptr;
   CurveContext context;
   std::vector<double> parameters;
-  std::vector<double> lowest, highest;  ///< of each column in the data; empty without data
+  std::vector<std::vector<double>> others;  ///< parameters of further devices that stand in beside
+  std::vector<double> lowest, highest;      ///< of each column in the data; empty without data
   double low = 1, high = 1;             ///< the band, widened
   TransferRule rule = TransferRule::none;
   std::string note;    ///< empty, or a sentence that says what stands in for what
@@ -41,6 +42,12 @@ struct CurveChoice {
   /// the data, with the band widened by 1.2 per doubling outside, at most 2; assumed under any
   /// transfer rule.
   Estimate seconds(std::span<const double> shape) const;
+
+  /// The value of that alone: of the curve, with `others` the geometric mean of all.
+  double value(const double* shape) const;
+
+  /// A parameter by its name, with `others` the geometric mean; 0 if the curve has none of it.
+  double parameter(std::string_view name) const;
 };
 
 /// Kernels that will do. Operator tables name a kernel after its library, from the first dot on
@@ -61,8 +68,11 @@ class CurveSet {
 
   /// The curve of an operator. `kernel` empty: the preferred one. Where it was not measured, in
   /// this order: another kernel, another backend, another precision (nearest in bytes per weight),
-  /// all on this device; the devices of donors_of() in their order, each exactly, by backend, by
-  /// precision; the curve's start. With `strict` a transfer is an InputError. Throws InputError for
+  /// all on this device; the same three on the first of donors() that has one (for whole modules the
+  /// same backend on any donor before another one on a nearer donor), or, if that is no close
+  /// relative, the geometric mean of one device of each of the first three architectures that have
+  /// it; the curve's start. Shares of a peak go over as they are, the launch with the clock
+  /// (clock_of), of what passes a link all latencies. With `strict` a transfer is an InputError. Throws InputError for
   /// an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
 
@@ -74,7 +84,7 @@ class CurveSet {
   /// One rule alone, for checking it: what would stand in if `key` were not measured here.
   std::optional<CurveChoice> by_rule(const OperatorKey& key, TransferRule rule);
 
-  /// The same from one named device: of this kernel, else of the preferred one.
+  /// The same from one named device: of this kernel, else of the one named most alike.
   std::optional<CurveChoice> from_device(const OperatorKey& key, const std::string& device);
 
   bool has_measurements();
@@ -84,6 +94,14 @@ class CurveSet {
                      double widen, TransferRule rule) const;
   CurveChoice start(const OperatorKey& key) const;
 
+  /// donors_of(), for what passes a link those first that are joined by the same kind of link.
+  std::vector<std::string> donors(std::string_view op) const;
+
+  /// What stands in: the choice of the first donor that has one, if it is a close relative; else
+  /// the mean over architectures.
+  template <class Choose>
+  std::optional<CurveChoice> from_donors(std::string_view op, const Choose& choose) const;
+
   std::shared_ptr<CurveFiles> files_;
   HardwareSpec hardware_;
 };
@@ -92,5 +110,12 @@ class CurveSet {
 /// architecture, the neighbouring ones.
 std::vector<std::string> donors_of(const std::string& hardware);
 bool same_architecture(const std::string& a, const std::string& b);
+
+/// Of one architecture, or of two that run the same kernels on the same kind of memory: Ada and the
+/// RTX cards of Blackwell (mma.sync, GDDR).
+bool close_relatives(const std::string& a, const std::string& b);
+
+/// Cycles per second at the datasheet's peak; 0 where FLOPs per cycle are not known.
+double clock_of(const HardwareSpec& hardware);
 
 }  // namespace tollgate

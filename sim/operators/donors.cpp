@@ -6,66 +6,82 @@
 namespace tollgate {
 namespace {
 
-struct Donors {
+enum class Architecture { other, ampere, hopper, blackwell, ada, blackwell_rtx };
+
+struct Kind {
   std::string_view hardware;
-  std::array<std::string_view, 3> nearest;
+  Architecture architecture;
+  double flops_per_cycle;  ///< dense bf16, of one processor; 0: not known
+  std::array<std::string_view, 4> nearest;
 };
 
-// Same die and machine first, then same architecture, then the architecture before or after.
-constexpr std::array<Donors, 26> table{{
-    {"H100-SXM", {"H200-SXM", "A100-SXM", "B200-SXM"}},
-    {"H200-SXM", {"H100-SXM", "B200-SXM", "A100-SXM"}},
-    {"H100-PCIe", {"H100-SXM", "H200-SXM", "A100-SXM"}},
-    {"H100-NVL", {"H100-SXM", "H200-SXM", "A100-SXM"}},
-    {"H800-SXM", {"H100-SXM", "H200-SXM", "A100-SXM"}},
-    {"H20-SXM", {"H200-SXM", "H100-SXM", "A100-SXM"}},
-    {"GH200", {"H200-SXM", "H100-SXM", "A100-SXM"}},
-    {"A100-SXM", {"H100-SXM", "H200-SXM", "B200-SXM"}},
-    {"A100-PCIe", {"A100-SXM", "H100-SXM", "H200-SXM"}},
-    {"A800-SXM", {"A100-SXM", "H100-SXM", "H200-SXM"}},
-    {"B200-SXM", {"B300-SXM", "GB200-NVL72", "GB300-NVL72"}},
-    {"GB200-NVL72", {"GB300-NVL72", "B200-SXM", "B300-SXM"}},
-    {"B300-SXM", {"B200-SXM", "GB300-NVL72", "GB200-NVL72"}},
-    {"GB300-NVL72", {"GB200-NVL72", "B300-SXM", "B200-SXM"}},
-    {"L40S", {"RTX-PRO-6000", "A100-SXM", "H100-SXM"}},
-    {"L4", {"L40S", "RTX-PRO-6000", "A100-SXM"}},
-    {"RTX-4090", {"L40S", "RTX-PRO-6000", "A100-SXM"}},
-    {"RTX-5090", {"RTX-PRO-6000", "L40S", "B200-SXM"}},
-    {"RTX-PRO-6000", {"L40S", "B200-SXM", "H100-SXM"}},
-    {"MI300X", {"H200-SXM", "H100-SXM", "B200-SXM"}},
-    {"MI325X", {"H200-SXM", "H100-SXM", "B200-SXM"}},
-    {"MI355X", {"B200-SXM", "H200-SXM", "H100-SXM"}},
-    {"TPU-v6e", {"H100-SXM", "H200-SXM", "B200-SXM"}},
-    {"TPU-v7", {"B200-SXM", "H200-SXM", "H100-SXM"}},
-    {"Ascend-910B", {"A100-SXM", "H100-SXM", "H200-SXM"}},
-    {"Ascend-910C", {"A100-SXM", "H100-SXM", "H200-SXM"}},
+using enum Architecture;
+// Same die first, then same architecture, then others: those that run the same kernels (mma.sync of
+// Ampere, Ada and the RTX cards, wgmma of Hopper, tcgen05 of Blackwell) and those with the same kind
+// of memory. FLOPs per cycle: NVIDIA's architecture white papers.
+constexpr std::array<Kind, 26> table{{
+    {"H100-SXM", hopper, 4096, {"H200-SXM", "A100-SXM", "B200-SXM"}},
+    {"H200-SXM", hopper, 4096, {"H100-SXM", "B200-SXM", "A100-SXM"}},
+    {"H100-PCIe", hopper, 4096, {"H100-SXM", "H200-SXM", "A100-SXM"}},
+    {"H100-NVL", hopper, 4096, {"H100-SXM", "H200-SXM", "A100-SXM"}},
+    {"H800-SXM", hopper, 4096, {"H100-SXM", "H200-SXM", "A100-SXM"}},
+    {"H20-SXM", hopper, 0, {"H200-SXM", "H100-SXM", "A100-SXM"}},
+    {"GH200", hopper, 4096, {"H200-SXM", "H100-SXM", "A100-SXM"}},
+    {"A100-SXM", ampere, 2048, {"H100-SXM", "L40S", "RTX-PRO-6000", "B200-SXM"}},
+    {"A100-PCIe", ampere, 2048, {"A100-SXM", "L40S", "H100-SXM"}},
+    {"A800-SXM", ampere, 2048, {"A100-SXM", "H100-SXM", "L40S"}},
+    {"B200-SXM", blackwell, 8192, {"B300-SXM", "GB200-NVL72", "GB300-NVL72"}},
+    {"GB200-NVL72", blackwell, 8192, {"GB300-NVL72", "B200-SXM", "B300-SXM"}},
+    {"B300-SXM", blackwell, 8192, {"B200-SXM", "GB300-NVL72", "GB200-NVL72"}},
+    {"GB300-NVL72", blackwell, 8192, {"GB200-NVL72", "B300-SXM", "B200-SXM"}},
+    {"L40S", ada, 1024, {"RTX-PRO-6000", "A100-SXM", "H100-SXM"}},
+    {"L4", ada, 1024, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
+    {"RTX-4090", ada, 512, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
+    {"RTX-5090", blackwell_rtx, 512, {"RTX-PRO-6000", "L40S", "A100-SXM"}},
+    {"RTX-PRO-6000", blackwell_rtx, 1024, {"L40S", "A100-SXM", "H100-SXM", "B200-SXM"}},
+    {"MI300X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
+    {"MI325X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
+    {"MI355X", other, 0, {"B200-SXM", "H200-SXM", "H100-SXM"}},
+    {"TPU-v6e", other, 0, {"H100-SXM", "H200-SXM", "B200-SXM"}},
+    {"TPU-v7", other, 0, {"B200-SXM", "H200-SXM", "H100-SXM"}},
+    {"Ascend-910B", other, 0, {"A100-SXM", "H100-SXM", "H200-SXM"}},
+    {"Ascend-910C", other, 0, {"A100-SXM", "H100-SXM", "H200-SXM"}},
 }};
 
-constexpr std::array<std::pair<std::string_view, int>, 19> architectures{{
-    {"A100-SXM", 1},    {"A100-PCIe", 1}, {"A800-SXM", 1}, {"H100-SXM", 2},     {"H100-PCIe", 2},
-    {"H100-NVL", 2},    {"H200-SXM", 2},  {"H800-SXM", 2}, {"H20-SXM", 2},      {"GH200", 2},
-    {"B200-SXM", 3},    {"B300-SXM", 3},  {"L40S", 4},     {"GB200-NVL72", 3},  {"L4", 4},
-    {"GB300-NVL72", 3}, {"RTX-4090", 4},  {"RTX-5090", 5}, {"RTX-PRO-6000", 5},
-}};
-
-int architecture_of(std::string_view hardware) {
-  for (const auto& [name, architecture] : architectures) {
-    if (name == hardware) return architecture;
-  }
-  return 0;
+const Kind* kind_of(std::string_view hardware) {
+  const auto* found =
+      std::find_if(table.begin(), table.end(), [&](const Kind& k) { return k.hardware == hardware; });
+  return found == table.end() ? nullptr : found;
 }
 
 }  // namespace
 
 bool same_architecture(const std::string& a, const std::string& b) {
-  return architecture_of(a) != 0 && architecture_of(a) == architecture_of(b);
+  const Kind *x = kind_of(a), *y = kind_of(b);
+  return x && y && x->architecture != other && x->architecture == y->architecture;
+}
+
+bool close_relatives(const std::string& a, const std::string& b) {
+  const auto graphics = [](const Kind* k) {
+    return k && (k->architecture == ada || k->architecture == blackwell_rtx);
+  };
+  return same_architecture(a, b) || (graphics(kind_of(a)) && graphics(kind_of(b)));
+}
+
+double clock_of(const HardwareSpec& hardware) {
+  const Kind* kind = kind_of(hardware.name);
+  const bool known = kind && kind->flops_per_cycle > 0 && hardware.processors > 0;
+  return known ? hardware.peak.bf16 / hardware.processors / kind->flops_per_cycle : 0;
 }
 
 std::vector<std::string> donors_of(const std::string& hardware) {
-  const auto* found = std::find_if(table.begin(), table.end(),
-                                   [&](const Donors& d) { return d.hardware == hardware; });
-  if (found == table.end()) return {"H100-SXM", "H200-SXM", "B200-SXM"};
-  return {found->nearest.begin(), found->nearest.end()};
+  const Kind* kind = kind_of(hardware);
+  if (!kind) return {"H100-SXM", "H200-SXM", "B200-SXM"};
+  std::vector<std::string> names;
+  for (const std::string_view name : kind->nearest) {
+    if (!name.empty()) names.emplace_back(name);
+  }
+  return names;
 }
 
 }  // namespace tollgate

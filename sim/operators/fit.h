@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -23,10 +24,16 @@ struct CurveFit {
 
 /// Fits the parameters of a curve to samples of one key: least squares of a robust (Cauchy) loss of
 /// ln(predicted / measured), by Levenberg-Marquardt (Eigen) in the logit of each parameter between
-/// its limits, from several starts. Deterministic. Throws std::invalid_argument if there are fewer
+/// its limits, from several starts; what the data leave open stays near the parameter's own start.
+/// Deterministic. Throws std::invalid_argument if there are fewer
 /// samples than parameters plus two.
 CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
                    std::span<const OperatorSample* const> samples);
+
+/// Errors of predicted seconds of a shape on samples; the band as below.
+using Predictor = std::function<double(const double*)>;
+FitError error_of(const Predictor& seconds, std::span<const OperatorSample* const> samples,
+                  const FitError* band = nullptr);
 
 /// Errors of given parameters on samples; `low` and `high` of `band` are the factors of the band
 /// whose coverage is counted.

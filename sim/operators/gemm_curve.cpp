@@ -27,7 +27,8 @@ struct Gemm final : OperatorCurve {
     resident,
     count
   };
-  static constexpr std::array<std::string_view, 4> columns_of{"m", "n", "k", "copies"};
+  static constexpr std::array<std::string_view, 6> columns_of{"m",      "n",      "k",
+                                                              "copies", "inputs", "until_full"};
   static constexpr std::array<CurveParameter, count> parameters_of{{
       {"compute", "1", 0.8, 0.1, 1, "Share of the peak inside a tile."},
       {"memory", "1", 0.85, 0.1, 1, "Share of the memory bandwidth."},
@@ -52,7 +53,9 @@ struct Gemm final : OperatorCurve {
   static Traffic bytes_of(const double* x, const CurveContext& c, double resident) {
     const double weights = c.format->weight_bytes * x[1] * x[2];
     const double activations = x[0] * (c.format->activation_bytes * x[2] + 2 * x[1]);
-    return traffic_of(weights, activations, x[3], resident, c.device);
+    const double others = std::max(0.0, x[4] - 1) * x[0] * x[2] * c.format->activation_bytes;
+    const double enough = x[5] > 0 ? round_up(c.device.l2 / weights) : x[3];
+    return traffic_of(weights, activations, std::min(x[3], enough), resident, c.device, others);
   }
 
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
@@ -82,6 +85,7 @@ struct Gemm final : OperatorCurve {
         cost += p[split];
       }
     };
+    tile(16, 64);
     tile(64, 64);
     tile(64, 128);
     tile(128, 128);

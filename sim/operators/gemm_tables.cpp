@@ -9,8 +9,17 @@
 namespace tollgate {
 namespace {
 
-/// Copies of W that the collector cycles through, at most (collector/helper.py).
-constexpr double weight_copies = 6;
+/// Copies of W and of x that the collectors cycle through (aiconfigurator, collector/*/
+/// collect_gemm.py): SGLang's builds six whole calls, vLLM's six layers over one x (one layer of
+/// nvfp4), TensorRT-LLM's as many layers as fill the cache, at most five, over one x.
+struct Cycle {
+  double copies, inputs, until_full;
+};
+Cycle cycle_of(std::string_view backend, std::string_view precision) {
+  if (backend == "sglang") return {6, 6, 0};
+  if (backend == "trtllm") return {5, 1, 1};
+  return {precision == "nvfp4" ? 1.0 : 6.0, 1, 0};
+}
 
 OperatorSample sample_of(const TableRow& row, std::string_view op, std::vector<double> shape) {
   const NumberFormat* format = find_number_format(row.text("dtype"));
@@ -27,8 +36,10 @@ OperatorSample sample_of(const TableRow& row, std::string_view op, std::vector<d
 }
 
 void read_gemm(const TableRow& row, std::vector<OperatorSample>& out) {
-  out.push_back(
-      sample_of(row, "gemm", {row.number("m"), row.number("n"), row.number("k"), weight_copies}));
+  OperatorSample s = sample_of(row, "gemm", {row.number("m"), row.number("n"), row.number("k")});
+  const Cycle cycle = cycle_of(s.key.backend, s.key.precision);
+  s.shape.insert(s.shape.end(), {cycle.copies, cycle.inputs, cycle.until_full});
+  out.push_back(std::move(s));
 }
 
 /// The tables of scale computation have the same columns and hold differences of two kernels, down

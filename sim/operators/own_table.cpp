@@ -29,7 +29,8 @@ void read_row(const TableRow& row, std::vector<OperatorSample>& out) {
   for (const std::string_view column : curve->columns()) {
     // Weights and data from memory, as in serving, unless the table says how many copies it went
     // through.
-    if (column == "copies" && !row.has(column)) {
+    const bool way = column == "copies" || column == "inputs" || column == "until_full";
+    if (way && !row.has(column)) {
       sample.shape.push_back(0);
       continue;
     }
@@ -50,7 +51,7 @@ TableFormat own_table() {
   format.name = "tollgate";
   format.columns = {"op", "backend", "precision", "latency_us"};
   format.read = read_row;
-  format.repetitions_must_agree = true;
+  format.repetitions = TableFormat::Repetitions::must_agree;
   return format;
 }
 

@@ -1,7 +1,10 @@
 #include "sim/operators/shape_hash.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
+
+#include "sim/operators/curve.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -11,7 +14,9 @@ namespace tollgate {
 std::uint64_t shape_hash(std::string_view op, std::span<const double> shape, HashUse use) {
   std::string text(op);
   char digits[32];
-  for (const double value : shape) {
+  const OperatorCurve* curve = find_curve(op);
+  for (const double value : shape.first(curve ? std::min(shape.size(), curve->sizes())
+                                              : shape.size())) {
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
     text.push_back(' ');
     text.append(digits, end);

@@ -75,19 +75,24 @@ double seconds_of(const Work& w, const CurveContext& c, const double* p) {
   return std::max(launch + projection + attention + selection, bound_of(w, c));
 }
 
-class SparseAttentionModuleCurve final : public OperatorCurve {
+/// What both modules share; they differ in the work that a shape asks for.
+template <class Module>
+class ModuleCurve : public OperatorCurve {
+ public:
+  std::span<const CurveParameter> parameters() const override { return parameters_of_both; }
+  double bound(const double* x, const CurveContext& c) const override {
+    return bound_of(Module::work_of(x), c);
+  }
+  double seconds(const double* x, const CurveContext& c, const double* p) const override {
+    return seconds_of(Module::work_of(x), c, p);
+  }
+};
+
+class SparseAttentionModuleCurve final : public ModuleCurve<SparseAttentionModuleCurve> {
  public:
   std::string_view op() const override { return "sparse_attention_module"; }
   std::span<const std::string_view> columns() const override { return columns_; }
-  std::span<const CurveParameter> parameters() const override { return parameters_of_both; }
-  double bound(const double* x, const CurveContext& c) const override {
-    return bound_of(work_of(x), c);
-  }
-  double seconds(const double* x, const CurveContext& c, const double* p) const override {
-    return seconds_of(work_of(x), c, p);
-  }
 
- private:
   static Work work_of(const double* x) {
     const double batch = x[0], seq = x[1], past = x[2], heads = x[3], cache_bytes = x[4];
     const double hidden = x[5], query_rank = x[6], nope = x[7], value = x[8], index_heads = x[9];
@@ -110,24 +115,18 @@ class SparseAttentionModuleCurve final : public OperatorCurve {
     w.cache_bytes = cache_bytes;
     return w;
   }
+
+ private:
   static constexpr std::array<std::string_view, 10> columns_{
       "batch",  "seq",        "past", "heads", "cache_bytes",
       "hidden", "query_rank", "nope", "value", "index_heads"};
 };
 
-class CompressedAttentionModuleCurve final : public OperatorCurve {
+class CompressedAttentionModuleCurve final : public ModuleCurve<CompressedAttentionModuleCurve> {
  public:
   std::string_view op() const override { return "compressed_attention_module"; }
   std::span<const std::string_view> columns() const override { return columns_; }
-  std::span<const CurveParameter> parameters() const override { return parameters_of_both; }
-  double bound(const double* x, const CurveContext& c) const override {
-    return bound_of(work_of(x), c);
-  }
-  double seconds(const double* x, const CurveContext& c, const double* p) const override {
-    return seconds_of(work_of(x), c, p);
-  }
 
- private:
   static Work work_of(const double* x) {
     const double batch = x[0], seq = x[1], past = x[2], heads = x[3], cache_bytes = x[4];
     const double hidden = x[5], query_rank = x[6], ratio = x[7], top_k = x[8];
@@ -152,6 +151,8 @@ class CompressedAttentionModuleCurve final : public OperatorCurve {
     w.cache_bytes = cache_bytes;
     return w;
   }
+
+ private:
   static constexpr std::array<std::string_view, 9> columns_{
       "batch", "seq", "past", "heads", "cache_bytes", "hidden", "query_rank", "ratio", "top_k"};
 };

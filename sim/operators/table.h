@@ -42,8 +42,13 @@ struct TableFormat {
   std::vector<std::string_view> absent;   ///< none may be there
   /// Appends the samples of a row, none if the row is of no use.
   std::function<void(const TableRow& row, std::vector<OperatorSample>& out)> read;
-  /// Repetitions of a shape that differ by more than a quarter are an error; otherwise counted.
-  bool repetitions_must_agree = false;
+  /// What becomes of repetitions of a shape that differ by more than a quarter.
+  enum class Repetitions {
+    mean,       ///< their mean is taken
+    fastest,    ///< the fastest: what disturbs a call only adds to it
+    must_agree  ///< an error
+  };
+  Repetitions repetitions = Repetitions::mean;
 };
 
 /// The formats known, the more particular ones first.

@@ -23,7 +23,7 @@ constexpr double agreement = 1.25;
 struct Row {
   std::uint64_t hash;
   int line;
-  bool strict;
+  TableFormat::Repetitions repetitions;
   const std::string* file;
   OperatorSample sample;
 };
@@ -223,7 +223,7 @@ FileContents read_file(const std::string& file, const std::string& hardware,
       if (hash > group.limit) continue;
       sample.key = {};
       sample.version = {};
-      group.rows.push_back({hash, number, format.repetitions_must_agree, &file, std::move(sample)});
+      group.rows.push_back({hash, number, format.repetitions, &file, std::move(sample)});
       if (group.rows.size() >= group.trim_at) {
         group.trim(cap);
         // Repetitions of the shapes kept may fill it again at once.
@@ -235,7 +235,7 @@ FileContents read_file(const std::string& file, const std::string& hardware,
   return contents;
 }
 
-/// Joins repetitions of a shape to their mean.
+/// Joins repetitions of a shape.
 TableGroup joined(const GroupKey& key, Group& group, std::size_t cap) {
   group.trim(cap);
   std::sort(group.rows.begin(), group.rows.end(), [](const Row& a, const Row& b) {
@@ -252,6 +252,7 @@ TableGroup joined(const GroupKey& key, Group& group, std::size_t cap) {
     Row& first = group.rows[i];
     const Row *least = &first, *most = &first;
     double sum = 0;
+    bool fastest = false;
     std::size_t end = i;
     for (; end < group.rows.size() && group.rows[end].sample.shape == first.sample.shape; ++end) {
       const Row& row = group.rows[end];
@@ -260,7 +261,10 @@ TableGroup joined(const GroupKey& key, Group& group, std::size_t cap) {
       if (row.sample.seconds > most->sample.seconds) most = &row;
     }
     if (most->sample.seconds > agreement * least->sample.seconds) {
-      if (least->strict && most->strict) {
+      using Repetitions = TableFormat::Repetitions;
+      fastest = least->repetitions == Repetitions::fastest;
+      if (least->repetitions == Repetitions::must_agree &&
+          most->repetitions == Repetitions::must_agree) {
         throw InputError(Place{*most->file, most->line, 0},
                          "the same shape takes " + significant(1e6 * most->sample.seconds, 4) +
                              " us here and " + significant(1e6 * least->sample.seconds, 4) +
@@ -270,7 +274,7 @@ TableGroup joined(const GroupKey& key, Group& group, std::size_t cap) {
       }
       ++out.disagreeing;
     }
-    first.sample.seconds = sum / static_cast<double>(end - i);
+    first.sample.seconds = fastest ? least->sample.seconds : sum / static_cast<double>(end - i);
     out.samples.push_back(std::move(first.sample));
     i = end;
   }

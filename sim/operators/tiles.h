@@ -25,13 +25,16 @@ struct Traffic {
 };
 
 /// Weights read again and again by a benchmark that cycles through `copies` of them: all from the
-/// last-level cache until a cycle fills `share` of it, none at twice that (least recently used).
+/// last-level cache until a cycle fills `share` of it, none at 1.3 times that: what is used in turn
+/// is evicted before its turn (L40S: 2 TB/s up to 101 MB, 0.65 TB/s from 110 MB on).
+/// `others` are bytes that a cycle passes beside them, such as further copies of the activations.
 /// `copies` 0: everything from memory, as in serving, where a step sweeps through all layers.
 inline Traffic traffic_of(double weights, double activations, double copies, double share,
-                          const Device& d) {
+                          const Device& d, double others = 0) {
   const double all = weights + activations, cache = share * d.l2;
   if (copies <= 0 || cache <= 0) return {all, all};
-  return {all, all * std::clamp((copies * weights + activations) / cache - 1, 0.0, 1.0)};
+  const double over = (copies * weights + activations + others) / cache - 1;
+  return {all, all * std::clamp(over / 0.3, 0.0, 1.0)};
 }
 
 inline double seconds_of(const Traffic& t, double bandwidth, double share) {

@@ -25,9 +25,9 @@ struct Pool {
   EnginePool engines;
 };
 
-class Predictor {
+class RowPredictor {
  public:
-  Predictor(const MeasuredRow& row, const RowScenario& s, const PredictionShelf& shelf,
+  RowPredictor(const MeasuredRow& row, const RowScenario& s, const PredictionShelf& shelf,
             const MethodSpec& method)
       : row_(row), s_(s), shelf_(shelf), method_(method), mix_(summarise({s.request})) {
     engine_ = *s.engine;
@@ -211,7 +211,7 @@ double output_rate(const MeasuredRow& row, double ttft, double tpot) {
 
 RowPrediction predict_row(const MeasuredRow& row, const RowScenario& scenario,
                           const PredictionShelf& shelf, const MethodSpec& method) {
-  return Predictor(row, scenario, shelf, method).run();
+  return RowPredictor(row, scenario, shelf, method).run();
 }
 
 }  // namespace tollgate

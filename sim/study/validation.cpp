@@ -7,17 +7,11 @@
 #include <map>
 #include <memory>
 
+#include "sim/base/quantile.h"
 #include "sim/base/text.h"
 
 namespace tollgate {
 namespace {
-
-double quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[static_cast<std::size_t>(at)];
-}
 
 /// Routing tables by model and expert-parallel size.
 class Tables {

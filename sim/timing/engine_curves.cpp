@@ -40,11 +40,8 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   StepCurve found;
   found.choice = curves_.find(key, all, strict_);
   if (data == Data::cold) found.choice.context.device.l2 = 0;
-  const auto parameters = found.choice.curve->parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (parameters[i].name == "launch") found.launch = found.choice.parameters[i];
-    if (parameters[i].name == "sustained") found.sustained = found.choice.parameters[i];
-  }
+  found.launch = found.choice.parameter("launch");
+  found.sustained = found.choice.parameter("sustained");
   found.log_sd = log_sd_of(found.choice.low, found.choice.high);
   known = std::make_unique<const StepCurve>(std::move(found));
   return *known;

@@ -20,7 +20,7 @@ struct StepCurve {
   double log_sd = 0;     ///< of its band: ln(high / low) / 2 / 1.2816
 
   double seconds(const double* shape) const {
-    return choice.curve->seconds(shape, choice.context, choice.parameters.data());
+    return choice.value(shape);
   }
 };
 

@@ -70,7 +70,7 @@ class Builder {
       op.column = 1;
     } else {
       op.curve = curve("products", "gemm", format_of(m.tensor));
-      op.shape = {0, m.n, m.k, 0};
+      op.shape = {0, m.n, m.k, 0, 0, 0};
     }
     op.compute_per_row = 2 * m.elements() / path.peak;
     op.memory_fixed = m.elements() * bytes_per_element(stored) / hardware_.memory_bandwidth;

@@ -28,7 +28,7 @@ const std::array<double, points>& grid() {
 }
 
 RowTable::Entry entry_of(const RowOperator& op, double rows) {
-  std::array<double, 5> shape = op.shape;
+  auto shape = op.shape;
   shape[op.column] = op.per_row * rows;
   const std::size_t columns = op.curve->choice.curve->columns().size();
   const Estimate e = op.curve->choice.seconds(std::span(shape.data(), columns));

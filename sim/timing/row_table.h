@@ -26,7 +26,7 @@ struct RowOperator {
   OperatorClass operator_class = OperatorClass::gemm;
   const StepCurve* curve = nullptr;
   double times = 1;
-  std::array<double, 5> shape{};  ///< columns of the curve, all but `column`
+  std::array<double, 6> shape{};  ///< columns of the curve, all but `column`
   std::size_t column = 0;         ///< the one that grows
   double per_row = 1;             ///< by this with each row
   double hidden = 0;              ///< seconds of a call's launch that run beside something longer
