@@ -127,7 +127,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
     throw InputError(table.header_place(), "the table has no column " + quote(column) + "." +
                                                did_you_mean(column, table.columns()));
   };
-  for (const auto& [column, text] : where) known(column);
+  for (const auto& [column, texts] : where) known(column);
   for (const std::string& column : by) known(column);
 
   Validation v;
@@ -138,7 +138,9 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   std::vector<RowScenario> scenarios;
   for (std::size_t i = 0; i < table.rows(); ++i) {
     if (!std::all_of(where.begin(), where.end(), [&](const auto& condition) {
-          return table.text(i, condition.first) == condition.second;
+          const auto& texts = condition.second;
+          return std::find(texts.begin(), texts.end(), table.text(i, condition.first)) !=
+                 texts.end();
         })) {
       continue;
     }

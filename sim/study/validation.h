@@ -33,8 +33,8 @@ struct Validation {
   std::vector<ValidationGroup> groups;  ///< in order of their keys
 };
 
-/// Conditions a row must meet: column and text; "" is an empty field.
-using RowFilter = std::vector<std::pair<std::string, std::string>>;
+/// Conditions a row must meet: column and the texts it may have; "" is an empty field.
+using RowFilter = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 /// Predicts every row of the table that meets the filter. A row that cannot be read or predicted
 /// keeps its reason and the rest goes on. Throws InputError for a filter or grouping column that
