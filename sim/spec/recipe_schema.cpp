@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "sim/spec/model_schema.h"
 #include "sim/spec/recipe_spec.h"
@@ -44,6 +45,9 @@ const Schema<RecipeRule>& rule_schema() {
                   "Share of the token budget at which they no longer wait.")
           .integer("balance_steps", &R::balance_steps, optional, count,
                    "Steps that prompts wait until every rank has one at most.")
+          .text("kv_cache", &R::kv_cache, optional, "Format of the cache: bf16 or fp8.")
+          .number("memory_share", &R::memory_share, optional, Range{0.1, 1},
+                  "Share of device memory the engine may use.")
           .integer("draft_tokens", &R::draft_tokens, optional, count,
                    "Tokens drafted where multi-token prediction is on.");
   return schema;
@@ -111,8 +115,10 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
                          (!r.data_parallel_attention || q.data_parallel_attention);
     if (!applies) continue;
     const auto take = [&](auto RecipeRule::*option) {
-      if (r.*option != 0) out.*option = r.*option;
+      if (r.*option != std::remove_reference_t<decltype(r.*option)>{}) out.*option = r.*option;
     };
+    take(&RecipeRule::kv_cache);
+    take(&RecipeRule::memory_share);
     take(&RecipeRule::batched_tokens);
     take(&RecipeRule::prompt_budget);
     take(&RecipeRule::context_budget);

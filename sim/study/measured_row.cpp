@@ -231,6 +231,10 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   }
   deployment.batched_tokens = s.options.batched_tokens;
   deployment.max_num_seqs = s.options.max_num_seqs;
+  deployment.memory_utilisation = s.options.memory_share;
+  if (!s.options.kv_cache.empty()) {
+    s.precision.kv_cache = s.options.kv_cache == "fp8" ? Precision::fp8 : Precision::bf16;
+  }
   s.deployment = with_engine_defaults(deployment, *s.engine, *s.hardware);
 
   s.request.name = row.id;
