@@ -204,7 +204,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
                     std::to_string(heads) + " heads of " + name);
     }
   }
-  if (!row.source.empty()) {
+  if (!row.source.empty() && row.mode == "agg") {
     if (!recipes_.count(row.source)) recipes_[row.source] = library_.recipes(row.source);
     RecipeQuestion question;
     question.engine = s.engine->name;
