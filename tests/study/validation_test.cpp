@@ -90,7 +90,7 @@ TEST(Validation, ATableWithoutWhatItNeedsIsAnError) {
   const auto& backend = kernels::find_backend("tbb");
   EXPECT_THROW(validate(CsvTable::parse("model,isl,osl\na,1,1\n", "m.csv"), {}, {}, books, backend),
                InputError);
-  EXPECT_THROW(run(llama, {{"nothing", "1"}}), InputError);
+  EXPECT_THROW(run(llama, {{"nothing", {"1"}}}), InputError);
   EXPECT_THROW(run(llama, {}, {"nothing"}), InputError);
 }
 
@@ -126,7 +126,7 @@ TEST(Validation, GroupsAndFilters) {
   ASSERT_EQ(v.groups.size(), 2u);
   EXPECT_EQ(v.groups[0].key, std::vector<std::string>{"h100_sxm"});
   EXPECT_EQ(v.groups[0].rows, 3);
-  EXPECT_EQ(run(rows, {{"system", "h200_sxm"}, {"concurrency", "16"}}).all.rows, 1);
+  EXPECT_EQ(run(rows, {{"system", {"h200_sxm"}}, {"concurrency", {"16", "17"}}}).all.rows, 1);
   // More requests in flight on the same device answer slower, and a faster memory is faster.
   EXPECT_LT(v.rows[0].tpot.value, v.rows[2].tpot.value);
   EXPECT_LT(v.rows[2].tpot.value, v.rows[4].tpot.value);

@@ -40,7 +40,7 @@ struct ClosedLoop {
   Ticks think_time = 0;
   /// Added before a session reaches the engine (reading, tokenising), in the order in which
   /// sessions begin, over and over; empty: nothing.
-  std::vector<Ticks> ingest;
+  std::vector<Ticks> ingest = {};
 };
 
 struct ServingSystem {
