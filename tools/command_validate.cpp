@@ -112,8 +112,9 @@ std::string markdown_of(const Validation& v) {
   std::string out = "|";
   const std::vector<std::string> keys = v.by.empty() ? std::vector<std::string>{""} : v.by;
   for (const std::string& key : keys) out += " " + key + " |";
-  out += " rows | TPOT mean / median | bias | in band | TTFT mean / median | bias | in band |"
-         " tokens/s/GPU mean / median |\n|";
+  out +=
+      " rows | TPOT mean / median | bias | in band | TTFT mean / median | bias | in band |"
+      " tokens/s/GPU mean / median |\n|";
   for (std::size_t i = 0; i < keys.size() + 8; ++i) out += "---|";
   out += '\n';
   const auto row = [&](const ValidationGroup& g) {

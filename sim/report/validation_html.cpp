@@ -102,8 +102,8 @@ std::string plot(const std::vector<RowPrediction>& rows, const std::string& titl
   out += "<rect x=\"" + number(x0) + "\" y=\"" + number(top) + "\" width=\"" + number(panel) +
          "\" height=\"" + number(panel) + "\" fill=\"none\" stroke=\"#333\"/>\n";
   out += text_at(x0 + panel / 2, bottom + 36, "measured, ms", "middle");
-  const std::string turned = " transform=\"rotate(-90 " + number(x0 - 46) + " " +
-                             number(top + panel / 2) + ")\"";
+  const std::string turned =
+      " transform=\"rotate(-90 " + number(x0 - 46) + " " + number(top + panel / 2) + ")\"";
   out += text_at(x0 - 46, top + panel / 2, "predicted, ms", "middle", turned);
   return out;
 }
@@ -157,7 +157,8 @@ std::string calibration_svg(const std::vector<RowPrediction>& rows) {
                     "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
                     "<title>Predicted against measured latency</title>\n"
                     "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
-  out += plot(rows, "time per output token", left, &RowPrediction::tpot, &MeasuredRow::tpot, colour);
+  out +=
+      plot(rows, "time per output token", left, &RowPrediction::tpot, &MeasuredRow::tpot, colour);
   out += plot(rows, "time to first token", left + panel + gap, &RowPrediction::ttft,
               &MeasuredRow::ttft, colour);
   double x = left;
@@ -172,14 +173,16 @@ std::string calibration_svg(const std::vector<RowPrediction>& rows) {
 }
 
 std::string validation_html(const Validation& v, const std::string& title) {
-  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-                    "<title>" +
-                    escaped(title) + "</title><style>" + style + "</style></head><body>\n<h1>" +
-                    escaped(title) + "</h1>\n";
-  out += "<p>Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; "
-         "in band is the share of measurements inside P10-P90.</p>\n<div class=\"wide\">" +
-         table({""}, {v.all}) + "</div>\n";
+  std::string out =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+      "<title>" +
+      escaped(title) + "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(title) +
+      "</h1>\n";
+  out +=
+      "<p>Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; "
+      "in band is the share of measurements inside P10-P90.</p>\n<div class=\"wide\">" +
+      table({""}, {v.all}) + "</div>\n";
   out += "<h2>Predicted against measured</h2>\n" + calibration_svg(v.rows);
   if (!v.groups.empty()) {
     std::string by;

@@ -49,8 +49,8 @@ struct EngineSpec {
   /// Operator tables of fp8 with a scale per tensor search the scale of every input; deployments
   /// take the checkpoint's.
   bool static_scales = false;
-  double host_per_step = 0;         ///< seconds per engine step outside the device's kernels
-  double host_per_sequence = 0;     ///< seconds per sequence and step
+  double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 0;  ///< seconds per sequence and step
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;

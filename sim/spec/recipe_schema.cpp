@@ -104,15 +104,14 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
   };
   RecipeRule out;
   for (const RecipeRule& r : book.rules) {
-    const bool applies = r.engine == q.engine && one_of(r.models, q.model) &&
-                         one_of(r.devices, q.device) &&
-                         (r.precision.empty() || r.precision == q.precision) &&
-                         (r.input == 0 || r.input == q.input) &&
-                         (r.output == 0 || r.output == q.output) &&
-                         q.concurrency >= r.concurrency_from &&
-                         (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
-                         (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
-                         (!r.data_parallel_attention || q.data_parallel_attention);
+    const bool applies =
+        r.engine == q.engine && one_of(r.models, q.model) && one_of(r.devices, q.device) &&
+        (r.precision.empty() || r.precision == q.precision) &&
+        (r.input == 0 || r.input == q.input) && (r.output == 0 || r.output == q.output) &&
+        q.concurrency >= r.concurrency_from &&
+        (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
+        (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
+        (!r.data_parallel_attention || q.data_parallel_attention);
     if (!applies) continue;
     const auto take = [&](auto RecipeRule::*option) {
       if (r.*option != std::remove_reference_t<decltype(r.*option)>{}) out.*option = r.*option;

@@ -29,10 +29,10 @@ struct RecipeRule {
   int receive_interval = 0;  ///< SGLang, SchedulerConfig::receive_interval
   int wait_steps = 0;        ///< TensorRT-LLM, batch_wait_timeout_iters
   double wait_share = 0;     ///< TensorRT-LLM, batch_wait_max_tokens_ratio
-  int balance_steps = 0;     ///< TensorRT-LLM, attention_dp_config.timeout_iters with enable_balance
-  std::string kv_cache;      ///< format of the cache; "" = fp8 where weights are narrower than bf16
-  double memory_share = 0;   ///< of device memory the engine may use
-  int draft_tokens = 0;      ///< of runs with multi-token prediction
+  int balance_steps = 0;    ///< TensorRT-LLM, attention_dp_config.timeout_iters with enable_balance
+  std::string kv_cache;     ///< format of the cache; "" = fp8 where weights are narrower than bf16
+  double memory_share = 0;  ///< of device memory the engine may use
+  int draft_tokens = 0;     ///< of runs with multi-token prediction
   Places places;
 };
 

@@ -66,8 +66,9 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   ClosedLoop users;
   users.users = loop.users;
   users.ingest = ingest_times(loop.ingest, static_cast<std::size_t>(requests), seed);
-  const double ingest = to_seconds(std::accumulate(users.ingest.begin(), users.ingest.end(), Ticks{})) /
-                        static_cast<double>(requests);
+  const double ingest =
+      to_seconds(std::accumulate(users.ingest.begin(), users.ingest.end(), Ticks{})) /
+      static_cast<double>(requests);
   system.closed_loop = std::move(users);
   const Outcome out = simulate(system, table);
 

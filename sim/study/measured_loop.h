@@ -12,7 +12,7 @@ struct MeasuredLoop {
   ServingSystem system;  ///< without its closed loop
   RequestClass request;  ///< fixed or uniform lengths
   std::int64_t users = 1;
-  double ingest = 0;     ///< mean seconds from sending a request to the engine's queue
+  double ingest = 0;  ///< mean seconds from sending a request to the engine's queue
 };
 
 /// Means over all requests, seconds, by the client's clock.

@@ -227,7 +227,8 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     if (deployment.mtp_acceptance_length == 0)
       return refuse("how many drafts of " + name + " are accepted is not known");
     s.note = std::to_string(deployment.mtp_draft_tokens) + " draft tokens, " +
-             shortest(deployment.mtp_acceptance_length) + " tokens per step, as published for such heads";
+             shortest(deployment.mtp_acceptance_length) +
+             " tokens per step, as published for such heads";
   }
   deployment.batched_tokens = s.options.batched_tokens;
   deployment.max_num_seqs = s.options.max_num_seqs;

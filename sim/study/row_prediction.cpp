@@ -28,7 +28,7 @@ struct Pool {
 class RowPredictor {
  public:
   RowPredictor(const MeasuredRow& row, const RowScenario& s, const PredictionShelf& shelf,
-            const MethodSpec& method)
+               const MethodSpec& method)
       : row_(row), s_(s), shelf_(shelf), method_(method), mix_(summarise({s.request})) {
     engine_ = *s.engine;
     engine_.graphs.clear();  // the table pads batch by batch
@@ -158,7 +158,8 @@ class RowPredictor {
   }
 
   MeasuredTimes apart() {
-    // Of a worker for decoding the quicker layout is taken, as those who publish its best points do.
+    // Of a worker for decoding the quicker layout is taken, as those who publish its best points
+    // do.
     StepLoad load;
     load.decode_sequences = std::max(1.0, row_.concurrency / row_.decode_workers);
     load.decode_context = mix_.decode_context;
@@ -173,7 +174,8 @@ class RowPredictor {
     EnginePool& decode = system.decode.emplace();
     for (auto [pool, ranks] : {std::pair(&prefill, &s_.prefill_ranks), {&decode, &decode_ranks}}) {
       pool->scheduler = scheduler(*ranks);
-      if (pool->scheduler.policy == SchedulerPolicy::trtllm) pool->scheduler.policy = SchedulerPolicy::vllm;
+      if (pool->scheduler.policy == SchedulerPolicy::trtllm)
+        pool->scheduler.policy = SchedulerPolicy::vllm;
       pool->scheduler.whole_prompts = false;
       pool->scheduler.receive_interval = 1;
       pool->scheduler.balance_steps = pool->scheduler.wait_steps = 0;

@@ -19,9 +19,7 @@ struct StepCurve {
   double sustained = 0;  ///< slowdown of long products, the curve's parameter of that name; 0: none
   double log_sd = 0;     ///< of its band: ln(high / low) / 2 / 1.2816
 
-  double seconds(const double* shape) const {
-    return choice.value(shape);
-  }
+  double seconds(const double* shape) const { return choice.value(shape); }
 };
 
 /// Log-sd of a band that runs from its P10 to its P90.

@@ -141,8 +141,9 @@ TEST(scheduler, sglang_sends_the_first_token_along) {
 }
 
 /// 1,100 tokens of cache have room for one request of 50 and two times 512 tokens kept for
-/// decoding, not for another 50; the prompt of the second is not computed before the first has ended.
-/// With less kept both prompts are computed together, and the second misses the first decode step.
+/// decoding, not for another 50; the prompt of the second is not computed before the first has
+/// ended. With less kept both prompts are computed together, and the second misses the first decode
+/// step.
 TEST(scheduler, sglang_keeps_room_for_decoding) {
   Bench b;
   b.scheduler().policy = SchedulerPolicy::sglang;

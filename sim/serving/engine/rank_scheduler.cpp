@@ -431,8 +431,7 @@ bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now) {
   return !prompts_.empty();
 }
 
-RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle,
-                                       bool hold) {
+RankBatch RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle, bool hold) {
   if (config_.policy != SchedulerPolicy::sglang) {
     schedule_vllm(clock, now, hold, batch_);
   } else if (!prompts_.empty()) {

@@ -142,10 +142,9 @@ bool Replica::hold_prompts() {
     return std::all_of(ranks_.begin(), ranks_.end(), condition);
   };
   if (config_.balance_steps > 0 && ranks_.size() > 1) {
-    const bool pass =
-        waited_ >= config_.balance_steps ||
-        all([](const RankScheduler& r) { return r.has_waiting() && r.has_room(); }) ||
-        !all([](const RankScheduler& r) { return r.decoding() > 0; });
+    const bool pass = waited_ >= config_.balance_steps ||
+                      all([](const RankScheduler& r) { return r.has_waiting() && r.has_room(); }) ||
+                      !all([](const RankScheduler& r) { return r.decoding() > 0; });
     if (pass) waited_ = 0;
     longest_hold_ = config_.balance_steps - waited_;
     return !pass;
