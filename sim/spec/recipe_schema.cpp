@@ -30,7 +30,7 @@ const Schema<RecipeRule>& rule_schema() {
                    "Only with data-parallel attention.")
           .integer("batched_tokens", &R::batched_tokens, optional, count, "Token budget of a step.")
           .integer("prompt_budget", &R::prompt_budget, optional, count,
-                   "The token budget is the nominal prompt and this.")
+                   "The token budget is the nominal prompt, the concurrency and this.")
           .integer("context_budget", &R::context_budget, optional, count,
                    "The token budget is the nominal prompt and answer and this.")
           .boolean("mixed_chunk", &R::mixed_chunk, optional,

@@ -22,7 +22,7 @@ struct RecipeRule {
 
   // Options; 0 = not given.
   int batched_tokens = 0;    ///< token budget of a step; SGLang: of a chunk and of a prefill batch
-  int prompt_budget = 0;     ///< the token budget is input + this
+  int prompt_budget = 0;     ///< the token budget is input + concurrency + this
   int context_budget = 0;    ///< the token budget is input + output + this
   bool mixed_chunk = false;  ///< SGLang: sequences decode beside a prefill batch
   int max_num_seqs = 0;      ///< sequences of a data-parallel group
