@@ -30,7 +30,7 @@ void evaluate(benchmark::State& state, const OperatorCurve& curve, std::vector<d
   }
 }
 
-BENCHMARK_CAPTURE(evaluate, gemm, gemm_curve(), {64, 4096, 7168, 0});
+BENCHMARK_CAPTURE(evaluate, gemm, gemm_curve(), {64, 4096, 7168, 0, 0, 0});
 BENCHMARK_CAPTURE(evaluate, moe, moe_curve(),
                   {7168, 2048, 1, 128, 1024, 128, 30, 480, 1920, 3840, 32, 0});
 BENCHMARK_CAPTURE(evaluate, batched_gemm, batched_gemm_curve(), {16, 64, 512, 128});

@@ -198,7 +198,7 @@ class Writer {
 Shorthand shorthand_of(const SchemaInfo& info) {
   if (info.name == "length") return Shorthand::count;
   if (info.name == "deployment") return Shorthand::automatic;
-  if (info.name == "model") return Shorthand::name;
+  if (info.name == "model" || info.name == "engine") return Shorthand::name;
   if (info.name == "hardware") return Shorthand::names;
   return Shorthand::none;
 }

@@ -120,8 +120,8 @@ FitError cross_validated(const OperatorCurve& curve, const CurveContext& context
   }
   if (ratio.empty()) return band;
   std::sort(ratio.begin(), ratio.end());
-  // Ranks of q (n + 1), outwards: an exchangeable new residual lies beyond with at most 0.1 (Vovk et
-  // al., Algorithmic Learning in a Random World, 2005).
+  // Ranks of q (n + 1), outwards: an exchangeable new residual lies beyond with at most 0.1 (Vovk
+  // et al., Algorithmic Learning in a Random World, 2005).
   const double n = static_cast<double>(ratio.size());
   const double low = std::floor(0.1 * (n + 1)), high = std::ceil(0.9 * (n + 1));
   band.low = ratio[static_cast<std::size_t>(std::max(1.0, low)) - 1];

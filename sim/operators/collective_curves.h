@@ -23,9 +23,9 @@ namespace tollgate {
 /// LL128), the third that of large ones (Simple), whose
 /// bandwidth rises with ranks where the switch adds up (NVLS) and falls where links are shared;
 /// beyond 8 ranks `gain_late` is held. The floor grows linearly with ranks: NCCL on H200
-/// takes 6.1, 9.5, 16 us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us. Two ranks exchange directly;
-/// more need a ring or a second hop, `ring` (over PCIe the engines' own all-reduce is for two only,
-/// vLLM custom_all_reduce.py, and more take NCCL's ring).
+/// takes 6.1, 9.5, 16 us on 2, 4, 8 ranks, on B200 10.3, 15.1, 25.1 us. Two ranks exchange
+/// directly; more need a ring or a second hop, `ring` (over PCIe the engines' own all-reduce is for
+/// two only, vLLM custom_all_reduce.py, and more take NCCL's ring).
 ///
 /// Across domains of m ranks, D domains: the collective inside a domain, and between them
 /// V' / (0.9 B') + log2(D) x the network's latency, V' = 2 (D - 1) / D bytes / m for an all_reduce,

@@ -101,7 +101,8 @@ const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey
       });
 }
 
-/// How far two kernels' names are from each other: first in what follows the library ("fa3.d128.mha",
+/// How far two kernels' names are from each other: first in what follows the library
+/// ("fa3.d128.mha",
 /// ".d128.mha"), then in letters that do not begin alike.
 std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
   const auto tail = [](std::string_view name) {
@@ -113,8 +114,8 @@ std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
 }
 
 bool passes_link(std::string_view op) {
-  return op.starts_with("all_") || op.starts_with("reduce_scatter") ||
-         op.starts_with("dispatch") || op.starts_with("combine");
+  return op.starts_with("all_") || op.starts_with("reduce_scatter") || op.starts_with("dispatch") ||
+         op.starts_with("combine");
 }
 
 /// A whole module is many kernels, and which ones the engine decides more than the device.
@@ -207,8 +208,7 @@ double CurveChoice::parameter(std::string_view name) const {
     if (all[i].name != name) continue;
     double product = parameters[i];
     for (const auto& p : others) product *= p[i];
-    return others.empty() ? product
-                          : std::pow(product, 1 / static_cast<double>(1 + others.size()));
+    return others.empty() ? product : std::pow(product, 1 / static_cast<double>(1 + others.size()));
   }
   return 0;
 }
@@ -372,8 +372,8 @@ std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
       files_->of(device),
       [&](const FittedCurve& x) { return x.op == key.op && x.precision == key.precision; },
       [&](const FittedCurve& x) {
-        return std::make_tuple(x.backend != key.backend, unlike(x.kernel, key.kernel),
-                               !x.preferred, -x.rows);
+        return std::make_tuple(x.backend != key.backend, unlike(x.kernel, key.kernel), !x.preferred,
+                               -x.rows);
       });
   if (!c) return {};
   const TransferRule rule = device_rule(hardware_.name, device);

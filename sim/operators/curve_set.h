@@ -33,7 +33,7 @@ struct CurveChoice {
   std::vector<double> parameters;
   std::vector<std::vector<double>> others;  ///< parameters of further devices that stand in beside
   std::vector<double> lowest, highest;      ///< of each column in the data; empty without data
-  double low = 1, high = 1;             ///< the band, widened
+  double low = 1, high = 1;                 ///< the band, widened
   TransferRule rule = TransferRule::none;
   std::string note;    ///< empty, or a sentence that says what stands in for what
   std::string source;  ///< of the measurements; empty without
@@ -68,12 +68,12 @@ class CurveSet {
 
   /// The curve of an operator. `kernel` empty: the preferred one. Where it was not measured, in
   /// this order: another kernel, another backend, another precision (nearest in bytes per weight),
-  /// all on this device; the same three on the first of donors() that has one (for whole modules the
-  /// same backend on any donor before another one on a nearer donor), or, if that is no close
+  /// all on this device; the same three on the first of donors() that has one (for whole modules
+  /// the same backend on any donor before another one on a nearer donor), or, if that is no close
   /// relative, the geometric mean of one device of each of the first three architectures that have
   /// it; the curve's start. Shares of a peak go over as they are, the launch with the clock
-  /// (clock_of), of what passes a link all latencies. With `strict` a transfer is an InputError. Throws InputError for
-  /// an unknown operator or precision.
+  /// (clock_of), of what passes a link all latencies. With `strict` a transfer is an InputError.
+  /// Throws InputError for an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
 
   /// The same for kernels known by what they do: the first wish that a measured kernel meets, of

@@ -17,8 +17,8 @@ struct Kind {
 
 using enum Architecture;
 // Same die first, then same architecture, then others: those that run the same kernels (mma.sync of
-// Ampere, Ada and the RTX cards, wgmma of Hopper, tcgen05 of Blackwell) and those with the same kind
-// of memory. FLOPs per cycle: NVIDIA's architecture white papers.
+// Ampere, Ada and the RTX cards, wgmma of Hopper, tcgen05 of Blackwell) and those with the same
+// kind of memory. FLOPs per cycle: NVIDIA's architecture white papers.
 constexpr std::array<Kind, 26> table{{
     {"H100-SXM", hopper, 4096, {"H200-SXM", "A100-SXM", "B200-SXM"}},
     {"H200-SXM", hopper, 4096, {"H100-SXM", "B200-SXM", "A100-SXM"}},
@@ -49,8 +49,8 @@ constexpr std::array<Kind, 26> table{{
 }};
 
 const Kind* kind_of(std::string_view hardware) {
-  const auto* found =
-      std::find_if(table.begin(), table.end(), [&](const Kind& k) { return k.hardware == hardware; });
+  const auto* found = std::find_if(table.begin(), table.end(),
+                                   [&](const Kind& k) { return k.hardware == hardware; });
   return found == table.end() ? nullptr : found;
 }
 

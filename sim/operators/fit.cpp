@@ -17,8 +17,8 @@ using Eigen::VectorXd;
 /// Residuals beyond this count less and less: a Cauchy loss c^2/2 ln(1 + (r/c)^2), c in ln units.
 constexpr double cauchy_scale = 0.15;
 
-/// Weight of a parameter's squared distance from its start, in logits. It decides only what the data
-/// leave open: three logits weigh like one row that is off by 5 %.
+/// Weight of a parameter's squared distance from its start, in logits. It decides only what the
+/// data leave open: three logits weigh like one row that is off by 5 %.
 constexpr double ridge = 0.01;
 
 constexpr int screened_starts = 128;

@@ -7,10 +7,10 @@ namespace tollgate {
 /// Dense matrix product y[m,n] = x[m,k] W[k,n] on one accelerator, activations quantised first
 /// where the format asks for it.
 ///
-/// Columns: m, n, k, copies, inputs, until_full. `copies` is 0 where weights come from memory, as in
-/// serving; a benchmark that cycles through that many copies of W (with `until_full` no more than
-/// fill the last-level cache), and `inputs` of x, finds them in the cache when they fit, and the fit
-/// must know.
+/// Columns: m, n, k, copies, inputs, until_full. `copies` is 0 where weights come from memory, as
+/// in serving; a benchmark that cycles through that many copies of W (with `until_full` no more
+/// than fill the last-level cache), and `inputs` of x, finds them in the cache when they fit, and
+/// the fit must know.
 ///
 ///     t = launch + max(a, b) + overlap min(a, b) + m max(row, 3 k / (quantise BW))
 ///     a = min over tiles and splits of waves (k step / splits + epilogue) + split log4(splits)
@@ -18,11 +18,11 @@ namespace tollgate {
 ///     step = max(k_step, FLOPs of the tile, loads of the tile), per element of k
 ///     waves = w + wave (ceil(w) - w), w = max(1, tiles x splits / processors)
 ///
-/// Tiles 16x64, 64x64, 64x128, 128x128 and 1, 4 or 16 splits of k, as CUTLASS and cuBLAS have them (Osama
-/// et al., Stream-K, PPoPP 2023). One processor multiplies a tile at its share of the peak, loads
-/// its slices at `load` times its share of the memory bandwidth (the last-level cache serves reuse)
-/// and never advances k faster than `k_step`. What lasts beyond 1 ms is slower by `sustained`: the
-/// clock gives way to the power limit.
+/// Tiles 16x64, 64x64, 64x128, 128x128 and 1, 4 or 16 splits of k, as CUTLASS and cuBLAS have them
+/// (Osama et al., Stream-K, PPoPP 2023). One processor multiplies a tile at its share of the peak,
+/// loads its slices at `load` times its share of the memory bandwidth (the last-level cache serves
+/// reuse) and never advances k faster than `k_step`. What lasts beyond 1 ms is slower by
+/// `sustained`: the clock gives way to the power limit.
 const OperatorCurve& gemm_curve();
 
 /// The pair of absorbed batched products around MLA decode: y[b] = x[b] W[b] for `heads` b.

@@ -15,8 +15,8 @@ std::uint64_t shape_hash(std::string_view op, std::span<const double> shape, Has
   std::string text(op);
   char digits[32];
   const OperatorCurve* curve = find_curve(op);
-  for (const double value : shape.first(curve ? std::min(shape.size(), curve->sizes())
-                                              : shape.size())) {
+  for (const double value :
+       shape.first(curve ? std::min(shape.size(), curve->sizes()) : shape.size())) {
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
     text.push_back(' ');
     text.append(digits, end);

@@ -14,9 +14,9 @@ enum class HashUse : std::uint64_t {
   fold = 3,       ///< cross-validation of small tables
 };
 
-/// XXH3-64 of "op a b c" (shortest decimal text of each column that is a size) with the use as seed.
-/// A property of the shape alone: no seed, system, backend, way of measuring or order of rows moves
-/// a shape across the split.
+/// XXH3-64 of "op a b c" (shortest decimal text of each column that is a size) with the use as
+/// seed. A property of the shape alone: no seed, system, backend, way of measuring or order of rows
+/// moves a shape across the split.
 std::uint64_t shape_hash(std::string_view op, std::span<const double> shape, HashUse use);
 
 /// The hash over 2^64, in [0, 1).

@@ -34,8 +34,8 @@ struct OperatorTables {
 ///
 /// InputError with file and line: an unknown layout (with the columns that are missing), a latency
 /// without a unit, a field that is no number, a latency of zero or below, repetitions of a shape
-/// that differ by more than a quarter (Tollgate's own layout; elsewhere their mean or the fastest is
-/// kept, see TableFormat, and they are counted), no row of this device in any file.
+/// that differ by more than a quarter (Tollgate's own layout; elsewhere their mean or the fastest
+/// is kept, see TableFormat, and they are counted), no row of this device in any file.
 OperatorTables read_operator_tables(const std::vector<std::string>& files,
                                     const std::string& hardware,
                                     const std::vector<std::string>& known, std::size_t cap);

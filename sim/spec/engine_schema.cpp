@@ -58,6 +58,12 @@ const Schema<EngineSpec>& engine_schema() {
     s.boolean(
         "static_scales", &EngineSpec::static_scales, optional,
         "fp8 inputs are quantised with the checkpoint's scale, operator tables search for it.");
+    s.choice<ExpertExchange>(
+        "expert_exchange", &EngineSpec::expert_exchange, optional,
+        {{"allgather_reducescatter", ExpertExchange::allgather_reducescatter},
+         {"deepep", ExpertExchange::deepep}},
+        "How tokens reach expert-parallel ranks under data-parallel attention: all of them "
+        "gathered on every rank and the sums scattered, or each sent to its experts by DeepEP.");
     s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,

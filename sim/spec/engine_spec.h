@@ -14,6 +14,12 @@ enum class SchedulingPolicy {
   no_evict        ///< TensorRT-LLM: as vLLM, but admits only what can run to its end
 };
 
+/// How tokens reach expert-parallel ranks and come back under data-parallel attention.
+enum class ExpertExchange {
+  allgather_reducescatter,  ///< every rank gets every token and adds its experts' share of the sums
+  deepep                    ///< DeepEP: to the ranks of the chosen experts only
+};
+
 /// Defaults that depend on how much memory an accelerator has.
 struct EngineLimits {
   double memory_from = 0;     ///< bytes of device memory from which this row holds
@@ -49,6 +55,7 @@ struct EngineSpec {
   /// Operator tables of fp8 with a scale per tensor search the scale of every input; deployments
   /// take the checkpoint's.
   bool static_scales = false;
+  ExpertExchange expert_exchange = ExpertExchange::allgather_reducescatter;
   double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
   double host_per_sequence = 0;  ///< seconds per sequence and step
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those

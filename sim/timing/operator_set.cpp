@@ -95,7 +95,8 @@ class Builder {
   void elementwise(Operators& to, double times, double bytes) const {
     RowOperator op;
     op.operator_class = OperatorClass::elementwise;
-    op.curve = curve("elementwise kernels", "elementwise", bytes_precision, {}, Data::warm);
+    // Bound by memory, whoever wrote the kernel.
+    op.curve = curve("elementwise kernels", "elementwise", bytes_precision, {}, Data::warm, "cuda");
     op.times = times;
     op.per_row = bytes;
     op.memory_per_row = bytes / hardware_.memory_bandwidth;
@@ -196,8 +197,10 @@ class Builder {
       return KernelWish{decode_kernel("", core.head_dim, heads, core.kv_heads, window), "", ""};
     };
     const double grouped_heads = 2 * core.kv_heads;
-    const std::vector<KernelWish> decode{tail(core.heads, core.window), tail(core.heads, 0),
-                                         tail(grouped_heads, core.window), tail(grouped_heads, 0)};
+    std::vector<KernelWish> decode{tail(core.heads, core.window), tail(core.heads, 0),
+                                   tail(grouped_heads, core.window), tail(grouped_heads, 0)};
+    // Groups over several key-value heads, where those over a single one were not measured.
+    decode.push_back({decode_kernel("", core.head_dim, 4, 2, 0), "", ""});
     core.decode = curve("decode attention", "decode_attention", format, decode);
     const std::vector<KernelWish> prefill{{prefill_kernel("", core.head_dim), "", ""}};
     core.prefill = curve("prefill attention", "prefill_attention", format, prefill, Data::warm);
@@ -351,7 +354,30 @@ class Builder {
                times);
     }
     out_.experts.push_back(expert_layer(f, index, times));
-    if (out_.experts.back().exchange == ExpertLayer::Exchange::none) reduce_hidden(times);
+    if (c_.deployment.data_attention == 1) {
+      reduce_hidden(times);
+    } else if (gathers()) {
+      gather(f.latent > 0 ? f.latent : hidden, times);
+    }
+  }
+
+  /// Whether data-parallel groups gather every token on every rank and scatter the sums: experts
+  /// are sliced over all ranks, or each rank computes its own and masks the others.
+  bool gathers() const {
+    return c_.deployment.expert == 1 ||
+           c_.curves.engine().expert_exchange == ExpertExchange::allgather_reducescatter;
+  }
+  void gather(double width, double times) {
+    const Deployment& d = c_.deployment;
+    const bool wide = compute_path(c_.precision.experts, hardware_.peak).unit == ComputeClass::bf16;
+    const double rows = d.data_attention * width;
+    const double ranks = d.stage_ranks();
+    collective(per_token_,
+               curve("all-gather", "all_gather", bytes_precision, {}, Data::cold, "nccl"), times,
+               ranks, rows * (wide ? 2 : 1));
+    collective(per_token_,
+               curve("reduce-scatter", "reduce_scatter", "bf16", {}, Data::cold, "nccl"), times,
+               ranks, rows * 2);
   }
 
   ExpertLayer expert_layer(const FfnSpec& f, std::size_t index, double times) const {
@@ -377,27 +403,17 @@ class Builder {
     layer.memory_per_row =
         (width * (path.activation_bytes + 2) + layer.inter * 2 * path.activation_bytes) /
         hardware_.memory_bandwidth;
-    if (d.data_attention > 1) exchange(f, path, width, layer);
+    if (d.data_attention > 1 && !gathers()) exchange(path, layer);
     return layer;
   }
 
-  void exchange(const FfnSpec&, const ComputePath& path, double width, ExpertLayer& layer) const {
+  void exchange(const ComputePath& path, ExpertLayer& layer) const {
     const Deployment& d = c_.deployment;
     const double ranks = d.stage_ranks();
     layer.exchange_ranks = ranks;
     layer.senders = d.tensor;  // tokens of a group are spread over its ranks
-    if (d.expert == 1) {
-      // Experts sliced over all ranks: gather every token, reduce-scatter the sums.
-      layer.exchange = ExpertLayer::Exchange::gather;
-      layer.gathered = d.data_attention * width * (path.unit == ComputeClass::bf16 ? 2 : 1);
-      layer.scattered = d.data_attention * width * 2.0;
-      layer.out = curve("all-gather", "all_gather", bytes_precision, {}, Data::cold, "nccl");
-      layer.back = curve("reduce-scatter", "reduce_scatter", "bf16", {}, Data::cold, "nccl");
-      return;
-    }
     // A token goes to every slice of a chosen expert: prompts once to each distinct rank (DeepEP
     // normal mode), decode once per choice (low latency).
-    layer.exchange = ExpertLayer::Exchange::experts;
     layer.tokens_everywhere = false;
     const char* rows = path.unit == ComputeClass::bf16 ? "bf16" : "fp8";
     const auto deepep = [&](std::string_view op, std::string_view precision) {

@@ -82,19 +82,16 @@ struct ExpertLayer {
   double hidden = 0, inter = 0, gated = 1;
   double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
 
-  /// Dispatch and combine between groups of data-parallel attention; null: none. Without expert
-  /// parallelism tokens are gathered and their sums scattered.
-  enum class Exchange { none, experts, gather };
-  Exchange exchange = Exchange::none;
-  const StepCurve* out = nullptr;   ///< dispatch of steps with prompts, or all_gather
-  const StepCurve* back = nullptr;  ///< combine, or reduce_scatter
+  /// Dispatch and combine between groups of data-parallel attention; null: none, or tokens are
+  /// gathered and their sums scattered, which goes by rows alone (OperatorSet::per_token).
+  const StepCurve* out = nullptr;  ///< of steps with prompts
+  const StepCurve* back = nullptr;
   const StepCurve* fast_out = nullptr;
   const StepCurve* fast_back = nullptr;    ///< low latency, of decode steps
   double exchange_ranks = 1, senders = 1;  ///< ranks; ranks among which a group's rows are spread
   double exchange_top_k = 0;  ///< choices that as many uniform ones would reach as many ranks as
   double fast_top_k = 0;
-  double gathered = 0, scattered = 0;  ///< bytes per row
-  bool tokens_everywhere = true;       ///< every rank holds every token before the experts
+  bool tokens_everywhere = true;  ///< every rank holds every token before the experts
 };
 
 /// The operators of some layers with everything worked out that does not depend on the batch.

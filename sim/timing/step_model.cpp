@@ -292,12 +292,7 @@ void StepModel::route(const ExpertLayer& layer, const Rows& rows, double times, 
   sink.imbalance(OperatorClass::experts, std::max(0.0, busiest - even), *layer.curve);
 
   const double group_rows = rows.prompt_rows + rows.decode_rows;
-  if (layer.exchange == ExpertLayer::Exchange::gather) {
-    const std::array<double, 2> out{layer.exchange_ranks, layer.gathered * group_rows};
-    const std::array<double, 2> back{layer.exchange_ranks, layer.scattered * group_rows};
-    sink.call(OperatorClass::collective, *layer.out, out, n, false);
-    sink.call(OperatorClass::collective, *layer.back, back, n, false);
-  } else if (layer.exchange == ExpertLayer::Exchange::experts) {
+  if (layer.out) {
     const bool prompts = rows.prompt_rows > 0;
     const double of_rank = group_rows / layer.senders;
     const std::array<double, 5> shape_of_both{layer.exchange_ranks, of_rank, layer.hidden,

@@ -231,6 +231,8 @@ TEST(AttentionKernels, AreNamedByWhatTellsThemApart) {
   EXPECT_EQ(decode_kernel("fa3", 64, 32, 8, 0), "fa3.d64");
   EXPECT_EQ(decode_kernel("fa3", 64, 8, 8, 128), "fa3.d64.mha.window");
   EXPECT_EQ(decode_kernel("fa3", 256, 64, 1, 0), "fa3.d256.wide");
+  EXPECT_EQ(decode_kernel("fa3", 128, 8, 1, 0), "fa3.d128.mqa");
+  EXPECT_EQ(decode_kernel("fa3", 128, 8, 1, 128), "fa3.d128.window");
 }
 
 TEST(KnownBad, NamesTheLibraryOfAKernel) {

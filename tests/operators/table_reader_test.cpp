@@ -59,7 +59,7 @@ TEST(TableReader, ProductsComeFromMemoryUnlessTheTableSaysOtherwise) {
   const auto tables = read({folder.write(
       "t.csv", "op,backend,precision,m,n,k,latency_us\ngemm,mine,bf16,16,4096,8192,30\n")});
   ASSERT_EQ(tables.groups.size(), 1u);
-  EXPECT_EQ(tables.groups[0].samples[0].shape, (std::vector<double>{16, 4096, 8192, 0}));
+  EXPECT_EQ(tables.groups[0].samples[0].shape, (std::vector<double>{16, 4096, 8192, 0, 0, 0}));
 }
 
 TEST(TableReader, GzipAndOtherUnitsReadTheSame) {
@@ -113,6 +113,8 @@ TEST(TableReader, RepetitionsThatAgreeBecomeTheirMean) {
   EXPECT_DOUBLE_EQ(tables.groups[0].samples[0].seconds, 11e-6);
 }
 
+/// What disturbs a collective only adds to it: of NCCL's repetitions that disagree the faster
+/// counts.
 TEST(TableReader, PublishedTablesCountRepetitionsThatDisagree) {
   const Folder folder;
   const std::string text =
@@ -122,7 +124,7 @@ TEST(TableReader, PublishedTablesCountRepetitionsThatDisagree) {
   const auto tables = read({folder.write("nccl.csv", text)});
   ASSERT_EQ(tables.groups[0].samples.size(), 1u);
   EXPECT_EQ(tables.groups[0].disagreeing, 1);
-  EXPECT_DOUBLE_EQ(tables.groups[0].samples[0].seconds, 15e-6);
+  EXPECT_DOUBLE_EQ(tables.groups[0].samples[0].seconds, 10e-6);
 }
 
 /// The cap keeps the same shapes whatever the order of rows and the split into files.

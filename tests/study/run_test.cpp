@@ -169,7 +169,7 @@ TEST(run, stand_ins_are_named_and_strict_refuses_them) {
                        [&](const std::string& a) { return a.find(text) != std::string::npos; });
   };
   for (const CandidateResult& c : run(s).candidates) {
-    EXPECT_TRUE(says(c, "elementwise, vllm, bytes: not measured on H200-SXM")) << c.name;
+    EXPECT_TRUE(says(c, "elementwise, cuda, bytes: not measured on H200-SXM")) << c.name;
     EXPECT_TRUE(says(c, "are fitted to")) << c.name;
     for (const OperatorShare& o : c.operators) {
       EXPECT_GT(o.low, 0) << o.name;
@@ -179,6 +179,21 @@ TEST(run, stand_ins_are_named_and_strict_refuses_them) {
   }
   Library library(TOLLGATE_REPOSITORY "/models");
   EXPECT_THROW(run_scenario(s, library, kernels::find_backend("tbb"), true), InputError);
+}
+
+/// A dense bf16 model on H100 rests on measured kernels alone: nothing stands in.
+TEST(run, strict_accepts_a_dense_model_on_a_measured_device) {
+  Scenario s =
+      scenario({"candidates.dense.hardware=H100-SXM", "candidates.dense.model=Llama-3.1-70B",
+                "candidates.dense.deployment={tensor: 8}"});
+  std::erase_if(s.candidates, [](const CandidateSpec& c) { return c.name != "dense"; });
+  ASSERT_EQ(s.candidates.size(), 1u);
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const RunResult strict = run_scenario(s, library, kernels::find_backend("tbb"), true);
+  ASSERT_TRUE(strict.candidates.front().fits);
+  for (const std::string& a : strict.candidates.front().assumptions) {
+    EXPECT_EQ(a.find("not measured"), std::string::npos) << a;
+  }
 }
 
 TEST(run, routing_matters_uniform_popularity_is_cheaper_than_skewed) {

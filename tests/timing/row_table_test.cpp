@@ -40,7 +40,7 @@ TEST(row_table, is_the_sum_of_the_curves_at_its_points) {
   for (const double rows : {1.0, 2.0, 7.0, 16.0, 18.0, 60.0, 64.0, 112.0}) {
     double expected = 0;
     for (const RowOperator& op : ops) {
-      std::array<double, 5> shape = op.shape;
+      auto shape = op.shape;
       shape[op.column] = op.per_row * rows;
       expected += op.times * op.curve->seconds(shape.data());
     }
@@ -80,7 +80,7 @@ TEST(row_table, products_share_the_power_limit) {
   const RowOperator one = product(1, 8192, 8192);
   const double rows = 4096;
   ASSERT_GT(one.curve->sustained, 0);
-  std::array<double, 5> shape = one.shape;
+  auto shape = one.shape;
   shape[0] = rows;
   const double s = one.curve->sustained, launch = one.curve->launch;
   const double call = one.curve->seconds(shape.data()) - launch;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <random>
 #include <set>
@@ -43,12 +44,15 @@ struct Case {
   RoutingTables routing;
   std::shared_ptr<const EngineCurves> curves;
 
-  Case(const char* model_name, const char* hardware_name, Deployment d) : deployment(d) {
+  Case(const char* model_name, const char* hardware_name, Deployment d,
+       ExpertExchange exchange = ExpertExchange::allgather_reducescatter)
+      : deployment(d) {
     static Library library(TOLLGATE_REPOSITORY "/models");
     static const auto files = std::make_shared<CurveFiles>(library);
     model = library.model(model_name, {});
     hardware = library.hardware(hardware_name, {});
     engine = library.engine("vllm", {});
+    engine.expert_exchange = exchange;
     routing = tables(model, d.expert);
     curves = std::make_shared<EngineCurves>(files, hardware, engine);
   }
@@ -191,6 +195,32 @@ TEST(step_model, skewed_routing_costs_imbalance_and_uniform_routing_costs_less) 
   EXPECT_GT(b.limits().imbalance, 0) << "sampling alone leaves some ranks fuller";
 }
 
+/// 58 expert layers on 8 data-parallel ranks: every token in fp8 to all, every sum in bf16 back.
+TEST(step_model, tokens_reach_experts_the_way_the_engine_names) {
+  const auto names = [](const StepModel& model) {
+    std::set<std::string> out;
+    for (const auto& [name, curve] : model.curves()) out.insert(name);
+    return out;
+  };
+  const Case gather("DeepSeek-V3.2", "H200-SXM", {1, 1, 8, 8});
+  const Case send("DeepSeek-V3.2", "H200-SXM", {1, 1, 8, 8}, ExpertExchange::deepep);
+  const StepModel gathers = gather.step_model(), sends = send.step_model();
+  EXPECT_EQ(names(gathers).count("all-gather"), 1u);
+  EXPECT_EQ(names(gathers).count("expert exchange"), 0u);
+  EXPECT_EQ(names(sends).count("all-gather"), 0u);
+  EXPECT_EQ(names(sends).count("expert exchange"), 1u);
+  const double rows = 8192 / 8.0;  // beyond the graphs: nothing is padded
+  const std::array out{8.0, 8 * rows * 7168}, back{8.0, 8 * rows * 7168 * 2};
+  const StepCurve& all_gather =
+      gather.curves->of("all_gather", bytes_precision, {}, Data::cold, "nccl");
+  const StepCurve& reduce_scatter =
+      gather.curves->of("reduce_scatter", "bf16", {}, Data::cold, "nccl");
+  const double expected =
+      58 * (all_gather.seconds(out.data()) + reduce_scatter.seconds(back.data()));
+  const double took = gathers.detail(decode(8192, 1000)).of(OperatorClass::collective).seconds();
+  EXPECT_NEAR(took, expected, 1e-9 * expected);
+}
+
 TEST(step_model, every_fitted_operator_class_states_an_error) {
   const Case c("DeepSeek-V3", "B200-SXM", {1, 1, 8, 8});
   const StepTime t = c.step_model().detail(decode(256, 3000));
@@ -225,7 +255,7 @@ TEST(step_model, whole_prompts_cost_less_attention_than_one_chunk_of_a_long_one)
 }
 
 TEST(step_model, names_the_curves_it_is_made_of) {
-  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8}, ExpertExchange::deepep);
   const StepModel model = c.step_model();
   std::set<std::string> names;
   for (const auto& [name, curve] : model.curves()) names.insert(name);
