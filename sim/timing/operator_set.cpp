@@ -32,7 +32,7 @@ class Builder {
       out_.calls += core.times * (core.prefill_convolution ? 2 : 1);
     }
     for (const ExpertLayer& layer : out_.experts) {
-      out_.calls += layer.layers * (layer.exchange == ExpertLayer::Exchange::none ? 1 : 3);
+      out_.calls += layer.layers * (layer.out ? 3 : 1);
     }
     out_.per_token = RowTable(per_token_);
     out_.per_logit = RowTable(per_logit_);
