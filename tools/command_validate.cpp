@@ -4,6 +4,7 @@
 #include "sim/base/text.h"
 #include "sim/report/number_format.h"
 #include "sim/report/text_table.h"
+#include "sim/report/validation_html.h"
 #include "sim/report/version.h"
 #include "sim/study/validation.h"
 #include "tools/arguments.h"
@@ -25,7 +26,7 @@ void add_row(TextTable& table, const ValidationGroup& g) {
   }
   cells.push_back(std::to_string(g.rows));
   cells.push_back(std::to_string(g.predicted));
-  for (const ErrorSummary* e : {&g.tpot, &g.ttft}) {
+  for (const ErrorSummary* e : {&g.tpot, &g.ttft, &g.throughput}) {
     if (e->rows == 0) {
       cells.insert(cells.end(), 5, "-");
       continue;
@@ -41,7 +42,7 @@ void add_columns(TextTable& table, const std::vector<std::string>& keys) {
   for (const std::string& key : keys) table.column(key, Align::left);
   table.column("rows", Align::right);
   table.column("predicted", Align::right);
-  for (const char* what : {"TPOT error, %", "TTFT error, %"}) {
+  for (const char* what : {"TPOT error, %", "TTFT error, %", "tokens/s/GPU error, %"}) {
     for (const char* heading : {"mean", "median", "P90", "bias", "in band"})
       table.column(heading, Align::right, what);
   }
@@ -87,6 +88,7 @@ std::string json_of(const Validation& v) {
             {"predicted", v.all.predicted},
             {"ttft", json_of(v.all.ttft)},
             {"tpot", json_of(v.all.tpot)},
+            {"throughput", json_of(v.all.throughput)},
             {"groups", Json::array()},
             {"not_predicted", Json::array()}};
   for (const ValidationGroup& g : v.groups) {
@@ -96,12 +98,39 @@ std::string json_of(const Validation& v) {
     entry["predicted"] = g.predicted;
     entry["ttft"] = json_of(g.ttft);
     entry["tpot"] = json_of(g.tpot);
+    entry["throughput"] = json_of(g.throughput);
     json["groups"].push_back(std::move(entry));
   }
   for (const RowPrediction& p : v.rows) {
     if (!p.predicted) json["not_predicted"].push_back({{"id", p.row.id}, {"why", p.note}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// The tables as Markdown, for documents.
+std::string markdown_of(const Validation& v) {
+  std::string out = "|";
+  const std::vector<std::string> keys = v.by.empty() ? std::vector<std::string>{""} : v.by;
+  for (const std::string& key : keys) out += " " + key + " |";
+  out +=
+      " rows | TPOT mean / median | bias | in band | TTFT mean / median | bias | in band |"
+      " tokens/s/GPU mean / median |\n|";
+  for (std::size_t i = 0; i < keys.size() + 8; ++i) out += "---|";
+  out += '\n';
+  const auto row = [&](const ValidationGroup& g) {
+    out += '|';
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? "all" : "") + " |";
+    out += " " + std::to_string(g.rows) + " |";
+    for (const ErrorSummary* e : {&g.tpot, &g.ttft}) {
+      out += " " + percent(e->mape) + " / " + percent(e->median_ape) + " | " + percent(e->bias) +
+             " | " + fixed(100 * e->coverage, 0) + " |";
+    }
+    out += " " + percent(g.throughput.mape) + " / " + percent(g.throughput.median_ape) + " |\n";
+  };
+  for (const ValidationGroup& g : v.groups) row(g);
+  row(v.all);
+  return out;
 }
 
 std::string predictions_of(const Validation& v) {
@@ -142,7 +171,7 @@ int run(const Arguments& arguments, Console& console) {
     if (at == std::string::npos || at == 0) {
       throw InputError("tollgate validate: --where needs COLUMN=TEXT, but is " + quote(text) + ".");
     }
-    where.emplace_back(text.substr(0, at), text.substr(at + 1));
+    where.emplace_back(text.substr(0, at), split(text.substr(at + 1), '|'));
   }
   std::vector<std::string> by;
   if (arguments.has("--by")) by = split(arguments.text("--by"), ',');
@@ -154,7 +183,13 @@ int run(const Arguments& arguments, Console& console) {
       throw InputError(table.header_place(), "no row of the table meets the conditions.");
     if (arguments.has("--predictions"))
       write_file_atomically(arguments.text("--predictions"), predictions_of(v));
-    deliver(arguments.text("--format") == "json" ? json_of(v) : text_of(v),
+    const std::string format = arguments.text("--format");
+    if (arguments.has("--plot"))
+      write_file_atomically(arguments.text("--plot"), calibration_svg(v.rows));
+    deliver(format == "json"       ? json_of(v)
+            : format == "html"     ? validation_html(v, "Predicted against " + path)
+            : format == "markdown" ? markdown_of(v)
+                                   : text_of(v),
             arguments.text("--output"), console);
     return exit_code::ok;
   });
@@ -178,12 +213,14 @@ Command validate_command() {
       "reported and the rest goes on."};
   help.positionals = {{"MEASURED", "The table, CSV.", true}};
   help.options = {
-      {"--where", "", "COLUMN=TEXT", "Only rows with this field; may be given several times."},
+      {"--where", "", "COLUMN=TEXT",
+       "Only rows with this field, or one of several: A|B; may be given several times."},
       {"--by", "", "COLUMNS", "Also by these columns, such as model,system,backend."},
       {"--predictions", "", "FILE", "Write a prediction for every row as CSV."},
+      {"--plot", "", "FILE", "Write predicted against measured as SVG."},
       backend_option(),
       threads_option(),
-      format_option({"text", "json"}),
+      format_option({"text", "json", "html", "markdown"}),
       output_option()};
   help.options[0].repeatable = true;
   help.examples = {{"tollgate validate measured.csv --where mode=agg --by model,system",

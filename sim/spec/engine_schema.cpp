@@ -68,6 +68,8 @@ const Schema<EngineSpec>& engine_schema() {
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,
                not_negative, "Time per sequence and step outside the kernels.");
+    s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
+               not_negative, "Time to launch one kernel of a step with prompt tokens.");
     s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,
                not_negative, "Time from arrival to the first step that can take a request.");
     s.number("memory_utilisation", &EngineSpec::memory_utilisation, required, Range{0.1, 1},

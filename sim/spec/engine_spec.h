@@ -56,8 +56,11 @@ struct EngineSpec {
   /// take the checkpoint's.
   bool static_scales = false;
   ExpertExchange expert_exchange = ExpertExchange::allgather_reducescatter;
-  double host_per_step = 0;         ///< seconds per engine step outside the device's kernels
-  double host_per_sequence = 0;     ///< seconds per sequence and step
+  double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
+  double host_per_sequence = 0;  ///< seconds per sequence and step
+  /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
+  /// with prompt tokens: the device waits where its kernels are shorter.
+  double host_per_call = 0;
   double host_per_request = 0;      ///< seconds from arrival to the first step that can take it
   double memory_utilisation = 0.9;  ///< share of device memory the engine may use
   int kv_block = 16;                ///< tokens of a KV cache block

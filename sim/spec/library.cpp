@@ -140,6 +140,12 @@ RequestClass Library::traffic(const std::string& name, const Place& asked) {
   return request_class_schema().read(*load(Shelf::traffic, name, asked), "");
 }
 
+RecipeBook Library::recipes(const std::string& name) {
+  const auto path = root_ / "recipes" / (name + ".yaml");
+  if (!std::filesystem::exists(path)) return {};
+  return recipe_schema().read(*load_file(path), "");
+}
+
 const FamilyPopularity& Library::popularity(const std::string& family) {
   if (!popularity_) {
     popularity_ = popularity_schema().read(*load_file(root_ / "routing" / "families.yaml"), "");

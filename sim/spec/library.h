@@ -8,6 +8,7 @@
 
 #include "sim/spec/model_schema.h"
 #include "sim/spec/popularity_spec.h"
+#include "sim/spec/recipe_spec.h"
 #include "sim/spec/workload_spec.h"
 
 namespace tollgate {
@@ -16,7 +17,7 @@ namespace tollgate {
 /// the file's name without .yaml. Remembers what it read, for the digest of a run's inputs.
 class Library {
  public:
-  /// `root` holds llm/, hardware/, engines/, prices/, traffic/.
+  /// `root` holds llm/, hardware/, engines/, prices/, recipes/, traffic/.
   explicit Library(std::filesystem::path root);
 
   /// The first that exists of: $TOLLGATE_MODELS, models/ in the current directory,
@@ -35,6 +36,9 @@ class Library {
   EngineSpec engine(const std::string& name, const Place& asked);
   RequestClass traffic(const std::string& name, const Place& asked);
   std::vector<PriceBook> prices();
+
+  /// Engine options of a public benchmark, of recipes/NAME.yaml; no rules if there is none.
+  RecipeBook recipes(const std::string& name);
 
   /// Popularity of a model family, of routing/families.yaml; the entry `other` for unknown ones.
   const FamilyPopularity& popularity(const std::string& family);

@@ -1,14 +1,16 @@
 #include "sim/study/measured_loop.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/core/philox.h"
-#include "sim/serving/engine/engine_scheduler.h"
-#include "sim/serving/engine/simulate.h"
 
 namespace tollgate {
 namespace {
+
+constexpr std::uint32_t length_key = 0x4C4F4F50, ingest_key = 0x494E4745;
 
 /// A length of the class at a 32-bit draw.
 std::int32_t length_at(const LengthSpec& length, std::uint32_t word) {
@@ -18,11 +20,36 @@ std::int32_t length_at(const LengthSpec& length, std::uint32_t word) {
   return static_cast<std::int32_t>(low + ((high - low + 1) * std::int64_t{word} >> 32));
 }
 
+/// Quantiles of the exponential distribution of mean 1 at the middles of 1024 equal shares, in
+/// 2^-20, scaled so that their mean is 1. Rounded, so that the last bit of a logarithm does not
+/// matter.
+const std::array<std::int64_t, 1024>& exponential_quantiles() {
+  static const auto table = [] {
+    std::array<std::int64_t, 1024> t{};
+    double sum = 0;
+    for (std::size_t i = 0; i < t.size(); ++i) sum -= std::log1p(-(i + 0.5) / t.size());
+    for (std::size_t i = 0; i < t.size(); ++i) {
+      const double q = -std::log1p(-(i + 0.5) / t.size()) * t.size() / sum;
+      t[i] = std::llround(q * (1 << 20));
+    }
+    return t;
+  }();
+  return table;
+}
+
 }  // namespace
 
-double cache_blocks(const MemoryPlan& plan, double context, int block_tokens) {
-  const double per_token = (plan.kv_per_sequence + plan.state_per_sequence) / context;
-  return per_token > 0 ? plan.for_sequences / (per_token * block_tokens) : 0;
+std::vector<Ticks> ingest_times(double mean, std::size_t count, std::uint64_t seed) {
+  const auto unit = static_cast<std::int64_t>(std::llround(mean * 1e9));  // nanoseconds
+  constexpr Ticks ticks_per_unit = ticks_per_second / 1'000'000'000;
+  std::vector<Ticks> out(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const kernels::Words4 words =
+        kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, ingest_key, seed);
+    const std::int64_t quantile = exponential_quantiles()[words.w[0] >> 22];
+    out[i] = (unit * quantile >> 20) * ticks_per_unit;
+  }
+  return out;
 }
 
 MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
@@ -31,24 +58,18 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   table.reserve(static_cast<std::size_t>(requests));
   for (std::int64_t i = 0; i < requests; ++i) {
     const kernels::Words4 words =
-        kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, 0x4C4F4F50, seed);
+        kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, length_key, seed);
     table.input.push_back(std::max(1, length_at(loop.request.input, words.w[0])));
     table.output.push_back(std::max(1, length_at(loop.request.output, words.w[1])));
   }
-  ServingSystem system;
-  SchedulerConfig& scheduler = system.engines.scheduler;
-  scheduler = scheduler_for(*loop.engine, loop.hardware->memory);
-  scheduler.ranks = loop.ranks.data_attention;
-  scheduler.prefix_cache = false;
-  // A measured run did fit: at least one request of the longest kind.
-  const double longest = loop.request.input.tokens + loop.request.input.high +
-                         loop.request.output.tokens + loop.request.output.high;
-  scheduler.blocks = static_cast<std::int64_t>(
-      std::max(loop.blocks, std::ceil(longest / scheduler.block_tokens) + 2));
-  system.engines.timer = loop.table;
-  const double ingest = loop.engine->host_per_request;
-  system.closed_loop =
-      ClosedLoop{loop.users, static_cast<Ticks>(ingest * static_cast<double>(ticks_per_second))};
+  ServingSystem system = loop.system;
+  ClosedLoop users;
+  users.users = loop.users;
+  users.ingest = ingest_times(loop.ingest, static_cast<std::size_t>(requests), seed);
+  const double ingest =
+      to_seconds(std::accumulate(users.ingest.begin(), users.ingest.end(), Ticks{})) /
+      static_cast<double>(requests);
+  system.closed_loop = std::move(users);
   const Outcome out = simulate(system, table);
 
   MeasuredTimes mean;

@@ -82,14 +82,14 @@ std::optional<Precision> format_of(const std::string& written) {
 
 /// Public tables that name only the GPUs of a worker: data-parallel attention with one expert group
 /// for latent attention (as DeepSeek deploys it), tensor parallelism for the rest.
-Deployment worker_of(const LlmSpec& model, int gpus) {
+Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
   const bool latent =
       std::any_of(model.attentions.begin(), model.attentions.end(),
                   [](const AttentionSpec& a) { return a.kind == AttentionKind::mla; });
   const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
-  if (latent) return {1, 1, mixture ? gpus : 1, gpus};
-  return {gpus, 1, 1, 1};
+  if (latent && !tensor) return {1, 1, mixture ? gpus : 1, gpus};
+  return {gpus, 1, latent && mixture ? gpus : 1, 1};
 }
 
 }  // namespace
@@ -103,6 +103,8 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.system = table.has("system") ? f.needed("system") : f.needed("hardware");
   r.backend = f.text("backend").empty() ? "vllm" : f.text("backend");
   r.mode = f.text("mode").empty() ? "agg" : f.text("mode");
+  r.source = f.text("source_class");
+  r.multi_token = f.text("spec_decoding") == "mtp";
   const std::string& precision = f.text("precision");
   r.gemm_format = f.text("gemm_quant").empty() ? precision : f.text("gemm_quant");
   r.moe_format = f.text("moe_quant").empty() ? r.gemm_format : f.text("moe_quant");
@@ -182,8 +184,9 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
         row.prefill_gpus < row.prefill_workers || row.decode_gpus < row.decode_workers) {
       return refuse("the row does not say how many workers and GPUs prefill and decode have");
     }
-    s.ranks = worker_of(*s.model, row.decode_gpus / row.decode_workers);
-    s.prefill_ranks = worker_of(*s.model, row.prefill_gpus / row.prefill_workers);
+    s.ranks = worker_of(*s.model, row.decode_gpus / row.decode_workers, false);
+    s.other_ranks = worker_of(*s.model, row.decode_gpus / row.decode_workers, true);
+    s.prefill_ranks = worker_of(*s.model, row.prefill_gpus / row.prefill_workers, false);
     s.note = "layout of the workers assumed";
   } else if (row.mode == "agg") {
     s.ranks = {row.tensor, 1, mixture ? row.expert : 1, row.data_attention};
@@ -201,7 +204,39 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
                     std::to_string(heads) + " heads of " + name);
     }
   }
-  s.deployment = with_engine_defaults({}, *s.engine, *s.hardware);
+  if (!row.source.empty() && row.mode == "agg") {
+    if (!recipes_.count(row.source)) recipes_[row.source] = library_.recipes(row.source);
+    RecipeQuestion question;
+    question.engine = s.engine->name;
+    question.model = name;
+    question.device = device;
+    question.precision = info(mixture ? s.precision.experts : s.precision.dense_ffn).name;
+    question.input = row.input;
+    question.output = row.output;
+    question.concurrency = row.concurrency;
+    question.tensor = s.ranks.tensor;
+    question.data_parallel_attention = s.ranks.data_attention > 1;
+    s.options = options_for(recipes_[row.source], question);
+  }
+  DeploymentSpec deployment;
+  if (row.multi_token) {
+    deployment.mtp_draft_tokens = std::max(1, s.options.draft_tokens);
+    deployment.mtp_acceptance_length =
+        acceptance_of(recipes_[row.source], name, deployment.mtp_draft_tokens);
+    if (s.model->mtp.modules < 1) return refuse(name + " has no multi-token prediction module");
+    if (deployment.mtp_acceptance_length == 0)
+      return refuse("how many drafts of " + name + " are accepted is not known");
+    s.note = std::to_string(deployment.mtp_draft_tokens) + " draft tokens, " +
+             shortest(deployment.mtp_acceptance_length) +
+             " tokens per step, as published for such heads";
+  }
+  deployment.batched_tokens = s.options.batched_tokens;
+  deployment.max_num_seqs = s.options.max_num_seqs;
+  deployment.memory_utilisation = s.options.memory_share;
+  if (!s.options.kv_cache.empty()) {
+    s.precision.kv_cache = s.options.kv_cache == "fp8" ? Precision::fp8 : Precision::bf16;
+  }
+  s.deployment = with_engine_defaults(deployment, *s.engine, *s.hardware);
 
   s.request.name = row.id;
   const auto length = [&](double nominal) {

@@ -18,6 +18,8 @@ namespace tollgate {
 struct MeasuredRow {
   std::string id;
   std::string model, system, backend, mode;  ///< as written
+  std::string source;                        ///< who measured: names a file of models/recipes
+  bool multi_token = false;                  ///< drafts of a multi-token prediction module
   std::string gemm_format, moe_format;       ///< as written; "" = as the model ships
   bool narrow_cache = false;                 ///< an fp8 KV cache, as all non-bf16 public runs have
   double input = 0, output = 0;              ///< nominal tokens
@@ -26,6 +28,7 @@ struct MeasuredRow {
   int tensor = 1, data_attention = 1, expert = 1;
   int prefill_workers = 0, prefill_gpus = 0, decode_workers = 0, decode_gpus = 0;
   double ttft = 0, tpot = 0;  ///< seconds; 0 = not measured
+  double throughput = 0;      ///< output tokens per second and GPU by both, see output_rate
   std::size_t line = 0;       ///< row of the table it came from
 };
 
@@ -40,7 +43,9 @@ struct RowScenario {
   PrecisionMap precision;
   DeploymentSpec deployment;
   Deployment ranks;          ///< of an aggregated replica, or of a decode worker
+  Deployment other_ranks;    ///< disagg: the other layout a decode worker may have
   Deployment prefill_ranks;  ///< disagg: of a prefill worker
+  RecipeRule options;        ///< of the benchmark, where its recipe is known
   RequestClass request;
   std::string note;  ///< what was assumed
   std::string why;
@@ -60,6 +65,7 @@ class RowResolver {
   std::map<std::string, LlmSpec> models_;
   std::map<std::string, HardwareSpec> hardware_;
   std::map<std::string, EngineSpec> engines_;
+  std::map<std::string, RecipeBook> recipes_;
 };
 
 }  // namespace tollgate

@@ -4,18 +4,9 @@
 #include <vector>
 
 #include "kernels/backend.h"
-#include "sim/base/estimate.h"
-#include "sim/study/measured_row.h"
+#include "sim/study/row_prediction.h"
 
 namespace tollgate {
-
-/// What is predicted for one measured row.
-struct RowPrediction {
-  MeasuredRow row;
-  bool predicted = false;
-  Estimate ttft, tpot;  ///< seconds
-  std::string note;     ///< assumptions, or why there is no prediction
-};
 
 /// Errors of predictions against measurements, as fractions.
 struct ErrorSummary {
@@ -32,7 +23,7 @@ ErrorSummary summarise_errors(const std::vector<const RowPrediction*>& rows,
 struct ValidationGroup {
   std::vector<std::string> key;
   int rows = 0, predicted = 0;
-  ErrorSummary ttft, tpot;
+  ErrorSummary ttft, tpot, throughput;
 };
 
 struct Validation {
@@ -42,8 +33,8 @@ struct Validation {
   std::vector<ValidationGroup> groups;  ///< in order of their keys
 };
 
-/// Conditions a row must meet: column and text; "" is an empty field.
-using RowFilter = std::vector<std::pair<std::string, std::string>>;
+/// Conditions a row must meet: column and the texts it may have; "" is an empty field.
+using RowFilter = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 /// Predicts every row of the table that meets the filter. A row that cannot be read or predicted
 /// keeps its reason and the rest goes on. Throws InputError for a filter or grouping column that

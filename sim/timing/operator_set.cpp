@@ -25,6 +25,15 @@ class Builder {
       product(per_token_, {hidden, 2 * hidden, 1, TensorClass::attention}, 1);
     }
     logits();
+    for (const Operators* list : {&per_token_, &per_logit_}) {
+      for (const RowOperator& op : *list) out_.calls += op.times;
+    }
+    for (const AttentionCore& core : out_.cores) {
+      out_.calls += core.times * (core.prefill_convolution ? 2 : 1);
+    }
+    for (const ExpertLayer& layer : out_.experts) {
+      out_.calls += layer.layers * (layer.out ? 3 : 1);
+    }
     out_.per_token = RowTable(per_token_);
     out_.per_logit = RowTable(per_logit_);
     return std::move(out_);
@@ -145,8 +154,10 @@ class Builder {
     if (linear) {
       kernels = 2;  // splitting the projection, gated norm
     } else {
-      if (!c_.curves.engine().fuses_rotary) kernels += 2;  // rotary position, cache write
-      if (mla || a.qk_norm) kernels += 1;                  // norms of latents, or queries and keys
+      // Rotary position and cache write; what is normed in between cannot be fused with attention.
+      if (!c_.curves.engine().fuses_rotary || a.qk_norm) kernels += 2;
+      if (a.qk_norm) kernels += 2;  // norms of queries and of keys
+      if (mla) kernels += 1;        // of the latents
       if (a.output_gate) kernels += 1;
     }
     if (kernels > 0) elementwise(times * kernels, 4 * heads * width / kernels);

@@ -114,6 +114,7 @@ struct OperatorSet {
   RowTable per_logit;  ///< rows = sampled positions of one group
   std::vector<AttentionCore> cores;
   std::vector<ExpertLayer> experts;
+  double calls = 0;  ///< kernels launched, each operator one
 };
 
 /// Curves used under the names that a reader knows them by, such as "experts".

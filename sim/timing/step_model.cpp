@@ -28,6 +28,7 @@ struct FastSink {
   }
   void imbalance(OperatorClass, double extra, const StepCurve&) { seconds += extra; }
   void host(double t) { seconds += t; }
+  double total() const { return seconds; }
 };
 
 struct DetailSink {
@@ -76,6 +77,7 @@ struct DetailSink {
   void host(double t) {
     account(OperatorClass::host, t, t * host_log_sd, Provenance::assumed).host += t;
   }
+  double total() const { return time.seconds(); }
   void finish() {
     for (std::size_t i = 0; i < operator_classes; ++i) {
       const double total = time.by_class[i].seconds();
@@ -158,6 +160,7 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       drafts_(spec.mtp_draft_tokens),
       host_per_step_(engine.host_per_step),
       host_per_sequence_(engine.host_per_sequence),
+      host_per_call_(engine.host_per_call),
       graphs_(engine.graphs) {
   const HardwareSpec& hw = curves.hardware();
   const OperatorContext context{model, curves, d, precision, routing, contexts, used_};
@@ -365,6 +368,11 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
   }
   if (deployment_.pipeline > 1) {
     sink.rows(pipeline_, rows.prompt_rows + rows.decode_rows, 1);
+  }
+  if (load.prefill_tokens > load.prompts_finished) {
+    // Launched kernel by kernel, the host ahead of the device or the device waiting for it. (One
+    // token of a prompt, the last one after a transfer, runs in a decode graph.)
+    sink.host(std::max(0.0, host_per_call_ * main_.calls - sink.total()));
   }
   sink.host(host_per_step_ + host_per_sequence_ * (sequences + finished));
 }

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sim/serving/engine/engine_scheduler.h"
+#include "sim/serving/engine/step_table.h"
 #include "sim/spec/library.h"
+#include "sim/timing/step_model.h"
 
 namespace tollgate {
 namespace {
@@ -32,11 +36,11 @@ struct Client {
       : step(model, curves, {1, 1, 1, 1}, model.precision, DeploymentSpec{}, plain(engine),
              RoutingTables(model.ffns.size())),
         table(step, range(engine)) {
-    loop.table = &table;
-    loop.engine = &engine;
-    loop.hardware = &hardware;
-    loop.deployment = with_engine_defaults({}, engine, hardware);
-    loop.blocks = 100000;
+    loop.system.engines.scheduler = scheduler_for(engine, hardware.memory);
+    loop.system.engines.scheduler.prefix_cache = false;
+    loop.system.engines.scheduler.blocks = 100000;
+    loop.system.engines.timer = &table;
+    loop.ingest = engine.host_per_request;
     loop.request.input.tokens = 1000;
     loop.request.output.tokens = 200;
   }
@@ -53,7 +57,10 @@ TEST(MeasuredLoop, OneUserSeesTheStepTimes) {
   StepLoad decode;
   decode.decode_sequences = 1;
   decode.decode_context = 1100;
-  EXPECT_NEAR(t.ttft / (c.engine.host_per_request + c.step.seconds(prompt)), 1, 0.05);
+  double ingest = 0;
+  for (const Ticks wait : ingest_times(c.loop.ingest, requests_per_user, 1))
+    ingest += to_seconds(wait) / requests_per_user;
+  EXPECT_NEAR(t.ttft / (ingest + c.step.seconds(prompt)), 1, 0.05);
   EXPECT_NEAR(t.tpot / c.step.seconds(decode), 1, 0.02);
 }
 
@@ -68,10 +75,42 @@ TEST(MeasuredLoop, MoreUsersWaitLongerAndScarceCacheLongest) {
   const MeasuredTimes many = simulate_loop(c.loop, 1);
   EXPECT_LT(few.ttft, many.ttft);
   EXPECT_LT(few.tpot, many.tpot);
-  c.loop.blocks = 16 * 80;  // cache for some 17 of them
+  c.loop.system.engines.scheduler.blocks = 16 * 80;  // cache for some 17 of them
   const MeasuredTimes scarce = simulate_loop(c.loop, 1);
   EXPECT_GT(scarce.ttft, 5 * many.ttft);
   EXPECT_LT(scarce.tpot, many.tpot);
+}
+
+/// 20,000 draws: mean and standard deviation of an exponential distribution within four sigma.
+TEST(MeasuredLoop, IngestIsExponential) {
+  const std::size_t n = 20000;
+  double sum = 0, squares = 0;
+  for (const Ticks wait : ingest_times(0.03, n, 7)) {
+    const double t = to_seconds(wait) / 0.03;
+    ASSERT_GE(t, 0);
+    sum += t;
+    squares += t * t;
+  }
+  const double mean = sum / n, sd = std::sqrt(squares / n - mean * mean);
+  EXPECT_NEAR(mean, 1, 4 / std::sqrt(n));
+  EXPECT_NEAR(sd, 1, 4 * std::sqrt(2.0 / n));
+  EXPECT_NE(ingest_times(0.03, 4, 1), ingest_times(0.03, 4, 2));
+}
+
+/// Equal answers whose prompts go before decoding (SGLang) begin and end together for ever, so that
+/// a first token waits for many prompts; mixed into decode steps they drift apart.
+TEST(MeasuredLoop, PromptsBeforeDecodingKeepEqualAnswersInStep) {
+  Client c;
+  c.loop.users = 64;
+  SchedulerConfig& scheduler = c.loop.system.engines.scheduler;
+  scheduler.policy = SchedulerPolicy::sglang;
+  scheduler.block_tokens = 1;
+  scheduler.blocks = 1000000;
+  const MeasuredTimes apart = simulate_loop(c.loop, 1);
+  scheduler.mixed_chunk = true;
+  const MeasuredTimes mixed = simulate_loop(c.loop, 1);
+  EXPECT_GT(apart.ttft, 1.3 * mixed.ttft);
+  EXPECT_LT(apart.tpot, mixed.tpot);
 }
 
 TEST(MeasuredLoop, SameSeedSameTimes) {

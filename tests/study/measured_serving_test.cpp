@@ -17,27 +17,43 @@ namespace {
 
 const std::string data = TOLLGATE_SHARED "/data/serving/measured_serving.csv";
 
-TEST(MeasuredServing, PublicRunsAreWithinTheStatedErrorAndBand) {
-  if (!std::filesystem::exists(data)) GTEST_SKIP() << "the data set " << data << " is not here";
+Validation clean(const std::string& mode) {
   Library library(TOLLGATE_REPOSITORY "/models");
   const CsvTable table = CsvTable::parse(read_text_file(data, 1 << 26), data);
-  const Validation v =
-      validate(table, {{"mode", "agg"}, {"exact_dup_of", ""}, {"spec_decoding", "none"}}, {},
-               library, kernels::find_backend("auto"));
-  std::vector<const RowPrediction*> clean;
-  for (const RowPrediction& p : v.rows) {
-    const std::string& flags = table.text(p.row.line, "flags");
-    if (flags.empty() || flags == "gpu_count_fixed") clean.push_back(&p);
+  return validate(table,
+                  {{"mode", {mode}},
+                   {"exact_dup_of", {""}},
+                   {"flags", {"", "gpu_count_fixed"}},
+                   {"spec_decoding", {"none"}}},
+                  {"source_class"}, library, kernels::find_backend("auto"));
+}
+
+TEST(MeasuredServing, PublicRunsAreWithinTheStatedErrorAndBand) {
+  if (!std::filesystem::exists(data)) GTEST_SKIP() << "the data set " << data << " is not here";
+  const Validation v = clean("agg");
+  ASSERT_GE(v.all.rows, 1000) << "too few rows for a statement";
+  EXPECT_GE(v.all.predicted, 0.98 * v.all.rows);
+  EXPECT_LE(v.all.tpot.mape, 0.17);
+  EXPECT_LE(v.all.tpot.median_ape, 0.11);
+  EXPECT_LE(v.all.ttft.median_ape, 0.26);
+  for (const ErrorSummary* e : {&v.all.tpot, &v.all.ttft, &v.all.throughput}) {
+    EXPECT_GE(e->coverage, 0.73);
+    EXPECT_LE(e->coverage, 0.88);
   }
-  ASSERT_GE(clean.size(), 1000u) << "too few rows for a statement";
-  const ErrorSummary tpot = summarise_errors(clean, &RowPrediction::tpot, &MeasuredRow::tpot);
-  std::printf("%zu rows, %d predicted: TPOT mean %.1f %%, median %.1f %%, %.1f %% inside P10-P90\n",
-              clean.size(), tpot.rows, 100 * tpot.mape, 100 * tpot.median_ape, 100 * tpot.coverage);
-  EXPECT_GE(tpot.rows, 0.98 * static_cast<double>(clean.size()));
-  EXPECT_LE(tpot.mape, 0.18);
-  EXPECT_LE(tpot.median_ape, 0.10);
-  EXPECT_GE(tpot.coverage, 0.75);
-  EXPECT_LE(tpot.coverage, 0.90);
+  // Runs whose client and server options are published.
+  const ValidationGroup& known = v.groups.at(0);
+  ASSERT_EQ(known.key.at(0), "inferencex");
+  EXPECT_LE(known.tpot.mape, 0.13);
+  EXPECT_LE(known.ttft.mape, 0.28);
+}
+
+TEST(MeasuredServing, SplitWorkersAreWithinTheStatedError) {
+  if (!std::filesystem::exists(data)) GTEST_SKIP() << "the data set " << data << " is not here";
+  const Validation v = clean("disagg");
+  ASSERT_GE(v.all.rows, 50);
+  EXPECT_EQ(v.all.predicted, v.all.rows);
+  EXPECT_LE(v.all.tpot.mape, 0.23);
+  EXPECT_LE(v.all.ttft.median_ape, 0.40);
 }
 
 }  // namespace

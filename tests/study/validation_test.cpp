@@ -85,12 +85,67 @@ TEST(Validation, ARowThatCannotBePredictedSaysWhyAndTheRestGoesOn) {
   EXPECT_EQ(v.all.predicted, 1);
 }
 
+TEST(Validation, SizesThatCannotBeAreReported) {
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,10,10,1,1,2.5,1,1,,,,,1,1"),
+            "m.csv:2:11: tp is 2.5, not a whole number up to 16384.");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,10,10,1,1,99999,1,1,,,,,1,1"),
+            "m.csv:2:11: tp is 99999, not a whole number up to 16384.");
+  EXPECT_EQ(why_not("a,DeepSeek-V3,h200_sxm,vllm,fp8,agg,10,10,1,1,8,1,3,,,,,1,1"),
+            "moe_ep 3 does not divide tp x attn_dp = 8");
+  EXPECT_EQ(why_not("a,Llama-3.1-8B,h100_sxm,vllm,,agg,10,200000,1,1,1,1,1,,,,,1,1"),
+            "isl + osl exceeds the context of Llama-3.1-8B");
+  EXPECT_EQ(why_not("a,DeepSeek-V3,b200_sxm,sglang,fp8,disagg,10,10,1,4,,,,2,1,1,8,1,1"),
+            "the row does not say how many workers and GPUs prefill and decode have");
+}
+
+TEST(Validation, MoreColumnsAndFewerAreFine) {
+  Library books = library();
+  const CsvTable table = CsvTable::parse(
+      "colour,model,hardware,isl,osl,concurrency\nred,Llama-3.1-8B,H100-SXM,100,20,2\n", "m.csv");
+  const Validation v = validate(table, {}, {"colour"}, books, kernels::find_backend("tbb"));
+  EXPECT_EQ(v.all.predicted, 1);
+  EXPECT_EQ(v.all.tpot.rows, 0) << "nothing was measured";
+  EXPECT_GT(v.rows.at(0).throughput.value, 0);
+}
+
+/// Drafts of a multi-token prediction module make steps longer and answers shorter.
+TEST(Validation, DraftsShortenAnswers) {
+  Library books = library();
+  const std::string head =
+      "model,system,backend,precision,isl,osl,len_factor,concurrency,tp,moe_ep,source_class,"
+      "spec_decoding\n";
+  const auto tpot = [&](const std::string& model, const std::string& drafts) {
+    const std::string row = model + ",b200_sxm,sglang,fp8,1024,256,0.9,4,8,1,inferencex," + drafts;
+    const Validation v = validate(CsvTable::parse(head + row + "\n", "m.csv"), {}, {}, books,
+                                  kernels::find_backend("tbb"));
+    return v.rows.at(0);
+  };
+  const RowPrediction plain = tpot("DeepSeek-R1", "none"), drafted = tpot("DeepSeek-R1", "mtp");
+  ASSERT_TRUE(drafted.predicted);
+  EXPECT_LT(drafted.tpot.value, 0.9 * plain.tpot.value);
+  EXPECT_GT(drafted.tpot.value, plain.tpot.value / 2.27) << "drafting and verifying take time";
+  EXPECT_NE(drafted.note.find("2 draft tokens, 2.27 tokens per step"), std::string::npos);
+  EXPECT_EQ(tpot("Llama-3.1-8B", "mtp").note, "Llama-3.1-8B has no multi-token prediction module");
+}
+
+/// Little's law: requests in flight are the rate times the lifetime.
+TEST(Validation, ThroughputIsThatOfTheClosedLoop) {
+  MeasuredRow row;
+  row.mode = "agg";
+  row.concurrency = 64;
+  row.output = 1000;
+  row.length_factor = 0.9;
+  row.tensor = 4;
+  EXPECT_NEAR(output_rate(row, 1, 0.02) * 4 * (1 + 0.02 * 899), 64 * 900, 1e-6);
+  EXPECT_EQ(output_rate(row, 0, 0.02), 0);
+}
+
 TEST(Validation, ATableWithoutWhatItNeedsIsAnError) {
   Library books = library();
   const auto& backend = kernels::find_backend("tbb");
   EXPECT_THROW(validate(CsvTable::parse("model,isl,osl\na,1,1\n", "m.csv"), {}, {}, books, backend),
                InputError);
-  EXPECT_THROW(run(llama, {{"nothing", "1"}}), InputError);
+  EXPECT_THROW(run(llama, {{"nothing", {"1"}}}), InputError);
   EXPECT_THROW(run(llama, {}, {"nothing"}), InputError);
 }
 
@@ -126,7 +181,7 @@ TEST(Validation, GroupsAndFilters) {
   ASSERT_EQ(v.groups.size(), 2u);
   EXPECT_EQ(v.groups[0].key, std::vector<std::string>{"h100_sxm"});
   EXPECT_EQ(v.groups[0].rows, 3);
-  EXPECT_EQ(run(rows, {{"system", "h200_sxm"}, {"concurrency", "16"}}).all.rows, 1);
+  EXPECT_EQ(run(rows, {{"system", {"h200_sxm"}}, {"concurrency", {"16", "17"}}}).all.rows, 1);
   // More requests in flight on the same device answer slower, and a faster memory is faster.
   EXPECT_LT(v.rows[0].tpot.value, v.rows[2].tpot.value);
   EXPECT_LT(v.rows[2].tpot.value, v.rows[4].tpot.value);

@@ -18,6 +18,7 @@ SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory, in
       break;
     case SchedulingPolicy::no_evict:
       c.policy = SchedulerPolicy::trtllm;
+      c.whole_prompts = true;
       break;
     case SchedulingPolicy::prefill_first:
       c.policy = SchedulerPolicy::sglang;

@@ -141,6 +141,7 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   const std::int32_t computed = s.computed;
   log(StepEvent::Kind::preempted, s.request);
   free_cache(s, computed);
+  waiting_tokens_ += input(s.request);
   if (is_sglang_decoder()) {
     retracted_.push_back({s.request, produced});
   } else if (config_.policy == SchedulerPolicy::sglang) {
@@ -376,8 +377,12 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   const std::int32_t on = stream(w.request);
   const BlockPool::Match hit = pool_.match(on, std::min(target - 1, shared(w.request)) / block_);
   if (whole - hit.in_use > pool_.free()) return false;
+  if (config_.whole_prompts && target - cached_tokens(w, hit) > budget && !prompts_.empty()) {
+    return false;
+  }
 
   queue_.pop();
+  waiting_tokens_ -= input(w.request);
   if (role_ == EngineRole::decode && w.produced == 0) {
     const std::int32_t i = new_slot(w);
     Slot& s = slot(i);
@@ -399,7 +404,8 @@ bool RankScheduler::admit_next(std::int64_t& budget, RankBatch& batch, Ticks now
   return true;
 }
 
-void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch) {
+void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, bool hold,
+                                  RankBatch& batch) {
   const std::int64_t need = blocks_needed(clock.now(), clock.after(1));
   if (need > pool_.free()) {
     if (queue_.by_priority()) {
@@ -412,7 +418,7 @@ void RankScheduler::schedule_vllm(const EmissionClock& clock, Ticks now, RankBat
   pool_.take(need);
   std::int64_t budget = config_.batched_tokens - decoders_ * (1 + config_.draft_tokens);
   if (partial_ >= 0) continue_partial(clock, budget, batch);
-  if (preempted_) return;
+  if (preempted_ || hold) return;
   while (admit_next(budget, batch, now)) {
   }
 }
@@ -433,10 +439,10 @@ bool RankScheduler::begin_schedule(const EmissionClock& clock, Ticks now, RankBa
   return !prompts_.empty();
 }
 
-void RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle,
+void RankScheduler::end_schedule(const EmissionClock& clock, Ticks now, bool idle, bool hold,
                                  RankBatch& batch) {
   if (config_.policy != SchedulerPolicy::sglang) {
-    schedule_vllm(clock, now, batch);
+    schedule_vllm(clock, now, hold, batch);
   } else if (!prompts_.empty()) {
     mix_sglang(clock);
   } else if (!idle) {

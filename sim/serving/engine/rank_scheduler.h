@@ -45,7 +45,10 @@ class RankScheduler {
   }
 
   /// A request arrives.
-  void enqueue(std::int32_t request) { queue_.push_back({request, 0}); }
+  void enqueue(std::int32_t request) {
+    queue_.push_back({request, 0});
+    waiting_tokens_ += input(request);
+  }
   /// The cache of a request that was given room has arrived.
   void received(std::int32_t request);
   /// The cache of a finished prompt has been read.
@@ -56,9 +59,9 @@ class RankScheduler {
 
   /// Decides the next step and takes its cache; the caller tells how long it lasts, then calls
   /// finish_step. begin_schedule tells whether the step is one of prompts alone, which SGLang
-  /// decides first; `idle` keeps a rank without them from decoding.
+  /// decides first; `idle` keeps a rank without them from decoding, `hold` admits nobody.
   bool begin_schedule(const EmissionClock& clock, Ticks now, RankBatch& batch);
-  void end_schedule(const EmissionClock& clock, Ticks now, bool idle, RankBatch& batch);
+  void end_schedule(const EmissionClock& clock, Ticks now, bool idle, bool hold, RankBatch& batch);
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
@@ -89,6 +92,10 @@ class RankScheduler {
     return static_cast<std::int64_t>(queue_.size() + parked_.size() + ready_.size() +
                                      retracted_.size());
   }
+  /// Prompt tokens of those who wait, without what was generated before a preemption.
+  std::int64_t waiting_tokens() const { return waiting_tokens_; }
+  bool has_room() const { return running_count_ < config_.max_sequences; }
+  std::int64_t decoding() const { return decoders_; }
   std::int64_t running() const { return running_count_; }
   std::int64_t finishing() const { return static_cast<std::int64_t>(due_.size()); }
   const EngineCounters& counters() const { return counters_; }
@@ -151,7 +158,7 @@ class RankScheduler {
   bool reserves_all() const { return config_.policy == SchedulerPolicy::trtllm; }
   std::int64_t at_tick(std::int64_t tick) const;
   std::int64_t blocks_needed(std::int64_t from_clock, std::int64_t to_clock) const;
-  void schedule_vllm(const EmissionClock& clock, Ticks now, RankBatch& batch);
+  void schedule_vllm(const EmissionClock& clock, Ticks now, bool hold, RankBatch& batch);
   bool is_sglang_decoder() const {
     return config_.policy == SchedulerPolicy::sglang && role_ == EngineRole::decode;
   }
@@ -224,6 +231,7 @@ class RankScheduler {
   std::vector<Parked> parked_;  ///< given room, in this order; their cache is under way
   std::int64_t received_ = 0;   ///< of these, those whose cache is here
   std::vector<std::int32_t> pinned_;
+  std::int64_t waiting_tokens_ = 0;
   std::vector<std::int32_t> ready_;  ///< SGLang: cache is here, waits for a place among the running
   std::deque<Waiting> retracted_;    ///< SGLang's decode engines: cache in the host's memory
 

@@ -102,6 +102,14 @@ std::size_t Replica::pick_rank(Ticks at) {
 }
 
 void Replica::enqueue(std::int32_t request, Ticks at) {
+  if (config_.receive_interval > 1 && next_ != never) {
+    outside_.push_back(request);
+  } else {
+    hand_to_rank(request, at);
+  }
+}
+
+void Replica::hand_to_rank(std::int32_t request, Ticks at) {
   const std::size_t to = ranks_.size() > 1 ? pick_rank(at) : 0;
   if (!rank_of_request_.empty()) {
     rank_of_request_[static_cast<std::size_t>(request)] = static_cast<std::int32_t>(to);
@@ -109,7 +117,47 @@ void Replica::enqueue(std::int32_t request, Ticks at) {
   // Behind a request that has to wait for a sequence to end, nothing changes until then.
   const bool blocked = ranks_[to].has_waiting() && !ranks_[to].may_overtake();
   ranks_[to].enqueue(request);
-  if (!blocked || run_.steps == 0) wake(at);
+  if (!blocked || run_.steps == 0 || longest_hold_ != never) wake(at);
+}
+
+/// SGLang looks for new requests at every receive_interval-th step that only decodes, after every
+/// prefill batch, and all the time while it has nothing to do.
+bool Replica::take_in() {
+  if (outside_.empty()) return false;
+  const bool idle = std::all_of(ranks_.begin(), ranks_.end(), [](const RankScheduler& r) {
+    return r.running() == r.finishing();
+  });
+  if (!idle && since_receive_ < config_.receive_interval) return false;
+  std::vector<std::int32_t> requests;
+  requests.swap(outside_);
+  for (const std::int32_t r : requests) hand_to_rank(r, next_);
+  return true;
+}
+
+/// TensorRT-LLM: prompts wait for others (batch_wait, and balance of data-parallel attention).
+bool Replica::hold_prompts() {
+  longest_hold_ = never;
+  if (config_.wait_steps == 0 && config_.balance_steps == 0) return false;
+  const auto all = [&](auto condition) {
+    return std::all_of(ranks_.begin(), ranks_.end(), condition);
+  };
+  if (config_.balance_steps > 0 && ranks_.size() > 1) {
+    const bool pass = waited_ >= config_.balance_steps ||
+                      all([](const RankScheduler& r) { return r.has_waiting() && r.has_room(); }) ||
+                      !all([](const RankScheduler& r) { return r.decoding() > 0; });
+    if (pass) waited_ = 0;
+    longest_hold_ = config_.balance_steps - waited_;
+    return !pass;
+  }
+  const RankScheduler& rank = ranks_.front();
+  if (config_.wait_steps == 0 || rank.waiting_tokens() == 0 || rank.decoding() == 0) return false;
+  if (waited_ >= config_.wait_steps ||
+      rank.waiting_tokens() + rank.decoding() >= config_.wait_tokens) {
+    waited_ = 0;
+    return false;
+  }
+  longest_hold_ = config_.wait_steps - waited_;
+  return true;
 }
 
 void Replica::received(std::int32_t request, Ticks at) {
@@ -216,7 +264,10 @@ void Replica::open_run(Ticks now) {
     steps = 1;
     record_step(run_.start, run_.line.first);
   }
-  run_.steps = std::max<std::int64_t>(steps, 1);
+  if (config_.receive_interval > 1) {
+    steps = std::min(steps, config_.receive_interval - since_receive_ % config_.receive_interval);
+  }
+  run_.steps = std::max<std::int64_t>(std::min(steps, longest_hold_), 1);
   place_next_point();
 }
 
@@ -230,6 +281,8 @@ void Replica::finish_run() {
   counters_.steps += run_.steps;
   if (run_.blocked) counters_.blocked_steps += run_.steps;
   ++counters_.events;
+  since_receive_ += run_.steps;
+  if (longest_hold_ != never) waited_ += run_.steps;
   run_.steps = 0;
   recorder_.close_step();
 }
@@ -240,8 +293,8 @@ Ticks Replica::loading_time() const {
   return tokens * config_.load_per_token;
 }
 
-/// Decides a step on all ranks; whether there is any work.
-bool Replica::schedule(Ticks now) {
+/// Decides a step on all ranks, admitting nobody on `hold`; whether there is any work.
+bool Replica::schedule(Ticks now, bool hold) {
   bool work = false, prompts = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     ranks_[i].release_finished();
@@ -250,7 +303,7 @@ bool Replica::schedule(Ticks now) {
   // SGLang agrees on prompts or decoding for all ranks where it speculates.
   const bool idle = prompts && config_.draft_tokens > 0;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    ranks_[i].end_schedule(clocks_[i], now, idle, batches_[i]);
+    ranks_[i].end_schedule(clocks_[i], now, idle, hold, batches_[i]);
     work |= !batches_[i].empty();
   }
   return work;
@@ -269,7 +322,9 @@ void Replica::advance_clocks() {
 void Replica::execute() {
   const Ticks now = next_;
   if (run_.steps > 0) finish_run();
-  const bool work = schedule(now);
+  take_in();
+  if (since_receive_ >= config_.receive_interval) since_receive_ = 0;
+  const bool work = schedule(now, hold_prompts());
   bool prompts = false, preempted = false, blocked = false;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
     prompts |= batches_[i].prefill_tokens > 0;
@@ -279,6 +334,7 @@ void Replica::execute() {
   if (!work) {
     for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].abandon_step(clocks_[i]);
     next_ = config_.async && end_ > now ? end_ : preempted ? now : never;
+    if (next_ == never && take_in()) next_ = now;
     idle_points_ = next_ == now ? idle_points_ + 1 : 0;
     if (idle_points_ > 1000) {
       throw std::logic_error("the serving simulator is stuck: it preempts without end.");
@@ -300,6 +356,8 @@ void Replica::execute() {
   for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].finish_step(clocks_[i], end_);
   advance_clocks();
   recorder_.close_step();
+  since_receive_ = config_.receive_interval;
+  if (longest_hold_ != never) ++waited_;
   ++counters_.steps;
   counters_.blocked_steps += blocked;
   ++counters_.events;

@@ -58,8 +58,11 @@ class Replica {
   void finish_run();
   std::int64_t running(const RankScheduler& rank, Ticks at) const;
   RankScheduler& rank_of(std::int32_t request);
+  void hand_to_rank(std::int32_t request, Ticks at);
+  bool take_in();
+  bool hold_prompts();
   std::size_t pick_rank(Ticks at);
-  bool schedule(Ticks now);
+  bool schedule(Ticks now, bool hold);
   void advance_clocks();
   Ticks loading_time() const;
   LoadSample state(std::int64_t decided) const;
@@ -81,6 +84,10 @@ class Replica {
   Ticks end_ = 0;  ///< of the last step that was carried out
   std::int64_t idle_points_ = 0;
   ReplicaRecorder recorder_;
+  std::vector<std::int32_t> outside_;  ///< arrived, but not taken in (receive_interval)
+  std::int64_t since_receive_ = 0;     ///< decode steps
+  std::int64_t waited_ = 0;            ///< steps for which prompts have been held
+  std::int64_t longest_hold_ = never;  ///< steps for which what was decided may still hold them
   EngineCounters counters_;
 };
 

@@ -73,6 +73,21 @@ struct SchedulerConfig {
   bool mixed_chunk = false;     ///< decode beside a prefill batch
   /// num_reserved_decode_tokens: kept free for each sequence of a decode engine
   std::int64_t reserved_decode_tokens = 512;
+  /// Requests are taken in after so many decode steps, or after a prefill batch
+  /// (scheduler_recv_interval; scheduler_recv_skipper.py).
+  std::int64_t receive_interval = 1;
+
+  // TensorRT-LLM only (llm_args.py, py_executor.py).
+  /// A prompt runs in one step; it waits for one with room (enable_chunked_prefill: false). One
+  /// that is longer than the token budget is cut all the same.
+  bool whole_prompts = false;
+  /// Prompts wait for others until a step has so many tokens, but at most so many steps
+  /// (batch_wait_max_tokens_ratio x max_num_tokens, batch_wait_timeout_iters), while others decode.
+  std::int64_t wait_tokens = 0;
+  std::int64_t wait_steps = 0;
+  /// Several ranks: prompts wait until every rank has one, but every so many steps they need not
+  /// (attention_dp_config: enable_balance, timeout_iters). 0: they do not wait.
+  std::int64_t balance_steps = 0;
 };
 
 /// SGLang's share of the tokens still allowed to running sequences that is kept free, in 2^-30: 0.7

@@ -139,6 +139,7 @@ void RankScheduler::prefill_sglang(std::int64_t now, RankBatch& batch) {
     const std::int64_t tokens = extend <= chunk_left ? extend : chunk_left / block_ * block_;
     if (tokens <= 0) return;
     queue_.pop();
+    waiting_tokens_ -= input(w.request);
     const std::int64_t free = pool_.free();
     const std::int32_t i = start_sequence(w, hit);
     const Slot& s = slot(i);

@@ -93,7 +93,9 @@ class Cluster {
       outcome.closed_loop = true;
       sessions_.emplace(requests, dependencies_);
       const auto at_once = std::min<std::int64_t>(system.closed_loop->users, sessions_->count());
-      for (std::int64_t i = 0; i < at_once; ++i) messages_.push({0, Message::Kind::arrival, -1});
+      for (std::int64_t i = 0; i < at_once; ++i) {
+        messages_.push({next_ingest(), Message::Kind::arrival, -1});
+      }
     }
   }
 
@@ -265,6 +267,11 @@ class Cluster {
     events_.clear();
   }
 
+  Ticks next_ingest() {
+    const std::vector<Ticks>& ingest = system_.closed_loop->ingest;
+    return ingest.empty() ? 0 : ingest[begun_++ % ingest.size()];
+  }
+
   void transfer(std::int32_t request, Ticks at) {
     const auto r = static_cast<std::size_t>(request);
     Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
@@ -280,8 +287,8 @@ class Cluster {
       messages_.push({when, Message::Kind::arrival, next});
     });
     if (sessions_ && sessions_->ended_by(request, at)) {
-      messages_.push(
-          {at + std::max<Ticks>(1, system_.closed_loop->think_time), Message::Kind::arrival, -1});
+      const Ticks pause = system_.closed_loop->think_time + next_ingest();
+      messages_.push({at + std::max<Ticks>(1, pause), Message::Kind::arrival, -1});
     }
   }
 
@@ -295,6 +302,7 @@ class Cluster {
   std::optional<Sessions> sessions_;
   std::int32_t next_in_table_ = 0;
   SampleClock samples_{nullptr};
+  std::size_t begun_ = 0;  ///< sessions of a closed loop
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed

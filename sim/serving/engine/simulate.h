@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/scheduler_config.h"
@@ -38,6 +39,9 @@ struct TransferLink {
 struct ClosedLoop {
   std::int64_t users = 1;
   Ticks think_time = 0;
+  /// Added before a session reaches the engine (reading, tokenising), in the order in which
+  /// sessions begin, over and over; empty: nothing.
+  std::vector<Ticks> ingest = {};
 };
 
 struct ServingSystem {

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <type_traits>
+
+#include "sim/spec/model_schema.h"
+#include "sim/spec/recipe_spec.h"
+
+namespace tollgate {
+namespace {
+
+constexpr Need required = Need::required, optional = Need::optional;
+
+const Schema<RecipeRule>& rule_schema() {
+  using R = RecipeRule;
+  constexpr Range count{1, 1e6};
+  static const auto schema =
+      Schema<R>("recipe rule", "Options of an engine, and where they hold.")
+          .text("engine", &R::engine, required, "Engine of models/engines.")
+          .text_list("models", &R::models, "Only these entries of models/llm.")
+          .text_list("devices", &R::devices, "Only these entries of models/hardware.")
+          .text("precision", &R::precision, optional, "Only weights in this format.")
+          .integer("input", &R::input, optional, count, "Only this nominal prompt length.")
+          .integer("output", &R::output, optional, count, "Only this nominal answer length.")
+          .integer("concurrency_from", &R::concurrency_from, optional, count,
+                   "Only from this concurrency on.")
+          .integer("concurrency_below", &R::concurrency_below, optional, count,
+                   "Only below this concurrency.")
+          .integer("tensor_below", &R::tensor_below, optional, count,
+                   "Only below this tensor-parallel size.")
+          .boolean("data_parallel_attention", &R::data_parallel_attention, optional,
+                   "Only with data-parallel attention.")
+          .integer("batched_tokens", &R::batched_tokens, optional, count, "Token budget of a step.")
+          .integer("prompt_budget", &R::prompt_budget, optional, count,
+                   "The token budget is the nominal prompt, the concurrency and this.")
+          .integer("context_budget", &R::context_budget, optional, count,
+                   "The token budget is the nominal prompt and answer and this.")
+          .boolean("mixed_chunk", &R::mixed_chunk, optional,
+                   "Sequences decode beside a prefill batch.")
+          .integer("max_num_seqs", &R::max_num_seqs, optional, count,
+                   "Sequences a data-parallel group may run at once.")
+          .integer("receive_interval", &R::receive_interval, optional, count,
+                   "Decode steps between two looks for new requests.")
+          .integer("wait_steps", &R::wait_steps, optional, count,
+                   "Steps that prompts wait for others at most.")
+          .number("wait_share", &R::wait_share, optional, fraction,
+                  "Share of the token budget at which they no longer wait.")
+          .integer("balance_steps", &R::balance_steps, optional, count,
+                   "Steps that prompts wait until every rank has one at most.")
+          .text("kv_cache", &R::kv_cache, optional, "Format of the cache: bf16 or fp8.")
+          .number("memory_share", &R::memory_share, optional, Range{0.1, 1},
+                  "Share of device memory the engine may use.")
+          .integer("draft_tokens", &R::draft_tokens, optional, count,
+                   "Tokens drafted where multi-token prediction is on.");
+  return schema;
+}
+
+const Schema<AcceptanceRow>& acceptance_schema() {
+  FieldInfo lengths;
+  lengths.name = "lengths";
+  lengths.type = FieldInfo::Type::list;
+  lengths.element = FieldInfo::Type::number;
+  lengths.required = true;
+  lengths.doc = "Mean tokens of a step with 1, 2, 3, ... drafts.";
+  static const auto schema =
+      Schema<AcceptanceRow>("acceptance", "How many drafted tokens are accepted.")
+          .text_list("models", &AcceptanceRow::models, "Entries of models/llm.")
+          .custom(lengths, [](const YamlNode& n, const std::string& path, AcceptanceRow& row) {
+            expect_kind(n, YamlNode::Kind::sequence, path);
+            for (const auto& item : n.items) {
+              const double most = static_cast<double>(row.lengths.size()) + 2;
+              row.lengths.push_back(scalar::number(*item, path, Range{1, most}));
+            }
+          });
+  return schema;
+}
+
+}  // namespace
+
+const Schema<RecipeBook>& recipe_schema() {
+  static const auto schema =
+      Schema<RecipeBook>("recipes", "Engine options of a public benchmark.")
+          .text("name", &RecipeBook::name, required, "Name; equals the file name.")
+          .list("rules", &RecipeBook::rules, rule_schema(), required, "Later ones go first.")
+          .list("acceptance", &RecipeBook::acceptance, acceptance_schema(), optional,
+                "Published acceptance of drafts.")
+          .list("sources", &RecipeBook::sources, source_schema(), required,
+                "Where the options come from.")
+          .text_list("notes", &RecipeBook::notes, "What else to know.");
+  return schema;
+}
+
+double acceptance_of(const RecipeBook& book, const std::string& model, int drafts) {
+  for (const AcceptanceRow& row : book.acceptance) {
+    if (drafts > 0 && static_cast<std::size_t>(drafts) <= row.lengths.size() &&
+        std::find(row.models.begin(), row.models.end(), model) != row.models.end()) {
+      return row.lengths[static_cast<std::size_t>(drafts) - 1];
+    }
+  }
+  return 0;
+}
+
+RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
+  const auto one_of = [](const std::vector<std::string>& names, const std::string& name) {
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  };
+  RecipeRule out;
+  for (const RecipeRule& r : book.rules) {
+    const bool applies =
+        r.engine == q.engine && one_of(r.models, q.model) && one_of(r.devices, q.device) &&
+        (r.precision.empty() || r.precision == q.precision) &&
+        (r.input == 0 || r.input == q.input) && (r.output == 0 || r.output == q.output) &&
+        q.concurrency >= r.concurrency_from &&
+        (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
+        (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
+        (!r.data_parallel_attention || q.data_parallel_attention);
+    if (!applies) continue;
+    const auto take = [&](auto RecipeRule::*option) {
+      if (r.*option != std::remove_reference_t<decltype(r.*option)>{}) out.*option = r.*option;
+    };
+    take(&RecipeRule::kv_cache);
+    take(&RecipeRule::memory_share);
+    take(&RecipeRule::batched_tokens);
+    take(&RecipeRule::prompt_budget);
+    take(&RecipeRule::context_budget);
+    take(&RecipeRule::mixed_chunk);
+    take(&RecipeRule::max_num_seqs);
+    take(&RecipeRule::receive_interval);
+    take(&RecipeRule::wait_steps);
+    take(&RecipeRule::wait_share);
+    take(&RecipeRule::balance_steps);
+    take(&RecipeRule::draft_tokens);
+  }
+  if (out.prompt_budget > 0) {
+    out.batched_tokens = static_cast<int>(q.input + q.concurrency) + out.prompt_budget;
+  } else if (out.context_budget > 0) {
+    out.batched_tokens = static_cast<int>(q.input + q.output) + out.context_budget;
+  }
+  return out;
+}
+
+}  // namespace tollgate

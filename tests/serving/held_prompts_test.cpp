@@ -1,0 +1,118 @@
+// Rules by which engines let prompts wait although there is room, each against times by hand.
+#include <gtest/gtest.h>
+
+#include "sim/serving/engine/simulate.h"
+
+namespace tollgate {
+namespace {
+
+/// Every step takes one millisecond.
+struct Metronome : StepTimer {
+  static constexpr Ticks beat = ticks_per_second / 1000;
+  Ticks step(std::span<const RankBatch>) const override { return beat; }
+  DecodeLine decode(std::span<const RankBatch>) const override {
+    return {beat, 0, std::int64_t{1} << 40};
+  }
+};
+
+struct Bench {
+  Metronome timer;
+  ServingSystem system;
+  RequestTable t;
+
+  explicit Bench(SchedulerPolicy policy) {
+    system.engines.timer = &timer;
+    scheduler().policy = policy;
+    scheduler().block_tokens = policy == SchedulerPolicy::sglang ? 1 : 16;
+    scheduler().blocks = 20000;
+    scheduler().max_sequences = 64;
+    scheduler().async = false;
+    scheduler().prefix_cache = false;
+  }
+  SchedulerConfig& scheduler() { return system.engines.scheduler; }
+  void add(double ms, int input, int output) {
+    t.arrival.push_back(static_cast<Ticks>(ms * 1e9));
+    t.input.push_back(input);
+    t.output.push_back(output);
+  }
+  std::vector<double> firsts() {
+    std::vector<double> out;
+    for (const Ticks at : simulate(system, t).first) out.push_back(static_cast<double>(at) / 1e9);
+    return out;
+  }
+  using Times = std::vector<double>;
+};
+
+/// SGLang --scheduler-recv-interval: the second request is seen ten decode steps after the prefill
+/// batch of the first, the third after the prefill batch of the second.
+TEST(HeldPrompts, SglangLooksForRequestsAtIntervals) {
+  Bench b(SchedulerPolicy::sglang);
+  b.add(0, 10, 100);
+  b.add(3.5, 10, 100);
+  b.add(11.5, 10, 100);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 5, 13}));
+  b.scheduler().receive_interval = 10;
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 12, 13}));
+}
+
+TEST(HeldPrompts, AnIdleEngineLooksAllTheTime) {
+  Bench b(SchedulerPolicy::sglang);
+  b.scheduler().receive_interval = 1000;
+  b.add(0, 10, 4);
+  b.add(50.5, 10, 4);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 51.5}));
+}
+
+/// TensorRT-LLM without chunked prefill: the third prompt fits beside the rest of the second one,
+/// but a prompt is not cut.
+TEST(HeldPrompts, WholePromptsWaitForAStepWithRoom) {
+  Bench b(SchedulerPolicy::trtllm);
+  b.scheduler().batched_tokens = 100;
+  for (int i = 0; i < 3; ++i) b.add(0, 60, 10);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 2, 2}));
+  b.scheduler().whole_prompts = true;
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 2, 3}));
+}
+
+/// batch_wait_timeout_iters and batch_wait_max_tokens_ratio: five steps, or 50 tokens together.
+TEST(HeldPrompts, PromptsWaitForOthers) {
+  Bench b(SchedulerPolicy::trtllm);
+  b.add(0, 10, 100);
+  b.add(2.5, 10, 100);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 4}));
+  b.scheduler().wait_steps = 5;
+  b.scheduler().wait_tokens = 50;
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 9}));
+  b.add(4.5, 60, 100);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 6, 6}));
+}
+
+/// attention_dp_config.enable_balance: both ranks have a prompt, or eight steps have gone by.
+TEST(HeldPrompts, RanksWaitUntilEachHasAPrompt) {
+  Bench b(SchedulerPolicy::trtllm);
+  b.scheduler().ranks = 2;
+  b.add(0, 10, 100);
+  b.add(0, 10, 100);
+  b.add(2.5, 10, 100);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 1, 4}));
+  b.scheduler().balance_steps = 8;
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 1, 9}));
+  b.add(4.5, 10, 100);
+  EXPECT_EQ(b.firsts(), (Bench::Times{1, 1, 6, 6}));
+}
+
+/// A closed loop whose requests need 5, 7, 5, 7, ... ms to reach the engine.
+TEST(HeldPrompts, ClosedLoopRequestsReachTheEngineLater) {
+  Bench b(SchedulerPolicy::vllm);
+  for (int i = 0; i < 3; ++i) {
+    b.t.input.push_back(10);
+    b.t.output.push_back(2);
+  }
+  ClosedLoop loop;
+  loop.ingest = {5 * Metronome::beat, 7 * Metronome::beat};
+  b.system.closed_loop = loop;
+  EXPECT_EQ(b.firsts(), (Bench::Times{6, 15, 22}));
+}
+
+}  // namespace
+}  // namespace tollgate

@@ -1,0 +1,84 @@
+// Engine options of public benchmarks: which rules hold where, and what later rules leave.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "sim/spec/library.h"
+#include "sim/spec/recipe_spec.h"
+
+namespace tollgate {
+namespace {
+
+RecipeRule rule(const std::string& engine) {
+  RecipeRule r;
+  r.engine = engine;
+  return r;
+}
+
+TEST(Recipe, LaterRulesGoOverEarlierOnes) {
+  RecipeBook book;
+  book.rules = {rule("a"), rule("a"), rule("b")};
+  book.rules[0].batched_tokens = 100;
+  book.rules[0].max_num_seqs = 5;
+  book.rules[1].batched_tokens = 200;
+  book.rules[1].concurrency_from = 16;
+  book.rules[2].max_num_seqs = 9;
+  RecipeQuestion q;
+  q.engine = "a";
+  q.concurrency = 8;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 100);
+  q.concurrency = 16;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 200);
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 5);
+  q.engine = "c";
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 0);
+}
+
+TEST(Recipe, BudgetsFollowTheLengths) {
+  RecipeBook book;
+  book.rules = {rule("a"), rule("a")};
+  book.rules[0].context_budget = 200;
+  book.rules[1].prompt_budget = 1;
+  book.rules[1].models = {"m"};
+  RecipeQuestion q;
+  q.engine = "a";
+  q.input = 1024;
+  q.output = 512;
+  q.concurrency = 64;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 1736);
+  q.model = "m";
+  EXPECT_EQ(options_for(book, q).batched_tokens, 1089) << "a prompt beside the batch";
+}
+
+/// Names of the shipped rules exist, and acceptance rises with drafts up to four.
+TEST(Recipe, ShippedRecipesNameWhatIsThere) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const auto known = [&](Library::Shelf shelf) {
+    const auto names = library.names(shelf);
+    return std::set<std::string>(names.begin(), names.end());
+  };
+  const auto models = known(Library::Shelf::llm), devices = known(Library::Shelf::hardware),
+             engines = known(Library::Shelf::engines);
+  for (const char* name : {"inferencex", "nvidia_internal"}) {
+    const RecipeBook book = library.recipes(name);
+    EXPECT_EQ(book.name, name);
+    EXPECT_FALSE(book.sources.empty());
+    for (const RecipeRule& r : book.rules) {
+      EXPECT_TRUE(engines.count(r.engine)) << r.engine;
+      for (const std::string& m : r.models) EXPECT_TRUE(models.count(m)) << m;
+      for (const std::string& d : r.devices) EXPECT_TRUE(devices.count(d)) << d;
+    }
+    for (const AcceptanceRow& a : book.acceptance) {
+      for (const std::string& m : a.models) EXPECT_TRUE(models.count(m)) << m;
+      for (std::size_t k = 1; k < 4; ++k) EXPECT_GT(a.lengths[k], a.lengths[k - 1]);
+    }
+  }
+  EXPECT_TRUE(library.recipes("nobody").rules.empty());
+  const RecipeBook book = library.recipes("inferencex");
+  EXPECT_DOUBLE_EQ(acceptance_of(book, "Qwen3.5-397B-A17B", 1), 1.93);
+  EXPECT_EQ(acceptance_of(book, "Llama-3.1-8B", 1), 0);
+  EXPECT_EQ(acceptance_of(book, "Qwen3.5-397B-A17B", 99), 0);
+}
+
+}  // namespace
+}  // namespace tollgate
