@@ -4,6 +4,7 @@
 #include "sim/base/text.h"
 #include "sim/report/report.h"
 #include "sim/spec/scenario_schema.h"
+#include "sim/study/market_study.h"
 #include "sim/study/run.h"
 #include "tools/arguments.h"
 #include "tools/engine.h"
@@ -29,6 +30,13 @@ void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
   });
 }
 
+/// Every mix that has candidates has one that keeps the target.
+bool answers(const MarketResult& result) {
+  return std::all_of(result.mixes.begin(), result.mixes.end(), [](const MixResult& mix) {
+    return mix.run.candidates.empty() || mix.run.cheapest >= 0;
+  });
+}
+
 int run(const Arguments& arguments, Console& console) {
   std::vector<std::string> overrides = arguments.texts("--set");
   if (arguments.has("--seed")) {
@@ -40,8 +48,6 @@ int run(const Arguments& arguments, Console& console) {
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
   return with_backend(
       arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
-        const RunResult result =
-            run_scenario(scenario, library, backend, arguments.has("--strict"));
         const std::string path = arguments.text("--output");
         std::error_code error;
         if (!path.empty() && std::filesystem::equivalent(path, arguments.text("SCENARIO"), error)) {
@@ -51,7 +57,15 @@ int run(const Arguments& arguments, Console& console) {
         options.colour = console.colour && (path.empty() || path == "-");
         options.width = console.width;
         options.brief = arguments.has("--brief");
-        deliver(render(result, format_of(arguments.text("--format")), options), path, console);
+        const Format format = format_of(arguments.text("--format"));
+        const bool strict = arguments.has("--strict");
+        if (scenario.asks_market()) {
+          const MarketResult result = run_market(scenario, library, backend, strict);
+          deliver(render(result, format, options), path, console);
+          return answers(result) ? exit_code::ok : exit_code::infeasible;
+        }
+        const RunResult result = run_scenario(scenario, library, backend, strict);
+        deliver(render(result, format, options), path, console);
         return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
       });
 }

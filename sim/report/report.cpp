@@ -2,6 +2,8 @@
 
 #include "sim/report/csv_report.h"
 #include "sim/report/json_report.h"
+#include "sim/report/market_data.h"
+#include "sim/report/market_text.h"
 #include "sim/report/text_report.h"
 
 namespace tollgate {
@@ -14,6 +16,18 @@ std::string render(const RunResult& result, Format format, const RenderOptions& 
       return json_report(result);
     case Format::csv:
       return csv_report(result);
+  }
+  return "";
+}
+
+std::string render(const MarketResult& result, Format format, const RenderOptions& options) {
+  switch (format) {
+    case Format::text:
+      return market_text(result, options);
+    case Format::json:
+      return market_json(result);
+    case Format::csv:
+      return market_csv(result);
   }
   return "";
 }

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "sim/spec/demand_spec.h"
 #include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
+#include "sim/spec/market_spec.h"
 #include "sim/spec/popularity_spec.h"
 #include "sim/spec/price_spec.h"
 #include "sim/spec/workload_spec.h"
@@ -106,6 +108,16 @@ struct Scenario {
   RoutingSpec routing;
   MethodSpec method;
   std::string inputs_digest;  ///< of the scenario text, the overrides and every file it refers to
+
+  // What a market scenario asks instead of one `workload` (run_market answers it).
+  std::vector<MixSpec> mixes;
+  std::optional<MarketSpec> market;
+  std::optional<ComparisonSpec> compare;
+  std::optional<DemandSpec> demand;
+  std::vector<GrowthSpec> growth;
+  bool asks_market() const {
+    return !mixes.empty() || market || compare || demand || !growth.empty();
+  }
 };
 
 }  // namespace tollgate

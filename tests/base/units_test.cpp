@@ -20,7 +20,8 @@ constexpr Dimension all_dimensions[] = {Dimension::bytes,
                                         Dimension::usd_per_hour,
                                         Dimension::usd_per_mtok,
                                         Dimension::usd_per_kwh,
-                                        Dimension::per_second};
+                                        Dimension::per_second,
+                                        Dimension::tokens_per_second};
 
 double read(std::string_view text, Dimension dimension) {
   std::string why;
