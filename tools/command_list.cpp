@@ -3,10 +3,12 @@
 
 #include "sim/base/text.h"
 #include "sim/operators/curve.h"
+#include "sim/pricing/tariff.h"
 #include "sim/report/number_format.h"
 #include "sim/report/text_table.h"
 #include "sim/spec/architecture.h"
 #include "sim/spec/library.h"
+#include "sim/spec/price_lookup.h"
 #include "tools/arguments.h"
 #include "tools/output.h"
 
@@ -133,7 +135,8 @@ Listing list_prices(Library& library) {
   for (const char* kind : {"input", "cached", "output"})
     list.second.column(kind, Align::right, "USD per M tokens");
   list.second.column("book", Align::left);
-  for (const PriceBook& book : library.prices()) {
+  const std::vector<PriceBook> books = library.prices();
+  for (const PriceBook& book : books) {
     for (const GpuPrice& p : book.gpus) {
       list.table.row({p.hardware, p.level, p.date, money_text(p.usd_per_hour), p.from});
       list.json.push_back({{"book", book.name},
@@ -143,7 +146,8 @@ Listing list_prices(Library& library) {
                            {"usd_per_hour", p.usd_per_hour},
                            {"from", p.from}});
     }
-    for (const TokenPrice& p : book.tokens) {
+    for (const Tariff& t : book.tokens) {
+      const TokenPrice p = in_usd(t, find_rate(books, t.currency, t.date, {}).per_usd);
       list.second.row({p.model, p.seller, p.date, money_text(p.input),
                        optional_money(p.cached_input), money_text(p.output), book.name});
       list.json.push_back({{"book", book.name},
@@ -259,11 +263,10 @@ Command list_command() {
   help.details = {
       "The entries are the files of models/; `show` prints one with its sources. Dates stand "
       "beside prices. Operators are those of `calibrate`, with the columns of their tables."};
-  help.positionals = {
-      {"KIND",
-       "What to list.",
-       true,
-       {"models", "hardware", "engines", "prices", "traffic", "operators"}}};
+  help.positionals = {{"KIND",
+                       "What to list.",
+                       true,
+                       {"models", "hardware", "engines", "prices", "traffic", "operators"}}};
   help.options = {format_option({"text", "json"}), output_option()};
   help.examples = {
       {"tollgate list models", "Architectures with parameters, cache per token and context."},

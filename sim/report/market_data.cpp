@@ -42,7 +42,7 @@ void add_margins(const MarketResult& r, Facts& facts) {
     for (std::size_t m = 0; m < offer.cells.size(); ++m) {
       const MarketCell& cell = offer.cells[m];
       const std::string item = offer.offer.model + " by " + offer.offer.seller + " of " +
-                               offer.offer.price.date + " at " + r.mixes[m].name;
+                               offer.offer.tariff.date + " at " + r.mixes[m].name;
       facts.add("margin", item, "price", cell.price, "USD/Mtok");
       if (cell.candidate < 0) continue;
       facts.add("margin", item, "cost", cell.cost, "USD/Mtok");
@@ -52,8 +52,8 @@ void add_margins(const MarketResult& r, Facts& facts) {
           "1");
       facts.add("margin", item, "break_even_utilisation", cell.break_even_utilisation, "1");
       facts.add("margin", item, "rent_per_month", cell.rent.usd_per_month, "USD");
-      facts.add("margin", item, "rent_buys_tokens", cell.rent.break_even_tokens, "tok/month");
-      facts.add("margin", item, "capacity", cell.rent.capacity_tokens, "tok/month");
+      facts.add("margin", item, "rent_buys_tokens", cell.rent.crossing_tokens, "tok/month");
+      facts.add("margin", item, "capacity", cell.rent.tokens_per_month, "tok/month");
       for (const Swing& s : cell.swings) {
         facts.add("swing", item, s.assumption + ": " + s.low_case, s.low_margin, "1");
         facts.add("swing", item, s.assumption + ": " + s.high_case, s.high_margin, "1");
@@ -75,9 +75,22 @@ void add_prices(const MarketResult& r, Facts& facts) {
   for (const SeatResult& seat : r.seats) {
     for (const auto& bill : seat.bills) {
       for (std::size_t m = 0; m < bill.tokens.size(); ++m) {
-        facts.add("seat", seat.seat.name + " at " + shortest(bill.usd) + " USD", r.mixes[m].name,
-                  bill.tokens[m], "tok/month");
+        facts.add(
+            "seat",
+            seat.seat.plan + ", " + seat.seat.usage.model + " at " + shortest(bill.usd) + " USD",
+            r.mixes[m].name, bill.tokens[m], "tok/month");
       }
+    }
+  }
+}
+
+void add_packs(const MarketResult& r, Facts& facts) {
+  for (const PackResult& p : r.packs) {
+    const std::string item = p.comparison.seller + " " + p.comparison.name;
+    facts.add("pack", item, "price", p.usd_per_million, "USD/Mtok");
+    for (std::size_t m = 0; m < p.over_offer.size(); ++m) {
+      facts.add("pack", item, "over " + p.comparison.against.model + " at " + r.mixes[m].name,
+                p.over_offer[m], "1");
     }
   }
 }
@@ -157,6 +170,7 @@ Facts facts_of(const MarketResult& r) {
   }
   add_margins(r, facts);
   add_prices(r, facts);
+  add_packs(r, facts);
   add_comparison(r, facts);
   add_demand(r, facts);
   add_growth(r, facts);
@@ -193,7 +207,7 @@ std::string market_json(const MarketResult& r) {
   json["question"] = r.question;
   json["offers"] = Json::array();
   for (const OfferResult& offer : r.offers) {
-    const TokenPrice& p = offer.offer.price;
+    const Tariff& p = offer.offer.tariff;
     json["offers"].push_back({{"model", offer.offer.model},
                               {"seller", offer.offer.seller},
                               {"date", p.date},

@@ -93,7 +93,7 @@ void margins(const MarketResult& r, std::size_t m, const RenderOptions& options,
   for (const OfferResult& offer : r.offers) {
     const MarketCell& cell = offer.cells[m];
     std::vector<std::string> cells{printable(offer.offer.model), printable(offer.offer.seller),
-                                   printable(offer.offer.price.date), money_text(cell.price)};
+                                   printable(offer.offer.tariff.date), money_text(cell.price)};
     if (cell.candidate < 0) {
       const std::string why = offer.not_simulated.empty() ? "no candidate keeps the target"
                               : offer.not_simulated == "closed"
@@ -151,12 +151,12 @@ void rent(const MarketResult& r, std::size_t m, Page& page) {
   bool any = false;
   for (const OfferResult& offer : r.offers) {
     const MarketCell& cell = offer.cells[m];
-    if (cell.candidate < 0 || cell.rent.break_even_tokens <= 0) continue;
+    if (cell.candidate < 0 || cell.rent.crossing_tokens <= 0) continue;
     any = true;
     const CandidateResult& c = r.mixes[m].run.candidates[static_cast<std::size_t>(cell.candidate)];
     table.row({printable(offer.offer.model), std::to_string(c.gpus) + " " + printable(c.hardware),
-               money_text(cell.rent.usd_per_month), tokens_text(cell.rent.break_even_tokens),
-               tokens_text(cell.rent.capacity_tokens)});
+               money_text(cell.rent.usd_per_month), tokens_text(cell.rent.crossing_tokens),
+               tokens_text(cell.rent.tokens_per_month.value)});
   }
   if (!any) return;
   page.line("");
@@ -206,7 +206,7 @@ void market(const MarketResult& r, const RenderOptions& options, Page& page) {
 
 std::string offer_text(const OfferSpec& offer) {
   return printable(offer.model) + ", " + printable(offer.seller) + ", " +
-         printable(offer.price.date);
+         printable(offer.tariff.date);
 }
 
 void prices(const MarketResult& r, Page& page) {
@@ -245,12 +245,33 @@ void seats(const MarketResult& r, Page& page) {
   for (const SeatResult& seat : r.seats) {
     for (std::size_t i = 0; i < seat.bills.size(); ++i) {
       const auto& bill = seat.bills[i];
-      std::vector<std::string> cells{i == 0 ? printable(seat.seat.name) + ": break-even" : "",
-                                     i == 0 ? offer_text(seat.seat.offer) : "",
-                                     money_text(bill.usd)};
+      std::vector<std::string> cells{
+          i == 0 ? printable(seat.seat.usage.seller) + " " + printable(seat.seat.plan) : "",
+          i == 0 ? offer_text(seat.seat.usage) : "", money_text(bill.usd)};
       for (const double tokens : bill.tokens) cells.push_back(tokens_text(tokens));
       table.row(cells);
     }
+  }
+  page.table(table);
+}
+
+void packs(const MarketResult& r, Page& page) {
+  if (r.packs.empty()) return;
+  page.heading("Prepaid tokens against tokens one by one");
+  TextTable table;
+  table.column("pack", Align::left);
+  table.column("of", Align::left);
+  table.column("USD/M tokens", Align::right);
+  table.column("against", Align::left);
+  for (const MixResult& mix : r.mixes)
+    table.column(printable(mix.name), Align::right, "pack over offer");
+  for (const PackResult& p : r.packs) {
+    std::vector<std::string> cells{
+        printable(p.comparison.seller) + " " + printable(p.comparison.name),
+        printable(p.comparison.pack.date), money_text(p.usd_per_million),
+        offer_text(p.comparison.against)};
+    for (const double ratio : p.over_offer) cells.push_back(times(ratio));
+    table.row(cells);
   }
   page.table(table);
 }
@@ -467,6 +488,7 @@ std::string market_text(const MarketResult& r, const RenderOptions& options) {
   market(r, options, page);
   prices(r, page);
   seats(r, page);
+  packs(r, page);
   comparison(r, page);
   if (r.demand) {
     volumes(r, page);

@@ -77,40 +77,4 @@ const Schema<HardwareSpec>& hardware_schema() {
   return schema;
 }
 
-const Schema<PriceBook>& price_schema() {
-  static const auto gpu =
-      Schema<GpuPrice>("gpu price", "What one hour of one accelerator costs, on a date.")
-          .text("hardware", &GpuPrice::hardware, required, "Name of the accelerator.")
-          .text("level", &GpuPrice::level, required,
-                "Kind of price: rent-3yr, rent-1yr, on-demand, spot, hyperscaler-own, "
-                "neocloud-own, ...")
-          .quantity("price", &GpuPrice::usd_per_hour, Dimension::usd_per_hour, required, positive,
-                    "Price of one accelerator for one hour.")
-          .text("date", &GpuPrice::date, required, "ISO date or month on which it held.")
-          .text("from", &GpuPrice::from, required, "Who published it.");
-  static const auto token =
-      Schema<TokenPrice>("token price", "What an API charges, on a date.")
-          .text("model", &TokenPrice::model, required, "Name of the model.")
-          .text("seller", &TokenPrice::seller, required, "Who sells it.")
-          .text("date", &TokenPrice::date, required, "ISO date or month on which it held.")
-          .quantity("input", &TokenPrice::input, Dimension::usd_per_mtok, required, not_negative,
-                    "Uncached prompt tokens.")
-          .quantity("cached_input", &TokenPrice::cached_input, Dimension::usd_per_mtok, optional,
-                    not_negative, "Prompt tokens found in the cache; left out where not stated.")
-          .quantity("cache_write", &TokenPrice::cache_write, Dimension::usd_per_mtok, optional,
-                    not_negative, "Prompt tokens written to the cache; left out where not stated.")
-          .quantity("output", &TokenPrice::output, Dimension::usd_per_mtok, required, not_negative,
-                    "Generated tokens.")
-          .text("from", &TokenPrice::from, required, "Where the price was read.")
-          .text("note", &TokenPrice::note, optional, "Condition of the price.");
-  static const auto schema =
-      Schema<PriceBook>("prices", "Dated prices.")
-          .text("name", &PriceBook::name, required, "Name; equals the file name.")
-          .list("gpus", &PriceBook::gpus, gpu, optional, "Prices of accelerators.")
-          .list("tokens", &PriceBook::tokens, token, optional, "Prices of API tokens.")
-          .list("sources", &PriceBook::sources, source_schema(), required,
-                "Where the prices were read.");
-  return schema;
-}
-
 }  // namespace tollgate

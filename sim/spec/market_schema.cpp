@@ -91,24 +91,24 @@ const Schema<PriceComparison>& price_comparison_schema() {
 const Schema<SeatChange>& seat_schema() {
   static const auto schema = [] {
     Schema<SeatChange> s("seat", "A flat fee against a lower fee with usage on top.");
-    s.text("name", &SeatChange::name, required, "Name in the report.")
-        .object("usage", &SeatChange::offer, offer_schema(), required, "What usage is billed at.")
-        .quantity("flat_fee", &SeatChange::flat_fee, Dimension::usd, required, positive,
-                  "Per person and month, all included.")
-        .quantity("seat_fee", &SeatChange::seat_fee, Dimension::usd, required, not_negative,
-                  "Per person and month, usage on top.");
+    s.text("plan", &SeatChange::plan, required,
+           "Name of a seat plan in models/prices, which its seller has had with usage included and "
+           "with usage on top.")
+        .object("usage", &SeatChange::usage, offer_schema(), required, "What usage is billed at.");
     numbers(s, "multiples", &SeatChange::multiples, positive,
             "Bills of so many times the flat fee are turned into tokens too.");
-    s.check([](const SeatChange& c, const std::string& path) {
-      if (c.seat_fee >= c.flat_fee) {
-        throw InputError(place_of(c.places, "seat_fee"),
-                         path + ".seat_fee is " + shortest(c.seat_fee) +
-                             " USD, not below the flat fee of " + shortest(c.flat_fee) +
-                             " USD: no usage breaks even.");
-      }
-    });
     return s;
   }();
+  return schema;
+}
+
+const Schema<PackComparison>& pack_comparison_schema() {
+  static const auto schema =
+      Schema<PackComparison>("pack comparison", "Prepaid tokens against the tokens of an offer.")
+          .text("seller", &PackComparison::seller, required, "Who sells the pack.")
+          .text("name", &PackComparison::name, required, "Its name in models/prices.")
+          .object("against", &PackComparison::against, offer_schema(), required,
+                  "What the same tokens cost one by one.");
   return schema;
 }
 
@@ -292,6 +292,8 @@ const Schema<MarketSpec>& market_schema() {
            "Two prices side by side, and what is said of them.");
     s.list("seats", &MarketSpec::seats, seat_schema(), optional,
            "Flat fees against usage, as tokens per month that break even.");
+    s.list("packs", &MarketSpec::packs, pack_comparison_schema(), optional,
+           "Prepaid tokens against offers, at each mix.");
     s.text_list("price_levels", &MarketSpec::price_levels,
                 "Levels of models/prices that the price of accelerators is varied over.");
     optional_number(s, "utilisation_low", &MarketSpec::utilisation_low, share_above_zero,
@@ -406,15 +408,14 @@ void find_market_prices(MarketSpec& market, const std::vector<std::string>& hard
     const Place asked = place_of(offer.places, "model");
     offer.closed = library.model(offer.model, asked).closed;
     const std::string date = offer.date.empty() ? market.date : offer.date;
-    const Place dated =
-        offer.date.empty() ? place_of(market.places, "date") : place_of(offer.places, "date");
-    offer.price = find_token_price(books, offer.model, offer.seller, date, asked,
-                                   place_of(offer.places, "seller"), dated);
+    offer.tariff =
+        find_tariff(books, offer.model, offer.seller, date, place_of(offer.places, "seller"));
+    offer.per_usd = find_rate(books, offer.tariff.currency, "", asked).per_usd;
   };
   std::set<std::string> seen;
   for (OfferSpec& offer : market.offers) {
     resolve(offer);
-    if (!seen.insert(offer.model + '\n' + offer.seller + '\n' + offer.price.date).second) {
+    if (!seen.insert(offer.model + '\n' + offer.seller + '\n' + offer.tariff.date).second) {
       throw InputError(place_of(offer.places, ""),
                        "the market has two offers of " + offer.model + " by " + offer.seller + ".");
     }
@@ -423,7 +424,27 @@ void find_market_prices(MarketSpec& market, const std::vector<std::string>& hard
     resolve(comparison.dear);
     resolve(comparison.cheap);
   }
-  for (SeatChange& seat : market.seats) resolve(seat.offer);
+  for (SeatChange& seat : market.seats) {
+    resolve(seat.usage);
+    const Place asked = place_of(seat.places, "plan");
+    const auto fee = [&](bool included) {
+      const SeatPlan plan = find_seat(books, seat.usage.seller, seat.plan, included, asked);
+      return plan.per_month / find_rate(books, plan.currency, "", asked).per_usd;
+    };
+    seat.flat_fee = fee(true);
+    seat.seat_fee = fee(false);
+    if (seat.seat_fee >= seat.flat_fee) {
+      throw InputError(asked, "the fee of plan " + quote(seat.plan) +
+                                  " with usage on top is not below the flat fee, so no usage "
+                                  "breaks even.");
+    }
+  }
+  for (PackComparison& pack : market.packs) {
+    resolve(pack.against);
+    const Place asked = place_of(pack.places, "name");
+    pack.pack = find_pack(books, pack.seller, pack.name, asked);
+    pack.per_usd = find_rate(books, pack.pack.currency, "", asked).per_usd;
+  }
   for (const std::string& name : hardware) {
     std::vector<GpuPrice> found;
     for (const std::string& level : market.price_levels) {

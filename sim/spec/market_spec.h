@@ -22,7 +22,8 @@ struct OfferSpec {
   std::string model;    ///< name of a models/llm entry
   std::string seller;   ///< as in models/prices
   std::string date;     ///< its price is the latest one not after; "" = the market's date
-  TokenPrice price;     ///< resolved
+  Tariff tariff;        ///< resolved
+  double per_usd = 1;   ///< units of the tariff's currency for one US dollar
   bool closed = false;  ///< no architecture is published: priced, not simulated
   Places places;
 };
@@ -44,11 +45,20 @@ struct PriceComparison {
 
 /// A seat with a flat fee against a seat with usage on top.
 struct SeatChange {
-  std::string name;
-  OfferSpec offer;                ///< what usage is billed at
-  double flat_fee = 0;            ///< USD per person and month, all included
-  double seat_fee = 0;            ///< USD per person and month, usage on top
+  std::string plan;               ///< name in models/prices, of the seller of `usage`
+  OfferSpec usage;                ///< what usage is billed at
+  double flat_fee = 0;            ///< resolved: USD per person and month, all included
+  double seat_fee = 0;            ///< resolved: USD per person and month, usage on top
   std::vector<double> multiples;  ///< bills of so many times the flat fee are looked at too
+  Places places;
+};
+
+/// Prepaid tokens against the tokens of an offer.
+struct PackComparison {
+  std::string seller, name;
+  OfferSpec against;
+  TokenPack pack;      ///< resolved
+  double per_usd = 1;  ///< units of its currency for one US dollar
   Places places;
 };
 
@@ -64,6 +74,7 @@ struct MarketSpec {
   std::vector<OfferSpec> offers;
   std::vector<PriceComparison> comparisons;
   std::vector<SeatChange> seats;
+  std::vector<PackComparison> packs;
   std::vector<std::string> price_levels;  ///< of accelerators, as an assumption to vary
   std::vector<GpuPrice> gpu_prices;       ///< resolved: those levels of the candidates' hardware
   std::optional<double> utilisation_low, utilisation_high;

@@ -14,17 +14,36 @@ namespace tollgate {
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
                         const std::string& level, const Place& asked);
 
-/// The same, and nothing where that accelerator has no price at that level.
+/// The same, and nothing where the accelerator has no price at that level.
 std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
                                           const std::string& hardware, const std::string& level);
 
-/// The latest price of a seller for a model that is not after `date` (an ISO date, month or year,
-/// its last day meant; "" = the latest of all). Throws InputError: at `model_asked` where nobody
-/// sells the model, at `seller_asked` where this seller does not, at `date_asked` where all its
-/// prices are later.
-TokenPrice find_token_price(const std::vector<PriceBook>& books, const std::string& model,
-                            const std::string& seller, const std::string& date,
-                            const Place& model_asked, const Place& seller_asked,
-                            const Place& date_asked);
+/// The tariff of a model at a seller that holds on `date` ("" = the latest): the last one that
+/// begins on or before it. Throws InputError at `asked`: no such model, no such seller, or a date
+/// before the first price.
+Tariff find_tariff(const std::vector<PriceBook>& books, const std::string& model,
+                   const std::string& seller, const std::string& date, const Place& asked);
+
+/// Units of a currency for one US dollar on `date` ("" = the latest); 1 for USD. Throws InputError
+/// at `asked` where no rate is known.
+CurrencyRate find_rate(const std::vector<PriceBook>& books, const std::string& currency,
+                       const std::string& date, const Place& asked);
+
+/// The latest price of buying an accelerator. Throws InputError at `asked`.
+CapitalPrice find_capital(const std::vector<PriceBook>& books, const std::string& hardware,
+                          const Place& asked);
+
+/// The latest price of electricity in a region. Throws InputError at `asked` naming the regions.
+PowerPrice find_power(const std::vector<PriceBook>& books, const std::string& region,
+                      const Place& asked);
+
+/// The latest pack of that seller and name. Throws InputError at `asked` naming the packs.
+TokenPack find_pack(const std::vector<PriceBook>& books, const std::string& seller,
+                    const std::string& name, const Place& asked);
+
+/// The latest plan of that seller and name, with or without usage included. Throws InputError at
+/// `asked`.
+SeatPlan find_seat(const std::vector<PriceBook>& books, const std::string& seller,
+                   const std::string& name, bool usage_included, const Place& asked);
 
 }  // namespace tollgate

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/spec/model_spec.h"
+#include "sim/spec/tariff_spec.h"
 
 namespace tollgate {
 
@@ -17,17 +18,23 @@ struct GpuPrice {
   Places places;
 };
 
-/// What an API charges per million tokens, on a date. Prices are USD.
-struct TokenPrice {
-  std::string model;  ///< name of a models/llm entry
-  std::string seller;
+/// What buying one accelerator costs, with its share of server and network.
+struct CapitalPrice {
+  std::string hardware;
+  double usd = 0;
   std::string date;
-  double input = 0;
-  double cached_input = -1;  ///< -1 = not stated
-  double cache_write = -1;
-  double output = 0;
   std::string from;
   std::string note;
+  Places places;
+};
+
+/// What one kilowatt-hour costs and emits in a region.
+struct PowerPrice {
+  std::string region;
+  double usd_per_kwh = 0;
+  double kg_co2_per_kwh = -1;  ///< -1 = not stated
+  std::string date;
+  std::string from;
   Places places;
 };
 
@@ -35,7 +42,13 @@ struct TokenPrice {
 struct PriceBook {
   std::string name;
   std::vector<GpuPrice> gpus;
-  std::vector<TokenPrice> tokens;
+  std::vector<Tariff> tokens;
+  std::vector<CapitalPrice> capital;
+  std::vector<PowerPrice> power;
+  std::vector<CurrencyRate> currencies;
+  std::vector<TokenPack> packs;
+  std::vector<SeatPlan> seats;
+  std::vector<ProvisionedPlan> provisioned;
   std::vector<Source> sources;
   Places places;
 };

@@ -7,6 +7,7 @@
 #include "sim/pricing/demand.h"
 #include "sim/pricing/fleet.h"
 #include "sim/pricing/growth.h"
+#include "sim/pricing/rent_or_pay.h"
 #include "sim/spec/demand_spec.h"
 #include "sim/spec/market_spec.h"
 #include "sim/study/run_result.h"
@@ -34,13 +35,6 @@ struct Swing {
   double size() const { return high_margin - low_margin; }
 };
 
-/// Renting the deployment by the month against buying its tokens (730 h a month).
-struct RentOrBuy {
-  double usd_per_month = 0;      ///< rent of one replica
-  double break_even_tokens = 0;  ///< per month, above which renting is cheaper
-  double capacity_tokens = 0;    ///< per month at full use
-};
-
 /// One offer at one mix.
 struct MarketCell {
   double price = 0;    ///< USD per million tokens of the mix, input and output together
@@ -48,8 +42,8 @@ struct MarketCell {
   Estimate cost;       ///< USD per million tokens, the same tokens
   Margin margin;
   double break_even_utilisation = 0;  ///< above 1: no utilisation is enough
-  RentOrBuy rent;
-  std::vector<Swing> swings;  ///< largest first
+  RentOrPay rent;                     ///< one replica rented by the month against buying its tokens
+  std::vector<Swing> swings;          ///< largest first
 };
 
 struct OfferResult {
@@ -74,6 +68,13 @@ struct SeatResult {
     std::vector<double> tokens;
   };
   std::vector<Bill> bills;  ///< the flat fee first: the break-even
+};
+
+/// A pack over the same tokens bought one by one.
+struct PackResult {
+  PackComparison comparison;
+  double usd_per_million = 0;
+  std::vector<double> over_offer;  ///< by mix
 };
 
 /// A candidate over the reference at one mix.
@@ -138,6 +139,7 @@ struct MarketResult {
   std::vector<OfferResult> offers;
   std::vector<PriceRatios> prices;
   std::vector<SeatResult> seats;
+  std::vector<PackResult> packs;
   std::optional<ComparisonResult> compare;
   std::optional<DemandResult> demand;
   std::vector<GrowthResult> growth;

@@ -16,8 +16,6 @@
 namespace tollgate {
 namespace {
 
-constexpr double hours_per_month = 730;
-
 std::string percent(double share) { return significant(100 * share, 3) + " %"; }
 
 /// The scenario with one workload, to be run as any other.
@@ -101,11 +99,10 @@ class MixStudy {
     for (const OfferResult& offer : offers) {
       chosen.push_back(offer.not_simulated.empty() ? cheapest_of(mix.run, offer.offer.model) : -1);
     }
-    const auto variants = variants_of(chosen, offers);
+    const auto variants = variants_of(mix.run, chosen, offers);
     for (std::size_t i = 0; i < offers.size(); ++i) {
-      const TokenPrice& price = offers[i].offer.price;
       MarketCell cell;
-      cell.price = blended_price(price, mix.input_per_output, mix.hit_rate);
+      cell.price = blended(offers[i].offer, mix);
       cell.candidate = chosen[i];
       if (chosen[i] >= 0) fill_cost(mix.run, variants[i], cell);
       offers[i].cells.push_back(cell);
@@ -123,11 +120,10 @@ class MixStudy {
     cell.margin = {margin_of(cell.price, cell.cost.value), margin_of(cell.price, cell.cost.high),
                    margin_of(cell.price, cell.cost.low)};
     cell.break_even_utilisation = break_even_utilisation(cell.cost.value * utilisation, cell.price);
-    cell.rent.usd_per_month = c.gpus * c.price.usd_per_hour * hours_per_month;
-    cell.rent.break_even_tokens = cell.rent.usd_per_month / cell.price * 1e6;
-    cell.rent.capacity_tokens =
-        (c.input_tokens_per_second_per_gpu.value + c.output_tokens_per_second_per_gpu.value) *
-        c.gpus * 3600 * hours_per_month;
+    cell.rent = rent_or_pay(
+        c.gpus * c.price.usd_per_hour,
+        scaled(sum(c.input_tokens_per_second_per_gpu, c.output_tokens_per_second_per_gpu), c.gpus),
+        cell.price);
 
     const auto at_cost = [&](double factor) {
       return margin_of(cell.price, cell.cost.value * factor);
@@ -175,7 +171,20 @@ class MixStudy {
            a.kv_cache != b.kv_cache;
   }
 
-  std::vector<std::vector<Variant>> variants_of(const std::vector<int>& chosen,
+  /// The candidate in the deployment that was found cheapest: one assumption is varied at a time.
+  CandidateSpec as_chosen(const RunResult& base, std::size_t index) const {
+    CandidateSpec c = scenario_.candidates[index];
+    const CandidateResult& r = base.candidates[index];
+    c.deployment.gpus = r.gpus;
+    c.deployment.tensor = r.tensor;
+    c.deployment.pipeline = r.pipeline;
+    c.deployment.expert = r.expert;
+    c.deployment.data_attention = r.data_attention;
+    return c;
+  }
+
+  std::vector<std::vector<Variant>> variants_of(const RunResult& base,
+                                                const std::vector<int>& chosen,
                                                 const std::vector<OfferResult>& offers) const {
     std::vector<std::vector<Variant>> found(offers.size());
     const MarketSpec& market = *scenario_.market;
@@ -188,14 +197,13 @@ class MixStudy {
       one.candidates = std::move(candidates);
       const RunResult run = run_scenario(one, library_, backend_, strict_);
       MixResult mix;
+      mix.run = run;
       note_mix(run, mix);
       for (std::size_t i = 0; i < run.candidates.size(); ++i) {
         const CandidateResult& c = run.candidates[i];
         if (!c.fits || !c.meets_slo) continue;
-        found[of[i]].push_back(
-            {what[i], assumption,
-             blended_price(offers[of[i]].offer.price, mix.input_per_output, mix.hit_rate),
-             c.usd_per_million_tokens.value});
+        found[of[i]].push_back({what[i], assumption, blended(offers[of[i]].offer, mix),
+                                c.usd_per_million_tokens.value});
       }
     };
     std::vector<CandidateSpec> same, other;
@@ -203,7 +211,7 @@ class MixStudy {
     std::vector<std::string> other_what;
     for (std::size_t i = 0; i < offers.size(); ++i) {
       if (chosen[i] < 0) continue;
-      const CandidateSpec& c = scenario_.candidates[static_cast<std::size_t>(chosen[i])];
+      const CandidateSpec c = as_chosen(base, static_cast<std::size_t>(chosen[i]));
       same.push_back(c);
       same_of.push_back(i);
       for (const PrecisionChange& change : market.precisions) {
@@ -360,6 +368,8 @@ MarketResult run_market(const Scenario& scenario, Library& library,
       r.prices.push_back(study_prices(c, r.mixes));
     for (const SeatChange& seat : scenario.market->seats)
       r.seats.push_back(study_seat(seat, r.mixes));
+    for (const PackComparison& pack : scenario.market->packs)
+      r.packs.push_back(study_pack(pack, r.mixes));
     r.findings = margin_findings(r.offers, r.mixes);
   }
   if (scenario.compare) r.compare = study_ratios(scenario, r.mixes);

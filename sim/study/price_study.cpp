@@ -4,6 +4,7 @@
 
 #include "sim/base/text.h"
 #include "sim/pricing/profit.h"
+#include "sim/pricing/tariff.h"
 
 namespace tollgate {
 namespace {
@@ -15,18 +16,25 @@ double ratio(double dear, double cheap) { return dear > 0 && cheap > 0 ? dear / 
 
 }  // namespace
 
+TokenPrice price_of(const OfferSpec& offer, double prompt_tokens) {
+  RequestTerms terms;
+  terms.prompt_tokens = prompt_tokens;
+  return in_usd(mean_price(offer.tariff, terms, flat_load()), offer.per_usd);
+}
+
+double blended(const OfferSpec& offer, const MixResult& mix) {
+  return blended_price(price_of(offer, mix.run.mean_input), mix.input_per_output, mix.hit_rate);
+}
+
 PriceRatios study_prices(const PriceComparison& comparison, const std::vector<MixResult>& mixes) {
-  const TokenPrice& dear = comparison.dear.price;
-  const TokenPrice& cheap = comparison.cheap.price;
+  const TokenPrice dear = price_of(comparison.dear, 0), cheap = price_of(comparison.cheap, 0);
   PriceRatios r;
   r.comparison = comparison;
   r.input = ratio(dear.input, cheap.input);
   r.cached = ratio(dear.cached_input, cheap.cached_input);
   r.output = ratio(dear.output, cheap.output);
-  for (const MixResult& mix : mixes) {
-    r.mixes.push_back(ratio(blended_price(dear, mix.input_per_output, mix.hit_rate),
-                            blended_price(cheap, mix.input_per_output, mix.hit_rate)));
-  }
+  for (const MixResult& mix : mixes)
+    r.mixes.push_back(ratio(blended(comparison.dear, mix), blended(comparison.cheap, mix)));
   for (const PriceClaim& claim : comparison.claims) {
     double found = claim.of == "input"    ? r.input
                    : claim.of == "cached" ? r.cached
@@ -56,13 +64,20 @@ SeatResult study_seat(const SeatChange& seat, const std::vector<MixResult>& mixe
   for (const double multiple : multiples) {
     SeatResult::Bill bill;
     bill.usd = multiple * seat.flat_fee;
-    const double usage = std::max(0.0, bill.usd - seat.seat_fee);
-    for (const MixResult& mix : mixes) {
+    for (const MixResult& mix : mixes)
       bill.tokens.push_back(
-          usage / blended_price(seat.offer.price, mix.input_per_output, mix.hit_rate) * 1e6);
-    }
+          seat_break_even_tokens(bill.usd, seat.seat_fee, blended(seat.usage, mix)));
     r.bills.push_back(bill);
   }
+  return r;
+}
+
+PackResult study_pack(const PackComparison& pack, const std::vector<MixResult>& mixes) {
+  PackResult r;
+  r.comparison = pack;
+  r.usd_per_million = pack_price(pack.pack, 0) / pack.per_usd;
+  for (const MixResult& mix : mixes)
+    r.over_offer.push_back(r.usd_per_million / blended(pack.against, mix));
   return r;
 }
 

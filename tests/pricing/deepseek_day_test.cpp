@@ -65,11 +65,11 @@ TEST(DeepSeekDay, PhaseTimeSplitsTheBill) {
   AllocationRule rule;
   rule.kind = Allocation::phase_time;
   rule.prefill_share = 95.48 / (95.48 + 131.38);
-  const AllocatedCost all = allocate(published_cost, {input_tokens, output_tokens}, rule);
+  const AllocatedCost all = allocate(published_cost, {input_tokens, output_tokens, 0}, rule);
   EXPECT_NEAR(all.usd_per_million_input, 0.060, 0.0005);
   EXPECT_NEAR(all.usd_per_million_output, 0.300, 0.0005);
   const AllocatedCost uncached =
-      allocate(published_cost, {input_tokens - cached_tokens, output_tokens}, rule);
+      allocate(published_cost, {input_tokens, output_tokens, cached_tokens}, rule);
   EXPECT_NEAR(uncached.usd_per_million_input, 0.138, 0.0005);
   EXPECT_NEAR(published_cost * rule.prefill_share, 36.7e3, 60);
   EXPECT_NEAR(published_cost * (1 - rule.prefill_share), 50.4e3, 60);

@@ -115,49 +115,6 @@ TEST(UnitCost, RefusesWhatWouldGiveNoNumber) {
   EXPECT_EQ(unit_cost(delivery, 0).usd_per_million_output.value, 0);
 }
 
-TEST(Allocation, EveryMethodIsAdditive) {
-  Random random;
-  for (int i = 0; i < 300; ++i) {
-    const TokenVolume tokens{random.log_uniform(1, 1e12), random.log_uniform(1, 1e12)};
-    const double bill = random.log_uniform(0.01, 1e6);
-    AllocationRule rule;
-    rule.ratio = random.log_uniform(0.1, 10);
-    rule.prefill_share = random.fraction();
-    for (const auto kind : {Allocation::output_only, Allocation::total_tokens,
-                            Allocation::token_ratio, Allocation::phase_time}) {
-      rule.kind = kind;
-      const AllocatedCost cost = allocate(bill, tokens, rule);
-      EXPECT_GE(cost.usd_per_million_input, 0);
-      EXPECT_GE(cost.usd_per_million_output, 0);
-      const double sum = (cost.usd_per_million_input * tokens.input +
-                          cost.usd_per_million_output * tokens.output) /
-                         1e6;
-      EXPECT_NEAR(sum / bill, 1, 1e-12);
-    }
-  }
-}
-
-TEST(Allocation, RatioIsKept) {
-  AllocationRule rule;
-  rule.kind = Allocation::token_ratio;
-  const AllocatedCost cost = allocate(100, {1e9, 1e8}, rule);
-  EXPECT_NEAR(cost.usd_per_million_output / cost.usd_per_million_input, 4, 1e-12);
-}
-
-TEST(Allocation, RefusesABillNobodyCarries) {
-  AllocationRule rule;
-  EXPECT_THROW(allocate(1, {0, 0}, rule), std::invalid_argument);
-  rule.kind = Allocation::output_only;
-  EXPECT_THROW(allocate(1, {5, 0}, rule), std::invalid_argument);
-  rule.kind = Allocation::phase_time;
-  rule.prefill_share = 1.5;
-  EXPECT_THROW(allocate(1, {5, 5}, rule), std::invalid_argument);
-  EXPECT_THROW(allocate(not_a_number, {5, 5}, rule), std::invalid_argument);
-  EXPECT_THROW(allocate(1, {-5, 5}, rule), std::invalid_argument);
-  rule.prefill_share = 0;
-  EXPECT_EQ(allocate(1, {0, 5}, rule).usd_per_million_input, 0);
-}
-
 TEST(Profit, BlendedPriceOfThreeMixes) {
   TokenPrice opus;
   opus.input = 5;
