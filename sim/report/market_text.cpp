@@ -181,27 +181,51 @@ void gpu_prices(const MarketResult& r, Page& page) {
   page.line("GPU prices: " + join({seen.begin(), seen.end()}, "; ") + ".");
 }
 
+/// Offers by mix, where nothing is simulated.
+void price_list(const MarketResult& r, Page& page) {
+  page.heading("Prices of a token of each mix: prompt, cached and generated tokens alike");
+  for (const MixResult& mix : r.mixes) page.line(mix_text(mix));
+  TextTable table;
+  table.column("model", Align::left);
+  table.column("seller", Align::left);
+  table.column("price of", Align::left);
+  for (const MixResult& mix : r.mixes)
+    table.column(printable(mix.name), Align::right, "USD/M tokens");
+  table.column("", Align::left);
+  for (const OfferResult& offer : r.offers) {
+    std::vector<std::string> cells{printable(offer.offer.model), printable(offer.offer.seller),
+                                   printable(offer.offer.tariff.date)};
+    for (const MarketCell& cell : offer.cells) cells.push_back(money_text(cell.price));
+    cells.push_back("not simulated (" + offer.not_simulated + ")");
+    table.row(cells);
+  }
+  page.table(table);
+}
+
 void market(const MarketResult& r, const RenderOptions& options, Page& page) {
-  for (std::size_t m = 0; m < r.mixes.size() && !r.offers.empty(); ++m) {
+  if (r.offers.empty()) return;
+  if (std::all_of(r.offers.begin(), r.offers.end(),
+                  [](const OfferResult& o) { return !o.not_simulated.empty(); })) {
+    price_list(r, page);
+    return;
+  }
+  for (std::size_t m = 0; m < r.mixes.size(); ++m) {
     margins(r, m, options, page);
     if (!options.brief) rent(r, m, page);
   }
-  if (!r.offers.empty()) {
-    page.line("");
+  page.line("");
+  page.line(
+      "Price and cost are of a token of the mix: prompt, cached and generated tokens alike. Margin "
+      "is 1 - cost / price; \"even at\" is the utilisation at which they are equal.");
+  page.line("~ rests on a curve used outside its range; ? rests on an assumption.", Style::faint);
+  if (!options.brief) {
     page.line(
-        "Prices and costs are of a token of the mix: prompt, cached and generated tokens alike. "
-        "Margin is 1 - cost / price; \"even at\" is the utilisation at which they are equal.");
-    page.line("~ rests on a curve used outside its range; ? rests on an assumption.", Style::faint);
-    if (!options.brief) {
-      page.line(
-          "\"buys\" are the tokens that the rent of the deployment would buy: renting is cheaper "
-          "above, if it can serve them.");
-    }
+        "\"buys\" are the tokens that the rent of the deployment would buy at the offer: renting "
+        "is "
+        "cheaper for more than that, if the deployment can serve them.");
   }
-  if (!r.findings.empty()) {
-    page.line("");
-    page.findings(r.findings);
-  }
+  page.line("");
+  page.findings(r.findings);
 }
 
 std::string offer_text(const OfferSpec& offer) {
@@ -440,8 +464,9 @@ void growth(const MarketResult& r, Page& page) {
                    i == 0 ? "-" : percent(p.tokens / g.growth.series[i - 1].tokens - 1)});
       }
       page.table(table);
-      page.line("Growth " + times(g.total) + ", " + significant(100 * g.per_step, 3) +
-                " % a step.");
+      page.line("Growth " + times(g.total) + ", " + significant(100 * g.per_step, 4) +
+                (g.growth.periods > 0 ? " % a period, of " + std::to_string(g.growth.periods) + "."
+                                      : " % a step."));
       page.findings(g.findings);
       continue;
     }

@@ -77,8 +77,9 @@ struct GrowthSpec {
   std::optional<double> end;            ///< tokens/s in the last year
   std::optional<SeriesPoint> observed;  ///< a run rate to hold against the base
   std::vector<SeriesPoint> series;
+  int periods = 0;               ///< between the first and the last value; 0 = one per step
   std::optional<double> change;  ///< what the series is said to have grown by
-  std::optional<int> steps;      ///< in how many steps
+  std::optional<int> steps;      ///< in how many periods it is said to have
   Places places;
 };
 

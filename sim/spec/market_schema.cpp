@@ -374,9 +374,12 @@ const Schema<GrowthSpec>& growth_schema() {
     });
     s.list("series", &GrowthSpec::series, series_point_schema(), optional,
            "Values in order of time, instead of a forecast.");
+    s.integer("periods", &GrowthSpec::periods, optional, Range{0, 10000},
+              "Periods, such as weeks, from the first value of the series to the last; 0: one from "
+              "each value to the next.");
     optional_number(s, "change", &GrowthSpec::change, Range{-1, unbounded, true},
                     "What the series is said to have grown by: 1.27 is 127 % more.");
-    s.custom(field("steps", FieldInfo::Type::integer, "In how many steps it is said to have.",
+    s.custom(field("steps", FieldInfo::Type::integer, "In how many periods it is said to have.",
                    "1 to 10000"),
              [](const YamlNode& n, const std::string& p, GrowthSpec& g) {
                g.steps = static_cast<int>(scalar::integer(n, p, Range{1, 10000}));

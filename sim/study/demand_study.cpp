@@ -45,7 +45,7 @@ void study_parts(const std::vector<VolumeSpec>& all, const VolumeSpec& whole,
         (gone.tokens >= fall ? "its exit alone exceeds the whole fall of " + per_week(fall) + "."
                              : whole.name + " fell by " + per_week(fall) + ", more than that."));
   }
-  if (parts < 2) return;
+  if (parts < 2 || !whole.part_of.empty()) return;
   findings.push_back("The parts listed are " + per_week(now) + " of the " + per_week(whole.tokens) +
                      " of " + whole.name + ", " + percent(now / whole.tokens) +
                      ": a share of the list is not a share of it.");

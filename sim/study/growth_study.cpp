@@ -14,7 +14,7 @@ std::string percent(double share) {
 std::string times(double multiple) { return significant(multiple, 3) + "-fold"; }
 
 void study_series(const GrowthSpec& g, GrowthResult& r) {
-  const int steps = static_cast<int>(g.series.size()) - 1;
+  const int steps = g.periods > 0 ? g.periods : static_cast<int>(g.series.size()) - 1;
   r.total = g.series.back().tokens / g.series.front().tokens;
   r.per_step = growth_per_step(r.total, steps);
   const int said = g.steps.value_or(steps);
@@ -25,7 +25,7 @@ void study_series(const GrowthSpec& g, GrowthResult& r) {
                          (fits ? "fits." : "does not fit."));
   }
   if (said != steps) {
-    r.findings.push_back(std::to_string(steps + 1) + " values are " + std::to_string(steps) +
+    r.findings.push_back(std::to_string(g.series.size()) + " values are " + std::to_string(steps) +
                          " steps, not " + std::to_string(said) + ": " + percent(r.per_step) +
                          " a step, not " + percent(growth_per_step(r.total, said)) + ".");
   }

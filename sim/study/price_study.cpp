@@ -43,8 +43,8 @@ PriceRatios study_prices(const PriceComparison& comparison, const std::vector<Mi
     for (std::size_t i = 0; i < mixes.size(); ++i) {
       if (mixes[i].name == claim.of) found = r.mixes[i];
     }
-    const std::string said = comparison.name + ": " + significant(claim.times, 4) +
-                             " times is claimed of " + claim.of + "; ";
+    const std::string said =
+        comparison.name + ": " + shortest(claim.times) + " times is claimed of " + claim.of + "; ";
     if (found == 0) {
       r.findings.push_back(said + "one of the two prices is not stated.");
       continue;
