@@ -14,7 +14,10 @@ namespace tollgate {
 namespace {
 
 Format format_of(const std::string& name) {
-  return name == "json" ? Format::json : name == "csv" ? Format::csv : Format::text;
+  return name == "json"    ? Format::json
+         : name == "csv"   ? Format::csv
+         : name == "focus" ? Format::focus
+                           : Format::text;
 }
 
 void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
@@ -85,7 +88,7 @@ Command run_command() {
       "their `name`. The value is read as YAML, so quantities keep their unit."};
   help.positionals = {{"SCENARIO", "The scenario, a YAML file (docs/scenario.md).", true}};
   help.options = {
-      format_option({"text", "json", "csv"}),
+      format_option({"text", "json", "csv", "focus"}),
       output_option(),
       {"--brief", "", "", "Text: only the table and the verdict."},
       {"--set", "", "PATH=VALUE", "Replace or add a value of the scenario."},
@@ -104,7 +107,9 @@ Command run_command() {
                     "pricing.level=on-demand",
                     "The same question with a tighter target and other prices."},
                    {"tollgate run scenarios/moe-vs-dense.yaml --format json -o result.json",
-                    "Every number with its band."}};
+                    "Every number with its band."},
+                   {"tollgate run scenarios/rent-or-pay-per-token.yaml --format focus -o bill.csv",
+                    "A month's bill in the columns of FOCUS 1.2."}};
   return {help, run};
 }
 

@@ -73,6 +73,10 @@ class Writer {
       case Shorthand::automatic:
         forms = {Json{{"const", "auto"}}, reference(child)};
         break;
+      case Shorthand::share:
+        forms = {Json{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 1}},
+                 reference(child)};
+        break;
       case Shorthand::name:
         forms = {name, reference(child, true)};
         break;
@@ -198,6 +202,7 @@ class Writer {
 Shorthand shorthand_of(const SchemaInfo& info) {
   if (info.name == "length") return Shorthand::count;
   if (info.name == "deployment") return Shorthand::automatic;
+  if (info.name == "utilisation") return Shorthand::share;
   if (info.name == "model") return Shorthand::name;
   if (info.name == "hardware") return Shorthand::names;
   return Shorthand::none;

@@ -15,6 +15,7 @@ enum class Shorthand {
   none,
   count,      ///< a whole number: a fixed length
   automatic,  ///< `auto`
+  share,      ///< a number above 0 and at most 1
   name,       ///< the name of an entry of models/, or a mapping on a `base`
   names,      ///< also a list of names
 };

@@ -26,11 +26,11 @@ Earnings earnings(double price_per_million, double gpu_hours_per_million, double
   require_not_negative(price_per_million, "the price");
   require_positive(gpu_hours_per_million, "the GPU-hours per million tokens");
   require_not_negative(usd_per_gpu_hour, "the price per GPU-hour");
-  require_positive(facility_watts, "the power of an accelerator");
+  require_not_negative(facility_watts, "the power of an accelerator");
   Earnings out;
   out.revenue_per_gpu_hour = price_per_million / gpu_hours_per_million;
   out.profit_per_gpu_hour = out.revenue_per_gpu_hour - usd_per_gpu_hour;
-  const double gpus_per_mw = 1e6 / facility_watts;
+  const double gpus_per_mw = facility_watts > 0 ? 1e6 / facility_watts : 0;
   out.revenue_per_mw_hour = out.revenue_per_gpu_hour * gpus_per_mw;
   out.profit_per_mw_hour = out.profit_per_gpu_hour * gpus_per_mw;
   return out;

@@ -37,7 +37,8 @@ struct Earnings {
   double profit_per_mw_hour = 0;
 };
 
-/// `gpu_hours_per_million` includes utilisation; `facility_watts` > 0 per accelerator.
+/// `gpu_hours_per_million` includes utilisation; `facility_watts` per accelerator, 0 = unknown:
+/// then what is per megawatt is 0.
 Earnings earnings(double price_per_million, double gpu_hours_per_million, double usd_per_gpu_hour,
                   double facility_watts);
 

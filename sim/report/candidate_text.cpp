@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/base/text.h"
+#include "sim/report/cost_text.h"
 #include "sim/report/facts.h"
 #include "sim/report/number_format.h"
 #include "sim/report/style.h"
@@ -254,6 +255,7 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
                            estimate(c.requests_per_second, count_text) + " requests/s per replica");
     line("GPU-hours", estimate(c.gpu_hours_per_million_output_tokens, count_text) +
                           " per million output tokens");
+    for (const auto& [label, text] : cost_lines(c, context.mark_estimates)) line(label, text);
     line("prefill", bound(c.prefill_bound));
     line("", step(c, "prefill", "prompt part of a step", context.mark_operators));
     line("decode", bound(c.decode_bound));

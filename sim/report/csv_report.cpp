@@ -1,5 +1,6 @@
 #include "sim/report/csv_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -90,6 +91,33 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
   text("price_date", c.price.date);
   text("price_from", c.price.from);
   text("usd_per_hour_of_service", c.fits ? number(c.usd_per_hour) : "");
+  const auto signed_number = [&](const char* name, bool known, double value) {
+    text(name, known && std::isfinite(value) ? shortest(value) : "");
+  };
+  text("utilisation", runs ? number(c.cost.utilisation) : "");
+  text("allocation", runs ? std::string(to_string(c.cost.rule)) : "");
+  for (const char* name : {"input", "cached input", "output"}) {
+    const auto line = std::find_if(c.cost.classes.begin(), c.cost.classes.end(),
+                                   [&](const ClassCost& k) { return k.name == name; });
+    const bool known = runs && line != c.cost.classes.end();
+    std::string key = name;
+    std::replace(key.begin(), key.end(), ' ', '_');
+    add_estimate(row, "allocated_usd_per_million_" + key + "_tokens", known ? line->usd : Estimate{},
+                 known);
+  }
+  const bool powered = runs && c.cost.energy.kwh_per_million.value > 0;
+  add_estimate(row, "kwh_per_million_output_tokens", c.cost.energy.kwh_per_million, powered);
+  add_estimate(row, "kg_co2_per_million_output_tokens", c.cost.energy.kg_co2_per_million,
+               powered && c.cost.carbon_known);
+  const bool sold = runs && c.cost.sales.has_value();
+  const SalesResult sales = sold ? *c.cost.sales : SalesResult{};
+  text("tariff_seller", sales.price.seller);
+  text("tariff_date", sales.price.date);
+  text("blended_price_usd_per_million_tokens", sold ? number(sales.price_per_million) : "");
+  signed_number("gross_margin", sold, sales.gross_margin.value);
+  signed_number("markup", sold, sales.markup.value);
+  add_estimate(row, "break_even_utilisation", sales.break_even_utilisation, sold);
+  signed_number("profit_usd_per_gpu_hour", sold, sales.profit_per_gpu_hour.value);
   text("inputs_digest", result.inputs_digest);
   return row;
 }

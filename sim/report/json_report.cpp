@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "sim/report/cost_json.h"
 #include "sim/report/facts.h"
 #include "sim/report/version.h"
 
@@ -195,6 +196,7 @@ Json candidate_json(const CandidateResult& c) {
   json["usd_per_million_output_tokens"] = at_point(c.usd_per_million_output_tokens, "USD");
   json["usd_per_million_tokens"] = at_point(c.usd_per_million_tokens, "USD");
   json["price"] = price_json(c);
+  json["cost"] = cost_json(c);
   json["assumptions"] = c.assumptions;
   return json;
 }

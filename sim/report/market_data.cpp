@@ -85,7 +85,7 @@ void add_prices(const MarketResult& r, Facts& facts) {
 }
 
 void add_packs(const MarketResult& r, Facts& facts) {
-  for (const PackResult& p : r.packs) {
+  for (const PackRatios& p : r.packs) {
     const std::string item = p.comparison.seller + " " + p.comparison.name;
     facts.add("pack", item, "price", p.usd_per_million, "USD/Mtok");
     for (std::size_t m = 0; m < p.over_offer.size(); ++m) {

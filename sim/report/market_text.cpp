@@ -289,7 +289,7 @@ void packs(const MarketResult& r, Page& page) {
   table.column("against", Align::left);
   for (const MixResult& mix : r.mixes)
     table.column(printable(mix.name), Align::right, "pack over offer");
-  for (const PackResult& p : r.packs) {
+  for (const PackRatios& p : r.packs) {
     std::vector<std::string> cells{
         printable(p.comparison.seller) + " " + printable(p.comparison.name),
         printable(p.comparison.pack.date), money_text(p.usd_per_million),

@@ -1,6 +1,7 @@
 #include "sim/report/report.h"
 
 #include "sim/report/csv_report.h"
+#include "sim/report/focus_report.h"
 #include "sim/report/json_report.h"
 #include "sim/report/market_data.h"
 #include "sim/report/market_text.h"
@@ -16,6 +17,8 @@ std::string render(const RunResult& result, Format format, const RenderOptions& 
       return json_report(result);
     case Format::csv:
       return csv_report(result);
+    case Format::focus:
+      return focus_report(result);
   }
   return "";
 }

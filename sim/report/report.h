@@ -7,7 +7,7 @@
 
 namespace tollgate {
 
-enum class Format { text, json, csv };
+enum class Format { text, json, csv, focus };
 
 struct RenderOptions {
   bool colour =

@@ -9,6 +9,6 @@ inline constexpr std::string_view tool_version = "0.1.0";
 
 /// Version of the JSON and CSV output of `tollgate run`, apart from the program's: the first number
 /// grows when a reader of the old output would break, the second when something is added.
-inline constexpr std::string_view run_format_version = "1.0";
+inline constexpr std::string_view run_format_version = "1.1";
 
 }  // namespace tollgate

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/spec/candidate_prices.h"
+#include "sim/spec/cost_spec.h"
 #include "sim/spec/demand_spec.h"
 #include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
@@ -69,7 +71,17 @@ struct RoutingSpec {
 struct PricingSpec {
   std::string level = "rent-3yr";  ///< GpuPrice::level
   double usd_per_gpu_hour = 0;     ///< > 0: this price instead of the book
-  double utilisation = 1;          ///< time-average over peak throughput, 0..1
+  RentSpec rent;
+  std::optional<OwnershipSpec> ownership;  ///< instead of renting
+  PowerSpec power;
+  UtilisationSpec utilisation;
+  AllocationChoice allocation = AllocationChoice::phase_time;  ///< of the bill over token classes
+  double ratio = 4;  ///< token_ratio: an output token costs that many input tokens
+  /// phase_time: seconds a cached token waits in memory for its use; between two turns of an agent
+  /// pass 5.2 s (median of 610 traces, vLLM and Mooncake).
+  double cache_hold = 5.2;
+  std::optional<TariffSpec> tariff;
+  std::optional<PackSpec> pack;
   Places places;
 };
 
@@ -82,7 +94,8 @@ struct CandidateSpec {
   RoutingSpec routing;          ///< the scenario's, with the candidate's own keys on top
   FamilyPopularity popularity;  ///< of the model's family, with the keys of `routing` on top
   PricingSpec pricing;          ///< the scenario's, with the candidate's own keys on top
-  GpuPrice price;               ///< the one that applies, already looked up
+  GpuPrice price;               ///< the one that applies, already looked up; not with ownership
+  CandidatePrices prices;       ///< the others that pricing and answers ask for
   Places places;
 };
 
@@ -107,6 +120,7 @@ struct Scenario {
   SloSpec slo;
   RoutingSpec routing;
   MethodSpec method;
+  AnswersSpec answers;
   std::string inputs_digest;  ///< of the scenario text, the overrides and every file it refers to
 
   // What a market scenario asks instead of one `workload` (run_market answers it).

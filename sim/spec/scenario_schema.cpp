@@ -5,9 +5,11 @@
 
 #include "sim/base/file.h"
 #include "sim/base/text.h"
+#include "sim/spec/cost_schema.h"
 #include "sim/spec/market_schema.h"
 #include "sim/spec/model_schema.h"
 #include "sim/spec/price_lookup.h"
+#include "sim/spec/scenario_prices.h"
 #include "sim/spec/workload_schema.h"
 
 namespace tollgate {
@@ -37,6 +39,7 @@ struct ScenarioText {
   SloSpec slo;
   RoutingSpec routing;
   MethodSpec method;
+  AnswersSpec answers;
   Places places;
 };
 
@@ -143,6 +146,8 @@ const Schema<ScenarioText>& scenario_schema() {
              "How tokens spread over experts.");
     s.object("method", &ScenarioText::method, method_schema(), optional,
              "Constants of the method; docs/method.md says where the defaults come from.");
+    s.object("answers", &ScenarioText::answers, answers_schema(), optional,
+             "Further questions, answered for every candidate.");
     s.list("mixes", &ScenarioText::mixes, mix_schema(), optional,
            "Several workloads, which the candidates are tried with one after the other.");
     keep(s, &ScenarioText::market,
@@ -558,18 +563,104 @@ const Schema<RoutingSpec>& routing_schema() {
   return schema;
 }
 
+namespace {
+
+/// An object of `pricing`; a candidate's keys go on top of the scenario's.
+template <class C>
+void part(Schema<PricingSpec>& s, const char* name, C PricingSpec::*member, const Schema<C>& child,
+          const char* doc) {
+  FieldInfo info;
+  info.name = name;
+  info.type = FieldInfo::Type::object;
+  info.doc = doc;
+  info.child = &child.info();
+  s.custom(std::move(info),
+           [member, &child](const YamlNode& n, const std::string& p, PricingSpec& t) {
+             t.*member = child.read(n, p, t.*member, true);
+           });
+}
+
+template <class C>
+void part(Schema<PricingSpec>& s, const char* name, std::optional<C> PricingSpec::*member,
+          const Schema<C>& child, const char* doc) {
+  FieldInfo info;
+  info.name = name;
+  info.type = FieldInfo::Type::object;
+  info.doc = doc;
+  info.child = &child.info();
+  s.custom(std::move(info), [member, &child](const YamlNode& n, const std::string& p,
+                                             PricingSpec& t) { t.*member = child.read(n, p); });
+}
+
+void check_pricing(const PricingSpec& p, const std::string& path) {
+  const auto given = [&](const char* key) { return p.places.count(key) > 0; };
+  if (p.ownership && (given("usd_per_gpu_hour") || given("rent"))) {
+    const char* key = given("rent") ? "rent" : "usd_per_gpu_hour";
+    throw InputError(place_of(p.places, key), path + "." + key + " does not go with ownership.");
+  }
+  if (given("ratio") && p.allocation != AllocationChoice::token_ratio) {
+    throw InputError(place_of(p.places, "ratio"),
+                     path + ".ratio goes with 'allocation: token_ratio'.");
+  }
+  if (p.allocation == AllocationChoice::revenue_weighted && !p.tariff) {
+    throw InputError(place_of(p.places, "allocation"),
+                     path + ".allocation revenue_weighted needs a tariff.");
+  }
+  if (p.ownership && p.ownership->places.count("availability") &&
+      p.utilisation.places.count("availability")) {
+    throw InputError(place_of(p.utilisation.places, "availability"),
+                     path + " has an availability in ownership and in utilisation; give one.");
+  }
+}
+
+}  // namespace
+
 const Schema<PricingSpec>& pricing_schema() {
-  static const auto schema =
-      Schema<PricingSpec>("pricing", "Where the dollars come from.")
-          .text("level", &PricingSpec::level, optional,
-                "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, "
-                "hyperscaler-own, "
-                "neocloud-own, ...")
-          .quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour,
-                    optional, positive,
-                    "Price of one accelerator for one hour, instead of looking it up.")
-          .number("utilisation", &PricingSpec::utilisation, optional, Range{0, 1, true},
-                  "Time-average over peak throughput: what idle hours cost.");
+  static const auto schema = [] {
+    Schema<PricingSpec> s("pricing", "Where the dollars come from.");
+    s.text("level", &PricingSpec::level, optional,
+           "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, "
+           "hyperscaler-own, "
+           "neocloud-own, ...");
+    s.quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour,
+               optional, positive,
+               "Price of one accelerator for one hour, instead of looking it up.");
+    part(s, "rent", &PricingSpec::rent, rent_schema(),
+         "What interruptions and upfront payments add.");
+    part(s, "ownership", &PricingSpec::ownership, ownership_schema(),
+         "Owning the machines instead of renting them.");
+    part(s, "power", &PricingSpec::power, power_spec_schema(), "Electricity of the machines.");
+    FieldInfo utilisation;
+    utilisation.name = "utilisation";
+    utilisation.type = FieldInfo::Type::object;
+    utilisation.doc = "Time-average over peak throughput: what idle hours cost.";
+    utilisation.default_text = "1";
+    utilisation.child = &utilisation_schema().info();
+    s.custom(std::move(utilisation), [](const YamlNode& n, const std::string& p, PricingSpec& t) {
+      t.utilisation = read_utilisation(n, p);
+    });
+    s.choice<AllocationChoice>(
+        "allocation", &PricingSpec::allocation, optional,
+        {{"phase_time", AllocationChoice::phase_time},
+         {"token_ratio", AllocationChoice::token_ratio},
+         {"output_only", AllocationChoice::output_only},
+         {"total_tokens", AllocationChoice::total_tokens},
+         {"marginal_resource", AllocationChoice::marginal_resource},
+         {"revenue_weighted", AllocationChoice::revenue_weighted},
+         {"same_hours_twice", AllocationChoice::same_hours_twice}},
+        "How the bill is split over input, cached input and output tokens (docs/method.md, "
+        "\"Allocation\"); same_hours_twice does not add up to the bill.");
+    s.number("ratio", &PricingSpec::ratio, optional, positive,
+             "token_ratio: what an output token costs in input tokens.");
+    s.quantity("cache_hold", &PricingSpec::cache_hold, Dimension::seconds, optional, not_negative,
+               "phase_time: how long a cached token stays in accelerator memory for one use.");
+    part(s, "tariff", &PricingSpec::tariff, tariff_choice_schema(),
+         "The prices tokens are sold at: gives revenue, margins and break-even.");
+    part(s, "pack", &PricingSpec::pack, pack_choice_schema(),
+         "Prepaid tokens: what a used one costs, and their rows in the FOCUS export.");
+    s.check(check_pricing);
+    return s;
+  }();
   return schema;
 }
 
@@ -646,6 +737,7 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
                               mix.hit_rate_low, mix.hit_rate_high, mix.places});
   }
 
+  scenario.answers = raw.answers;
   const std::vector<PriceBook> books = library.prices();
   const PricingSpec pricing =
       raw.pricing ? pricing_schema().read(*raw.pricing, "pricing") : PricingSpec{};
@@ -706,7 +798,18 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
       check_deployment(candidate);
       check_context(candidate, scenario.workload);
       for (const MixSpec& mix : scenario.mixes) check_context(candidate, mix.workload);
-      if (candidate.pricing.usd_per_gpu_hour > 0) {
+      candidate.prices = find_prices(candidate.pricing, scenario.answers, books,
+                                     candidate.hardware.name, candidate.model.name, node->place);
+      if (candidate.pricing.ownership) {
+        const HardwareSpec& h = candidate.hardware;
+        if (candidate.pricing.power.draw <= 0 && h.all_in_power <= 0 && h.tdp <= 0) {
+          throw InputError(
+              place_of(candidate.pricing.places, "ownership"),
+              "the power of " + h.name + " is not known, so ownership needs pricing.power.draw.");
+        }
+        candidate.price = {candidate.hardware.name,       "owned", 0, candidate.prices.capital.date,
+                           candidate.prices.capital.from, {}};
+      } else if (candidate.pricing.usd_per_gpu_hour > 0) {
         candidate.price = {candidate.hardware.name, "given", candidate.pricing.usd_per_gpu_hour, "",
                            "the scenario",          {}};
       } else {

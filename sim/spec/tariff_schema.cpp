@@ -27,7 +27,7 @@ void money(Schema<T>& schema, const char* name, double T::*member, const char* p
            const char* doc) {
   FieldInfo info = info_of(name, need, doc);
   info.range = describe(not_negative);
-  for (const char* currency : {"USD", "CNY", "EUR"})
+  for (const char* currency : {"USD", "CNY", "EUR", "GBP", "JPY", "KRW", "INR"})
     info.units.push_back(std::string(currency) + per);
   schema.custom(
       std::move(info),

@@ -6,8 +6,10 @@
 #include <optional>
 
 #include "sim/base/text.h"
+#include "sim/pricing/product.h"
 #include "sim/pricing/unit_cost.h"
 #include "sim/study/assumptions.h"
+#include "sim/study/cost_study.h"
 #include "sim/study/routing_facts.h"
 
 namespace tollgate {
@@ -49,6 +51,20 @@ BoundResult bound_of(const StepTime& t) {
   bound.host = at.host / total;
   bound.name = at.largest();
   return bound;
+}
+
+/// Share of a replica's busy time that its prompts add: what a step with prompt tokens takes longer
+/// than the same step without them.
+double prefill_share(const StepModel& model, const SteadyState& state, const WorkloadMix& mix) {
+  if (state.step <= 0 || state.chunk <= 0) return 0;
+  const double batches =
+      std::min<double>(model.deployment().pipeline, std::max(1.0, state.in_flight));
+  const double decode =
+      state.decode_load.decode_sequences > 0 ? model.seconds(state.decode_load) : 0;
+  const double added = std::max(0.0, model.seconds(state.mixed_load) - decode);
+  const double prompts = state.requests_per_second / batches * mix.uncached / state.chunk;
+  const double prefill = prompts * added, busy = state.step > 0 ? decode / state.step : 0;
+  return prefill + busy > 0 ? std::clamp(prefill / (prefill + busy), 0.0, 1.0) : 0;
 }
 
 void add_operators(const char* phase, const StepTime& t, CandidateResult& r) {
@@ -109,6 +125,8 @@ CandidateResult CandidateStudy::describe() const {
   r.model = model.name;
   r.hardware = candidate_.hardware.name;
   r.price = candidate_.price;
+  r.cost.stack = stack_of(candidate_);
+  r.price.usd_per_hour = r.cost.stack.total().value;
   r.precision = describe_precision(precision_, model);
   const ParameterCount count = count_parameters(model);
   r.total_parameters = count.total();
@@ -329,7 +347,7 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   r.input_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.input / d.gpus());
   r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / d.gpus());
 
-  const double utilisation = candidate_.pricing.utilisation;
+  const double utilisation = utilisation_of(candidate_.pricing);
   Delivery delivery{scaled(r.requests_per_second, mix_.input),
                     scaled(r.requests_per_second, mix_.output), static_cast<double>(d.gpus()),
                     utilisation};
@@ -344,10 +362,15 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
                 static_cast<double>(d.gpus()) * point.replicas, utilisation};
   }
   const UnitCost cost = unit_cost(delivery, r.price.usd_per_hour);
+  const Estimate rate = r.cost.stack.total();
   r.gpu_hours_per_million_output_tokens = cost.gpu_hours_per_million_output;
-  r.usd_per_million_output_tokens = cost.usd_per_million_output;
-  r.usd_per_million_tokens = cost.usd_per_million_total;
+  r.usd_per_million_output_tokens = product(cost.gpu_hours_per_million_output, rate);
+  r.usd_per_million_tokens = product(cost.gpu_hours_per_million_total, rate);
   r.usd_per_hour = r.price.usd_per_hour * d.gpus() * r.replicas;
+  r.cost = cost_of(candidate_, mix_,
+                   {cost.gpu_hours_per_million_output, cost.gpu_hours_per_million_total,
+                    scaled(r.requests_per_second, mix_.input + mix_.output), d.gpus(),
+                    prefill_share(model, point.state, mix_), r.kv_bytes_per_token});
   if (point.meets_slo && !slow.meets_slo) {
     r.assumptions.push_back(
         "At the slow end of the band no batch keeps the latency target; the high cost is that of "

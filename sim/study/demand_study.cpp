@@ -5,6 +5,7 @@
 #include <map>
 
 #include "sim/base/text.h"
+#include "sim/study/cost_study.h"
 
 namespace tollgate {
 namespace {
@@ -79,7 +80,7 @@ FleetUnit unit_of(const CandidateResult& c, const CandidateSpec& spec) {
   FleetUnit unit;
   unit.tokens_per_second_per_gpu =
       sum(c.input_tokens_per_second_per_gpu, c.output_tokens_per_second_per_gpu);
-  unit.utilisation = spec.pricing.utilisation;
+  unit.utilisation = utilisation_of(spec.pricing);
   unit.gpus_per_replica = c.gpus;
   unit.watts_per_gpu = spec.hardware.all_in_power;
   unit.usd_per_gpu_hour = c.price.usd_per_hour;

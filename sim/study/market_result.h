@@ -71,7 +71,7 @@ struct SeatResult {
 };
 
 /// A pack over the same tokens bought one by one.
-struct PackResult {
+struct PackRatios {
   PackComparison comparison;
   double usd_per_million = 0;
   std::vector<double> over_offer;  ///< by mix
@@ -139,7 +139,7 @@ struct MarketResult {
   std::vector<OfferResult> offers;
   std::vector<PriceRatios> prices;
   std::vector<SeatResult> seats;
-  std::vector<PackResult> packs;
+  std::vector<PackRatios> packs;
   std::optional<ComparisonResult> compare;
   std::optional<DemandResult> demand;
   std::vector<GrowthResult> growth;

@@ -8,6 +8,7 @@
 #include "sim/placement/memory_plan.h"
 #include "sim/pricing/profit.h"
 #include "sim/serving/workload_mix.h"
+#include "sim/study/cost_study.h"
 #include "sim/study/demand_study.h"
 #include "sim/study/growth_study.h"
 #include "sim/study/price_study.h"
@@ -74,8 +75,13 @@ struct Variant {
 class MixStudy {
  public:
   MixStudy(const Scenario& scenario, const MixSpec& mix, Library& library,
-           const kernels::RoutingBackend& backend, bool strict)
-      : scenario_(scenario), mix_(mix), library_(library), backend_(backend), strict_(strict) {}
+           const kernels::RoutingBackend& backend, bool strict, std::shared_ptr<CurveFiles> files)
+      : scenario_(scenario),
+        mix_(mix),
+        library_(library),
+        backend_(backend),
+        strict_(strict),
+        files_(std::move(files)) {}
 
   MixResult run() const {
     MixResult r;
@@ -87,7 +93,7 @@ class MixStudy {
       r.run.mean_cached = mean.cached;
       r.run.mean_output = mean.output;
     } else {
-      r.run = run_scenario(at_mix(scenario_, mix_.workload), library_, backend_, strict_);
+      r.run = run_scenario(at_mix(scenario_, mix_.workload), library_, backend_, strict_, files_);
     }
     note_mix(r.run, r);
     return r;
@@ -114,7 +120,7 @@ class MixStudy {
                  MarketCell& cell) const {
     const auto index = static_cast<std::size_t>(cell.candidate);
     const CandidateResult& c = run.candidates[index];
-    const double utilisation = scenario_.candidates[index].pricing.utilisation;
+    const double utilisation = utilisation_of(scenario_.candidates[index].pricing);
     cell.cost = c.usd_per_million_tokens;
     if (cell.price <= 0) return;
     cell.margin = {margin_of(cell.price, cell.cost.value), margin_of(cell.price, cell.cost.high),
@@ -195,7 +201,7 @@ class MixStudy {
       if (candidates.empty()) return;
       Scenario one = at_mix(scenario_, workload);
       one.candidates = std::move(candidates);
-      const RunResult run = run_scenario(one, library_, backend_, strict_);
+      const RunResult run = run_scenario(one, library_, backend_, strict_, files_);
       MixResult mix;
       mix.run = run;
       note_mix(run, mix);
@@ -246,6 +252,7 @@ class MixStudy {
   Library& library_;
   const kernels::RoutingBackend& backend_;
   bool strict_;
+  std::shared_ptr<CurveFiles> files_;
 };
 
 double sequence_bytes(const CandidateResult& c) {
@@ -358,8 +365,9 @@ MarketResult run_market(const Scenario& scenario, Library& library,
       r.offers.push_back({offer, offer.closed ? "closed" : candidate ? "" : "not a candidate", {}});
     }
   }
+  const auto files = std::make_shared<CurveFiles>(library);
   for (const MixSpec& mix : scenario.mixes) {
-    const MixStudy study(scenario, mix, library, backend, strict);
+    const MixStudy study(scenario, mix, library, backend, strict, files);
     r.mixes.push_back(study.run());
     if (scenario.market) study.fill(r.mixes.back(), r.offers);
   }

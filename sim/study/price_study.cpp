@@ -72,8 +72,8 @@ SeatResult study_seat(const SeatChange& seat, const std::vector<MixResult>& mixe
   return r;
 }
 
-PackResult study_pack(const PackComparison& pack, const std::vector<MixResult>& mixes) {
-  PackResult r;
+PackRatios study_pack(const PackComparison& pack, const std::vector<MixResult>& mixes) {
+  PackRatios r;
   r.comparison = pack;
   r.usd_per_million = pack_price(pack.pack, 0) / pack.per_usd;
   for (const MixResult& mix : mixes)

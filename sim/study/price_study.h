@@ -19,6 +19,6 @@ PriceRatios study_prices(const PriceComparison& comparison, const std::vector<Mi
 SeatResult study_seat(const SeatChange& seat, const std::vector<MixResult>& mixes);
 
 /// What the pack costs over the offer, at every mix.
-PackResult study_pack(const PackComparison& pack, const std::vector<MixResult>& mixes);
+PackRatios study_pack(const PackComparison& pack, const std::vector<MixResult>& mixes);
 
 }  // namespace tollgate

@@ -8,6 +8,7 @@
 
 #include "sim/study/candidate_study.h"
 #include "sim/study/deployment_search.h"
+#include "sim/study/inflation_study.h"
 #include "sim/study/routing_shelf.h"
 
 namespace tollgate {
@@ -46,10 +47,19 @@ Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
   return plan;
 }
 
+/// The deployment a report chose.
+const Deployment& chosen(const Plan& plan, const CandidateResult& r) {
+  return *std::find_if(plan.fitting.begin(), plan.fitting.end(), [&](const Deployment& d) {
+    return d.tensor == r.tensor && d.pipeline == r.pipeline && d.expert == r.expert &&
+           d.data_attention == r.data_attention;
+  });
+}
+
 }  // namespace
 
 RunResult run_scenario(const Scenario& scenario, Library& library,
-                       const kernels::RoutingBackend& backend, bool strict) {
+                       const kernels::RoutingBackend& backend, bool strict,
+                       std::shared_ptr<CurveFiles> files) {
   RunResult result;
   result.scenario = scenario.name;
   result.question = scenario.question;
@@ -57,7 +67,8 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   result.workload = scenario.workload;
   result.load = scenario.load;
   result.slo = scenario.slo;
-  const WorkloadMix mix = summarise(scenario.workload, shortest_context(scenario));
+  const double longest = shortest_context(scenario);
+  const WorkloadMix mix = summarise(scenario.workload, longest);
   result.mean_input = mix.input;
   result.mean_cached = mix.cached;
   result.mean_output = mix.output;
@@ -66,10 +77,12 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   std::vector<CandidateStudy> studies;
   std::vector<Plan> plans;
   RoutingShelf shelf;
-  const auto files = std::make_shared<CurveFiles>(library);
+  if (!files) files = std::make_shared<CurveFiles>(library);
   std::list<EngineCurves> curves;
+  std::vector<const EngineCurves*> curves_of;
   for (const CandidateSpec& candidate : scenario.candidates) {
     curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
+    curves_of.push_back(&curves.back());
     studies.emplace_back(scenario, candidate, mix, curves.back());
     plans.push_back(plan_of(studies.back(), candidate));
     shelf.want(candidate, plans.back().fitting);
@@ -79,10 +92,18 @@ RunResult run_scenario(const Scenario& scenario, Library& library,
   result.candidates.resize(count);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
     const Plan& plan = plans[i];
-    result.candidates[i] =
-        plan.fitting.empty()
-            ? studies[i].explain_misfit(plan.tried)
-            : studies[i].report(plan.fitting, shelf.tables_of(scenario.candidates[i]), plan.note);
+    CandidateResult& r = result.candidates[i];
+    if (plan.fitting.empty()) {
+      r = studies[i].explain_misfit(plan.tried);
+      return;
+    }
+    const CandidateSpec& candidate = scenario.candidates[i];
+    const auto tables = shelf.tables_of(candidate);
+    r = studies[i].report(plan.fitting, tables, plan.note);
+    if (scenario.answers.inflation) {
+      r.cost.inflation =
+          inflate_tasks(scenario, candidate, *curves_of[i], chosen(plan, r), tables, longest);
+    }
   });
   for (std::size_t i = 0; i < count; ++i) {
     const CandidateResult& c = result.candidates[i];

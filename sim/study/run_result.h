@@ -5,6 +5,7 @@
 
 #include "sim/base/estimate.h"
 #include "sim/spec/scenario.h"
+#include "sim/study/cost_result.h"
 
 namespace tollgate {
 
@@ -101,6 +102,7 @@ struct CandidateResult {
   Estimate usd_per_million_tokens;         ///< whole bill over input + output tokens (blended)
   GpuPrice price;
   double usd_per_hour = 0;  ///< of the whole service: replicas x GPUs x price
+  CostResult cost;
 
   double total_parameters = 0, active_parameters = 0;
   double kv_bytes_per_token = 0;

@@ -70,7 +70,7 @@ TEST(Usage, EveryMistakeIsOneSentenceAndExitCodeTwo) {
       {{"run", "a", "--fromat", "json"},
        "tollgate run: there is no option '--fromat'. Did you mean '--format'?"},
       {{"run", "a", "--format", "jsn"},
-       "tollgate run: --format must be one of text, json, csv, but is 'jsn'. Did you mean 'json'?"},
+       "tollgate run: --format must be one of text, json, csv, focus, but is 'jsn'. Did you mean 'json'?"},
       {{"run", "a", "--format"}, "tollgate run: the option '--format' needs a value."},
       {{"run", "a", "--format", "csv", "--format", "json"},
        "tollgate run: --format is given 2 times."},

@@ -66,8 +66,8 @@ TEST(scenario, pricing_and_deployment_of_a_candidate_stand_on_those_of_the_scena
       {"pricing={level: neocloud-own}", "deployment={gpus: 8, kv_cache: fp8}"});
   EXPECT_EQ(s.candidates[0].price.level, "neocloud-own");
   EXPECT_EQ(s.candidates[1].price.level, "neocloud-own");
-  EXPECT_DOUBLE_EQ(s.candidates[1].pricing.utilisation, 0.5);
-  EXPECT_DOUBLE_EQ(s.candidates[0].pricing.utilisation, 1);
+  EXPECT_DOUBLE_EQ(s.candidates[1].pricing.utilisation.whole, 0.5);
+  EXPECT_DOUBLE_EQ(s.candidates[0].pricing.utilisation.whole, 1);
   EXPECT_EQ(s.candidates[1].deployment.gpus, 8);
   EXPECT_EQ(s.candidates[1].deployment.tensor, 4);
   EXPECT_EQ(s.candidates[1].deployment.kv_cache, Precision::fp8);
