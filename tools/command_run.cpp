@@ -63,6 +63,11 @@ int run(const Arguments& arguments, Console& console) {
         const Format format = format_of(arguments.text("--format"));
         const bool strict = arguments.has("--strict");
         if (scenario.asks_market()) {
+          if (format == Format::focus) {
+            throw InputError(
+                "tollgate run: a market scenario has no bill, which --format focus "
+                "writes; take csv.");
+          }
           const MarketResult result = run_market(scenario, library, backend, strict);
           deliver(render(result, format, options), path, console);
           return answers(result) ? exit_code::ok : exit_code::infeasible;
@@ -103,6 +108,8 @@ Command run_command() {
     option.repeatable = option.name == "--set" || option.name == "--candidate";
   }
   help.examples = {{"tollgate run scenarios/moe-vs-dense.yaml", "The report for reading."},
+                   {"tollgate run scenarios/market-2026-04.yaml --brief",
+                    "Simulated cost against market prices, by kind of traffic."},
                    {"tollgate run scenarios/moe-vs-dense.yaml --set 'slo.tpot=30 ms' --set "
                     "pricing.level=on-demand",
                     "The same question with a tighter target and other prices."},

@@ -31,6 +31,8 @@ std::string render(const MarketResult& result, Format format, const RenderOption
       return market_json(result);
     case Format::csv:
       return market_csv(result);
+    case Format::focus:
+      break;  // a market has no bill
   }
   return "";
 }

@@ -21,7 +21,7 @@ struct RenderOptions {
 /// numbers are NaN or infinite: they are left out.
 std::string render(const RunResult& result, Format format, const RenderOptions& options = {});
 
-/// The same of a market scenario.
+/// The same of a market scenario; nothing for `focus`, since it has no bill.
 std::string render(const MarketResult& result, Format format, const RenderOptions& options = {});
 
 }  // namespace tollgate

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 
 #include "kernels/registry.h"
 #include "sim/report/report.h"
@@ -361,8 +362,7 @@ TEST(Market, EveryFormatIsWritten) {
     for (const Format format : {Format::text, Format::json, Format::csv}) {
       const std::string out = render(r, format);
       EXPECT_GT(out.size(), 200u) << name;
-      EXPECT_EQ(out.find("nan"), std::string::npos) << name;
-      EXPECT_EQ(out.find("inf"), std::string::npos) << name;
+      EXPECT_FALSE(std::regex_search(out, std::regex("[^a-z](nan|inf)[^a-z]"))) << name;
       EXPECT_EQ(out.back(), '\n') << name;
     }
   }
