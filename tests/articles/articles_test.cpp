@@ -76,6 +76,8 @@ TEST(Articles, GrowthOf330PercentIsNot370Fold) {
   EXPECT_NEAR(r.growth.at(3).total, 11.25, 0.005);
   EXPECT_NEAR(r.growth.at(3).per_step, 0.0506, 0.0005);
   EXPECT_NEAR(r.growth.at(4).by_multiple->yearly_rate, 15, 1e-9);  // 16-fold a year
+  EXPECT_NEAR(r.growth.at(5).per_step, -0.082, 0.0005);
+  EXPECT_NEAR(r.growth.at(6).total, 2.94, 0.005);
 }
 
 TEST(Articles, PriceRatiosHoldOnTheCheapestRouteOnly) {
@@ -210,6 +212,7 @@ TEST_F(OpenRouter, WeeksBeforeAndSharesFollowFromTheChanges) {
   EXPECT_NEAR(volume("US models May").before * week, 4.24e12, 0.01e12);
   EXPECT_NEAR(volume("Claude Sonnet 4.6").share + volume("Claude Opus 4.6").share, 0.53, 0.002);
   EXPECT_NEAR(volume("Doubao").share, 0.857, 0.001);
+  EXPECT_NEAR(volume("MiniMax M2.5").share, 0.449, 0.0005);
 }
 
 TEST_F(OpenRouter, TheSameTokensBringInTenTimesAsMuchByMix) {
@@ -236,6 +239,16 @@ TEST_F(OpenRouter, SaysWhatTheFiguresDoNotSay) {
   EXPECT_THAT(findings, Contains(AllOf(HasSubstr("11.5 times (instead of chatting)"),
                                        HasSubstr("12.5 times (besides)"))));
   EXPECT_THAT(findings, Contains(HasSubstr("5.00 times as many tokens take 32.0 % penetration")));
+}
+
+TEST(Articles, AnAgentSessionRepeatsWhatItSaid) {
+  const MarketResult r = answer("articles/token-inflation");
+  const TokenDemand& agent = r.demand->users.at(3).tokens;
+  EXPECT_NEAR(agent.input / agent.output, 131, 6);  // the trace's ratio; turns are a median
+  EXPECT_GT(agent.cached_input / agent.input, 0.942);
+  EXPECT_NEAR(r.demand->users.at(4).tokens.input, 3 * agent.input, 1e-9 * agent.input);
+  EXPECT_NEAR(r.demand->users.at(5).tokens.input, 0.7 * agent.input, 1e-9 * agent.input);
+  EXPECT_EQ(r.demand->users.at(5).tokens.output, agent.output);
 }
 
 /// Throughput of a candidate over the reference.
