@@ -9,11 +9,13 @@
 namespace tollgate {
 
 std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
-                                          const std::string& hardware, const std::string& level) {
+                                          const std::string& hardware, const std::string& level,
+                                          const std::string& date) {
   std::vector<GpuPrice> found;
   for (const PriceBook& book : books) {
     for (const GpuPrice& price : book.gpus) {
       if (price.hardware != hardware || price.level != level) continue;
+      if (!date.empty() && first_day(price.date) > first_day(date)) continue;
       if (!found.empty() && price.date > found.front().date) found.clear();
       if (found.empty() || price.date == found.front().date) found.push_back(price);
     }
@@ -26,13 +28,21 @@ std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
 }
 
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
-                        const std::string& level, const Place& asked) {
-  if (const auto price = look_up_gpu_price(books, hardware, level)) return *price;
+                        const std::string& level, const Place& asked, const std::string& date) {
+  if (const auto price = look_up_gpu_price(books, hardware, level, date)) return *price;
   std::set<std::string> levels;
+  std::string first;
   for (const PriceBook& book : books) {
     for (const GpuPrice& price : book.gpus) {
-      if (price.hardware == hardware) levels.insert(price.level);
+      if (price.hardware != hardware) continue;
+      levels.insert(price.level);
+      if (price.level != level) continue;
+      if (first.empty() || first_day(price.date) < first_day(first)) first = price.date;
     }
+  }
+  if (!first.empty()) {
+    throw InputError(asked, "the first price of " + hardware + " at level " + quote(level) +
+                                " is of " + first + ", after " + date + ".");
   }
   const std::vector<std::string> known(levels.begin(), levels.end());
   throw InputError(

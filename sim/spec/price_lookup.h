@@ -8,15 +8,17 @@
 
 namespace tollgate {
 
-/// The price of an accelerator at a level: the latest date wins; among several of that date the
+/// The price of an accelerator at a level on `date` ("" = the latest): the last one of that date or
+/// before wins; among several of that date the
 /// median (the lower one of two in the middle) is taken, so that one odd provider does not decide.
-/// Throws InputError at `asked` naming the levels known for that accelerator.
+/// Throws InputError at `asked` naming the levels known for that accelerator, or the first date.
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
-                        const std::string& level, const Place& asked);
+                        const std::string& level, const Place& asked, const std::string& date = "");
 
 /// The same, and nothing where the accelerator has no price at that level.
 std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
-                                          const std::string& hardware, const std::string& level);
+                                          const std::string& hardware, const std::string& level,
+                                          const std::string& date = "");
 
 /// The tariff of a model at a seller that holds on `date` ("" = the latest): the last one that
 /// begins on or before it. Throws InputError at `asked`: no such model, no such seller, or a date

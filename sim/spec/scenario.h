@@ -70,6 +70,7 @@ struct RoutingSpec {
 /// Where the dollars come from.
 struct PricingSpec {
   std::string level = "rent-3yr";  ///< GpuPrice::level
+  std::string date;                ///< day on which the GPU price held; "" = the latest
   double usd_per_gpu_hour = 0;     ///< > 0: this price instead of the book
   RentSpec rent;
   std::optional<OwnershipSpec> ownership;  ///< instead of renting

@@ -83,7 +83,7 @@ CandidatePrices find_prices(const PricingSpec& pricing, const AnswersSpec& answe
                               place_of(pricing.pack->places, "name"));
   }
   const auto level = [&](const std::string& name, const Places& places, const char* key) {
-    return find_gpu_price(books, hardware, name, place_of(places, key));
+    return find_gpu_price(books, hardware, name, place_of(places, key), pricing.date);
   };
   if (const auto& r = answers.rent_or_pay) {
     if (!pricing.tariff) {

@@ -8,6 +8,7 @@
 #include "sim/spec/cost_schema.h"
 #include "sim/spec/market_schema.h"
 #include "sim/spec/model_schema.h"
+#include "sim/spec/money.h"
 #include "sim/spec/price_lookup.h"
 #include "sim/spec/scenario_prices.h"
 #include "sim/spec/workload_schema.h"
@@ -622,6 +623,12 @@ const Schema<PricingSpec>& pricing_schema() {
            "Kind of price looked up in models/prices: rent-3yr, rent-1yr, on-demand, "
            "hyperscaler-own, "
            "neocloud-own, ...");
+    FieldInfo date;
+    date.name = "date";
+    date.doc = "Day on which the GPU price held; left out: the latest.";
+    s.custom(std::move(date), [](const YamlNode& n, const std::string& p, PricingSpec& t) {
+      t.date = read_date(n, p);
+    });
     s.quantity("usd_per_gpu_hour", &PricingSpec::usd_per_gpu_hour, Dimension::usd_per_hour,
                optional, positive,
                "Price of one accelerator for one hour, instead of looking it up.");
@@ -816,8 +823,8 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
         const Place asked = candidate.pricing.places.count("level")
                                 ? place_of(candidate.pricing.places, "level")
                                 : node->place;
-        candidate.price =
-            find_gpu_price(books, candidate.hardware.name, candidate.pricing.level, asked);
+        candidate.price = find_gpu_price(books, candidate.hardware.name, candidate.pricing.level,
+                                         asked, candidate.pricing.date);
       }
       scenario.candidates.push_back(candidate);
     }

@@ -225,6 +225,10 @@ CostResult cost_of(const CandidateSpec& candidate, const WorkloadMix& mix,
   add_classes(candidate, mix, served, r);
   const PowerDraw draw = power_of(candidate, &r.energy_from);
   r.carbon_known = prices.power.kg_co2_per_kwh >= 0 && !prices.power.from.empty();
+  if (r.carbon_known && !prices.power.region.empty()) {
+    r.energy_from += "; carbon of " + prices.power.region;
+    if (!prices.power.date.empty()) r.energy_from += ", " + prices.power.date;
+  }
   if (draw.watts.value > 0) {
     r.energy = token_energy(served.gpu_hours_per_million_output, draw,
                             r.carbon_known ? prices.power.kg_co2_per_kwh : 0);

@@ -71,6 +71,40 @@ TEST(PriceLookup, TheLatestDateWins) {
   EXPECT_DOUBLE_EQ(price.usd_per_hour, 2.35);
 }
 
+TEST(PriceLookup, OnADayTheLastPriceBeforeIt) {
+  const auto books = library().prices();
+  EXPECT_EQ(find_gpu_price(books, "H100-SXM", "rent-1yr", {}, "2026-02-28").date, "2025-10");
+  EXPECT_EQ(find_gpu_price(books, "H100-SXM", "rent-1yr", {}, "2026-03").date, "2026-03");
+  EXPECT_THROW(find_gpu_price(books, "H100-SXM", "rent-1yr", {}, "2025-09-30"), InputError);
+}
+
+TEST(ShippedPrices, EveryTariffCanBeTurnedIntoDollars) {
+  const auto books = library().prices();
+  std::size_t windows = 0, tiers = 0, speeds = 0, foreign = 0;
+  for (const PriceBook& book : books) {
+    for (const Tariff& t : book.tokens) {
+      EXPECT_GT(find_rate(books, t.currency, t.date, {}).per_usd, 0) << t.model << " " << t.seller;
+      windows += t.windows.empty() ? 0 : 1;
+      tiers += t.tiers.empty() ? 0 : 1;
+      speeds += t.speeds.empty() ? 0 : 1;
+      foreign += t.currency == "USD" ? 0 : 1;
+    }
+    for (const TokenPack& p : book.packs) EXPECT_NO_THROW(find_rate(books, p.currency, p.date, {}));
+  }
+  EXPECT_GE(windows, 3u);
+  EXPECT_GE(tiers, 4u);
+  EXPECT_GE(speeds, 2u);
+  EXPECT_GE(foreign, 4u);
+}
+
+TEST(ShippedPrices, WhatOwnershipNeedsIsThere) {
+  const auto books = library().prices();
+  EXPECT_DOUBLE_EQ(find_capital(books, "H100-SXM", {}).usd, 50000);
+  EXPECT_DOUBLE_EQ(find_power(books, "us-industrial", {}).usd_per_kwh, 0.08);
+  EXPECT_THROW(find_capital(books, "L4", {}), InputError);
+  EXPECT_THROW(find_power(books, "moon", {}), InputError);
+}
+
 TEST(PriceLookup, OfSeveralOnADateTheMedian) {
   PriceBook book;
   for (const double usd : {9.0, 1.0, 3.0, 2.0}) {
