@@ -21,6 +21,11 @@ Format format_of(const std::string& name) {
 }
 
 void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
+  if (scenario.compare) {
+    throw InputError(
+        "tollgate run: the scenario compares its candidates with one another, so "
+        "--candidate cannot leave any out.");
+  }
   std::vector<std::string> names;
   for (const CandidateSpec& candidate : scenario.candidates) names.push_back(candidate.name);
   for (const std::string& name : wanted) {
