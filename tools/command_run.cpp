@@ -4,6 +4,7 @@
 #include "sim/base/text.h"
 #include "sim/report/report.h"
 #include "sim/spec/scenario_schema.h"
+#include "sim/study/market_study.h"
 #include "sim/study/run.h"
 #include "tools/arguments.h"
 #include "tools/engine.h"
@@ -20,6 +21,11 @@ Format format_of(const std::string& name) {
 }
 
 void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
+  if (scenario.compare) {
+    throw InputError(
+        "tollgate run: the scenario compares its candidates with one another, so "
+        "--candidate cannot leave any out.");
+  }
   std::vector<std::string> names;
   for (const CandidateSpec& candidate : scenario.candidates) names.push_back(candidate.name);
   for (const std::string& name : wanted) {
@@ -29,6 +35,13 @@ void keep_only(Scenario& scenario, const std::vector<std::string>& wanted) {
   }
   std::erase_if(scenario.candidates, [&](const CandidateSpec& candidate) {
     return std::find(wanted.begin(), wanted.end(), candidate.name) == wanted.end();
+  });
+}
+
+/// Every mix that has candidates has one that keeps the target.
+bool answers(const MarketResult& result) {
+  return std::all_of(result.mixes.begin(), result.mixes.end(), [](const MixResult& mix) {
+    return mix.run.candidates.empty() || mix.run.cheapest >= 0;
   });
 }
 
@@ -43,8 +56,6 @@ int run(const Arguments& arguments, Console& console) {
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
   return with_backend(
       arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
-        const RunResult result =
-            run_scenario(scenario, library, backend, arguments.has("--strict"));
         const std::string path = arguments.text("--output");
         std::error_code error;
         if (!path.empty() && std::filesystem::equivalent(path, arguments.text("SCENARIO"), error)) {
@@ -54,7 +65,20 @@ int run(const Arguments& arguments, Console& console) {
         options.colour = console.colour && (path.empty() || path == "-");
         options.width = console.width;
         options.brief = arguments.has("--brief");
-        deliver(render(result, format_of(arguments.text("--format")), options), path, console);
+        const Format format = format_of(arguments.text("--format"));
+        const bool strict = arguments.has("--strict");
+        if (scenario.asks_market()) {
+          if (format == Format::focus) {
+            throw InputError(
+                "tollgate run: a market scenario has no bill, which --format focus "
+                "writes; take csv.");
+          }
+          const MarketResult result = run_market(scenario, library, backend, strict);
+          deliver(render(result, format, options), path, console);
+          return answers(result) ? exit_code::ok : exit_code::infeasible;
+        }
+        const RunResult result = run_scenario(scenario, library, backend, strict);
+        deliver(render(result, format, options), path, console);
         return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
       });
 }
@@ -89,6 +113,8 @@ Command run_command() {
     option.repeatable = option.name == "--set" || option.name == "--candidate";
   }
   help.examples = {{"tollgate run scenarios/moe-vs-dense.yaml", "The report for reading."},
+                   {"tollgate run scenarios/market-2026-04.yaml --brief",
+                    "Simulated cost against market prices, by kind of traffic."},
                    {"tollgate run scenarios/moe-vs-dense.yaml --set 'slo.tpot=30 ms' --set "
                     "pricing.level=on-demand",
                     "The same question with a tighter target and other prices."},

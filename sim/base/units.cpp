@@ -45,6 +45,16 @@ constexpr std::array<Unit, 1> price_units{{{"USD/h", 1}}};
 constexpr std::array<Unit, 1> token_price_units{{{"USD/Mtok", 1}}};
 constexpr std::array<Unit, 1> energy_price_units{{{"USD/kWh", 1}}};
 constexpr std::array<Unit, 2> rate_units{{{"req/s", 1}, {"req/min", 1.0 / 60}}};
+constexpr double day = 86400, week = 7 * day, year = 365 * day;
+constexpr std::array<Unit, 9> token_rate_units{{{"tok/s", 1},
+                                                {"tok/day", 1 / day},
+                                                {"Mtok/day", 1e6 / day},
+                                                {"Gtok/day", 1e9 / day},
+                                                {"Ttok/week", 1e12 / week},
+                                                {"Gtok/week", 1e9 / week},
+                                                {"Ttok/year", 1e12 / year},
+                                                {"Ptok/year", 1e15 / year},
+                                                {"Ttok/day", 1e12 / day}}};
 
 std::span<const Unit> units_of(Dimension dimension) {
   switch (dimension) {
@@ -68,6 +78,8 @@ std::span<const Unit> units_of(Dimension dimension) {
       return energy_price_units;
     case Dimension::per_second:
       return rate_units;
+    case Dimension::tokens_per_second:
+      return token_rate_units;
   }
   return {};
 }
@@ -167,6 +179,8 @@ std::string_view dimension_name(Dimension dimension) {
       return "money per energy";
     case Dimension::per_second:
       return "requests per second";
+    case Dimension::tokens_per_second:
+      return "tokens per second";
   }
   return "";
 }

@@ -9,16 +9,17 @@ namespace tollgate {
 
 /// What a quantity measures. Inside Tollgate every quantity is a double in the SI unit named here.
 enum class Dimension {
-  bytes,             ///< B; decimal (GB) and binary (GiB) prefixes differ
-  bytes_per_second,  ///< B/s; bit/s and B/s differ by eight
-  flops_per_second,  ///< FLOP/s, dense (never the sparse marketing figure)
-  seconds,           ///< s
-  watts,             ///< W
-  usd,               ///< USD
-  usd_per_hour,      ///< USD/h
-  usd_per_mtok,      ///< USD/Mtok: dollars per million tokens
-  usd_per_kwh,       ///< USD/kWh
-  per_second,        ///< 1/s, written "req/s"
+  bytes,              ///< B; decimal (GB) and binary (GiB) prefixes differ
+  bytes_per_second,   ///< B/s; bit/s and B/s differ by eight
+  flops_per_second,   ///< FLOP/s, dense (never the sparse marketing figure)
+  seconds,            ///< s
+  watts,              ///< W
+  usd,                ///< USD
+  usd_per_hour,       ///< USD/h
+  usd_per_mtok,       ///< USD/Mtok: dollars per million tokens
+  usd_per_kwh,        ///< USD/kWh
+  per_second,         ///< 1/s, written "req/s"
+  tokens_per_second,  ///< tokens/s; a week has 7 days, a year 365
 };
 
 /// Reads "80 GiB", "3.35 TB/s", "989 TFLOP/s", "400 Gbit/s", "2.49 USD/h", "50 ms", "12 req/s".

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "sim/study/market_result.h"
 #include "sim/study/run_result.h"
 
 namespace tollgate {
@@ -19,5 +20,8 @@ struct RenderOptions {
 /// but the arguments: no clock, no locale, no environment. Never throws for a RunResult whose
 /// numbers are NaN or infinite: they are left out.
 std::string render(const RunResult& result, Format format, const RenderOptions& options = {});
+
+/// The same of a market scenario; nothing for `focus`, since it has no bill.
+std::string render(const MarketResult& result, Format format, const RenderOptions& options = {});
 
 }  // namespace tollgate

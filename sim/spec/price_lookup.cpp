@@ -8,9 +8,28 @@
 
 namespace tollgate {
 
+std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
+                                          const std::string& hardware, const std::string& level,
+                                          const std::string& date) {
+  std::vector<GpuPrice> found;
+  for (const PriceBook& book : books) {
+    for (const GpuPrice& price : book.gpus) {
+      if (price.hardware != hardware || price.level != level) continue;
+      if (!date.empty() && first_day(price.date) > first_day(date)) continue;
+      if (!found.empty() && price.date > found.front().date) found.clear();
+      if (found.empty() || price.date == found.front().date) found.push_back(price);
+    }
+  }
+  if (found.empty()) return std::nullopt;
+  std::stable_sort(found.begin(), found.end(), [](const GpuPrice& a, const GpuPrice& b) {
+    return a.usd_per_hour < b.usd_per_hour;
+  });
+  return found[(found.size() - 1) / 2];
+}
+
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
                         const std::string& level, const Place& asked, const std::string& date) {
-  std::vector<GpuPrice> found;
+  if (const auto price = look_up_gpu_price(books, hardware, level, date)) return *price;
   std::set<std::string> levels;
   std::string first;
   for (const PriceBook& book : books) {
@@ -19,28 +38,19 @@ GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& 
       levels.insert(price.level);
       if (price.level != level) continue;
       if (first.empty() || first_day(price.date) < first_day(first)) first = price.date;
-      if (!date.empty() && first_day(price.date) > first_day(date)) continue;
-      if (!found.empty() && price.date > found.front().date) found.clear();
-      if (found.empty() || price.date == found.front().date) found.push_back(price);
     }
   }
-  if (found.empty() && !first.empty()) {
+  if (!first.empty()) {
     throw InputError(asked, "the first price of " + hardware + " at level " + quote(level) +
                                 " is of " + first + ", after " + date + ".");
   }
-  if (found.empty()) {
-    const std::vector<std::string> known(levels.begin(), levels.end());
-    throw InputError(
-        asked,
-        "there is no price of " + hardware + " at level " + quote(level) + " in models/prices; " +
-            (known.empty() ? std::string("none is known at any level, so give "
-                                         "pricing.usd_per_gpu_hour.")
-                           : "known levels: " + join(known) + "." + did_you_mean(level, known)));
-  }
-  std::stable_sort(found.begin(), found.end(), [](const GpuPrice& a, const GpuPrice& b) {
-    return a.usd_per_hour < b.usd_per_hour;
-  });
-  return found[(found.size() - 1) / 2];
+  const std::vector<std::string> known(levels.begin(), levels.end());
+  throw InputError(
+      asked,
+      "there is no price of " + hardware + " at level " + quote(level) + " in models/prices; " +
+          (known.empty() ? std::string("none is known at any level, so give "
+                                       "pricing.usd_per_gpu_hour.")
+                         : "known levels: " + join(known) + "." + did_you_mean(level, known)));
 }
 
 namespace {
@@ -140,6 +150,39 @@ PowerPrice find_power(const std::vector<PriceBook>& books, const std::string& re
   if (const PowerPrice* p = latest(found, "")) return *p;
   throw InputError(asked, "there is no price of electricity in " + quote(region) +
                               " in models/prices; " + known_names(regions, region, "regions"));
+}
+
+TokenPack find_pack(const std::vector<PriceBook>& books, const std::string& seller,
+                    const std::string& name, const Place& asked) {
+  std::vector<const TokenPack*> found;
+  std::set<std::string> names;
+  for (const PriceBook& book : books) {
+    for (const TokenPack& pack : book.packs) {
+      if (pack.seller != seller) continue;
+      names.insert(pack.name);
+      if (pack.name == name) found.push_back(&pack);
+    }
+  }
+  if (const TokenPack* pack = latest(found, "")) return *pack;
+  throw InputError(asked, "there is no pack " + quote(name) + " of " + quote(seller) +
+                              " in models/prices; " + known_names(names, name, "packs"));
+}
+
+SeatPlan find_seat(const std::vector<PriceBook>& books, const std::string& seller,
+                   const std::string& name, bool usage_included, const Place& asked) {
+  std::vector<const SeatPlan*> found;
+  std::set<std::string> names;
+  for (const PriceBook& book : books) {
+    for (const SeatPlan& plan : book.seats) {
+      if (plan.seller != seller || plan.usage_included != usage_included) continue;
+      names.insert(plan.name);
+      if (plan.name == name) found.push_back(&plan);
+    }
+  }
+  if (const SeatPlan* plan = latest(found, "")) return *plan;
+  throw InputError(asked, "there is no plan " + quote(name) + " of " + quote(seller) +
+                              " with usage " + (usage_included ? "included" : "on top") +
+                              " in models/prices; " + known_names(names, name, "plans"));
 }
 
 }  // namespace tollgate

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,11 @@ namespace tollgate {
 /// Throws InputError at `asked` naming the levels known for that accelerator, or the first date.
 GpuPrice find_gpu_price(const std::vector<PriceBook>& books, const std::string& hardware,
                         const std::string& level, const Place& asked, const std::string& date = "");
+
+/// The same, and nothing where the accelerator has no price at that level.
+std::optional<GpuPrice> look_up_gpu_price(const std::vector<PriceBook>& books,
+                                          const std::string& hardware, const std::string& level,
+                                          const std::string& date = "");
 
 /// The tariff of a model at a seller that holds on `date` ("" = the latest): the last one that
 /// begins on or before it. Throws InputError at `asked`: no such model, no such seller, or a date
@@ -32,5 +38,14 @@ CapitalPrice find_capital(const std::vector<PriceBook>& books, const std::string
 /// The latest price of electricity in a region. Throws InputError at `asked` naming the regions.
 PowerPrice find_power(const std::vector<PriceBook>& books, const std::string& region,
                       const Place& asked);
+
+/// The latest pack of that seller and name. Throws InputError at `asked` naming the packs.
+TokenPack find_pack(const std::vector<PriceBook>& books, const std::string& seller,
+                    const std::string& name, const Place& asked);
+
+/// The latest plan of that seller and name, with or without usage included. Throws InputError at
+/// `asked`.
+SeatPlan find_seat(const std::vector<PriceBook>& books, const std::string& seller,
+                   const std::string& name, bool usage_included, const Place& asked);
 
 }  // namespace tollgate

@@ -7,8 +7,10 @@
 
 #include "sim/spec/candidate_prices.h"
 #include "sim/spec/cost_spec.h"
+#include "sim/spec/demand_spec.h"
 #include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
+#include "sim/spec/market_spec.h"
 #include "sim/spec/popularity_spec.h"
 #include "sim/spec/price_spec.h"
 #include "sim/spec/simulation_spec.h"
@@ -124,6 +126,16 @@ struct Scenario {
   SimulationSpec simulation;
   AnswersSpec answers;
   std::string inputs_digest;  ///< of the scenario text, the overrides and every file it refers to
+
+  // What a market scenario asks instead of one `workload` (run_market answers it).
+  std::vector<MixSpec> mixes;
+  std::optional<MarketSpec> market;
+  std::optional<ComparisonSpec> compare;
+  std::optional<DemandSpec> demand;
+  std::vector<GrowthSpec> growth;
+  bool asks_market() const {
+    return !mixes.empty() || market || compare || demand || !growth.empty();
+  }
 };
 
 }  // namespace tollgate

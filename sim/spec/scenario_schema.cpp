@@ -6,6 +6,7 @@
 #include "sim/base/file.h"
 #include "sim/base/text.h"
 #include "sim/spec/cost_schema.h"
+#include "sim/spec/market_schema.h"
 #include "sim/spec/model_schema.h"
 #include "sim/spec/money.h"
 #include "sim/spec/price_lookup.h"
@@ -32,6 +33,9 @@ struct ScenarioText {
   long long seed = 1;
   std::vector<CandidateText> candidates;
   YamlPtr workload, engine, deployment, pricing;
+  YamlPtr market, compare, demand;
+  std::vector<MixText> mixes;
+  std::vector<GrowthSpec> growth;
   LoadSpec load;
   SloSpec slo;
   RoutingSpec routing;
@@ -56,6 +60,15 @@ FieldInfo reference(const char* name, const SchemaInfo& child, Need need, const 
   info.reference = true;
   info.child = &child;
   info.required = need == required;
+  info.doc = doc;
+  return info;
+}
+
+FieldInfo part(const char* name, const SchemaInfo& child, const char* doc) {
+  FieldInfo info;
+  info.name = name;
+  info.type = FieldInfo::Type::object;
+  info.child = &child;
   info.doc = doc;
   return info;
 }
@@ -101,8 +114,9 @@ FieldInfo workload_field() {
   info.type = FieldInfo::Type::list;
   info.child = &request_class_schema().info();
   info.doc =
-      "Mix of request classes. An element is a class, or {traffic: NAME, weight: W} to take one of "
-      "models/traffic, with any key on top. Required, but for a trace, which brings its requests.";
+      "Mix of request classes. Required unless the scenario has `mixes`, `demand` or `growth`, or a "
+      "trace, which brings its requests. An element is a class, or {traffic: NAME, weight: W} to "
+      "take one of models/traffic, with any key on top.";
   return info;
 }
 
@@ -115,11 +129,11 @@ const Schema<ScenarioText>& scenario_schema() {
            "What the scenario asks, in one sentence.");
     s.integer("seed", &ScenarioText::seed, optional, Range{0, 9e15},
               "Seed of every random number.");
-    s.list("candidates", &ScenarioText::candidates, candidate_schema(), required,
-           "What is compared.");
+    s.list("candidates", &ScenarioText::candidates, candidate_schema(), optional,
+           "What is compared. Required unless only prices, `demand` or `growth` are asked for.");
     keep(s, &ScenarioText::workload, workload_field());
-    s.object("load", &ScenarioText::load, load_schema(), required,
-             "What is offered to the service.");
+    s.object("load", &ScenarioText::load, load_schema(), optional,
+             "What is offered to the service. Required where there are candidates.");
     s.object("slo", &ScenarioText::slo, slo_schema(), optional, "Latency target.");
     keep(
         s, &ScenarioText::engine,
@@ -149,6 +163,19 @@ const Schema<ScenarioText>& scenario_schema() {
     });
     s.object("answers", &ScenarioText::answers, answers_schema(), optional,
              "Further questions, answered for every candidate.");
+    s.list("mixes", &ScenarioText::mixes, mix_schema(), optional,
+           "Several workloads, which the candidates are tried with one after the other.");
+    keep(s, &ScenarioText::market,
+         part("market", market_schema().info(),
+              "Prices of models against what the candidates cost to serve at each mix."));
+    keep(s, &ScenarioText::compare,
+         part("compare", comparison_schema().info(),
+              "The candidates as ratios to one of them, at each mix."));
+    keep(s, &ScenarioText::demand,
+         part("demand", demand_schema().info(),
+              "Tokens that are asked for, and the fleets that serve them."));
+    s.list("growth", &ScenarioText::growth, growth_schema(), optional,
+           "Growth as a yearly rate, as a multiple, or as a series.");
     return s;
   }();
   return schema;
@@ -181,16 +208,17 @@ DeploymentSpec read_deployment(const YamlPtr& node, const std::string& path, Dep
   return deployment_schema().read(*node, path, std::move(start), true);
 }
 
-std::vector<RequestClass> read_workload(const YamlNode& node, Library& library) {
-  expect_kind(node, YamlNode::Kind::sequence, "workload");
+std::vector<RequestClass> read_workload(const YamlNode& node, const std::string& name,
+                                        Library& library) {
+  expect_kind(node, YamlNode::Kind::sequence, name);
   if (node.items.empty()) {
     throw InputError(node.place,
-                     "workload has no request classes; there would be nothing to serve.");
+                     name + " has no request classes; there would be nothing to serve.");
   }
   std::vector<RequestClass> classes;
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const YamlNode& item = *node.items[i];
-    const std::string path = "workload[" + std::to_string(i) + "]";
+    const std::string path = name + "[" + std::to_string(i) + "]";
     expect_kind(item, YamlNode::Kind::mapping, path);
     if (const auto* traffic = item.find("traffic")) {
       RequestClass start =
@@ -238,12 +266,8 @@ void find_trace(RoutingSpec& routing, Library& library) {
 }
 
 /// The same for recorded requests, which stand instead of a workload.
-void find_requests(LoadSpec& load, const YamlPtr& workload, const Place& scenario,
-                   Library& library) {
-  if (load.kind != LoadKind::trace) {
-    if (workload) return;
-    throw InputError(scenario, "scenario lacks the required key 'workload'.");
-  }
+void find_requests(LoadSpec& load, const YamlPtr& workload, Library& library) {
+  if (load.kind != LoadKind::trace) return;
   if (workload) {
     throw InputError(workload->place,
                      "workload goes not with a trace, which brings its own requests.");
@@ -314,6 +338,32 @@ void check_deployment(const CandidateSpec& c) {
                                          std::to_string(d.tensor * d.data_attention) + ".");
     }
   }
+}
+
+/// A plain scenario needs candidates, a workload and a load; a market scenario needs mixes and a
+/// load where it has candidates, and has no workload of its own.
+void check_parts(const ScenarioText& raw, const YamlNode& root) {
+  const auto lacks = [&](const char* key, const char* why) {
+    throw InputError(root.place,
+                     "scenario lacks the required key '" + std::string(key) + "'" + why + ".");
+  };
+  const bool market =
+      !raw.mixes.empty() || raw.market || raw.compare || raw.demand || !raw.growth.empty();
+  if (market && raw.workload) {
+    throw InputError(place_of(raw.places, "workload"),
+                     "workload does not go with mixes, market, compare, demand or growth; make it "
+                     "one of the mixes.");
+  }
+  if (!market && !raw.places.count("candidates")) lacks("candidates", "");
+  if (!market && !raw.workload && raw.load.kind != LoadKind::trace) lacks("workload", "");
+  const bool simulates = raw.places.count("candidates") > 0;
+  if (simulates && market && raw.mixes.empty()) lacks("mixes", ", which candidates are tried with");
+  if (simulates && !raw.places.count("load")) lacks("load", "");
+  if (simulates && raw.candidates.empty())
+    throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
+  if (raw.compare && !simulates) lacks("candidates", ", which 'compare' compares");
+  if (!raw.mixes.empty() && !simulates && !raw.market && !raw.demand && raw.growth.empty())
+    lacks("candidates", "");
 }
 
 void check_context(const CandidateSpec& c, const std::vector<RequestClass>& workload) {
@@ -681,6 +731,35 @@ const Schema<MethodSpec>& method_schema() {
   return schema;
 }
 
+namespace {
+
+/// The parts of a market scenario, with their prices and names looked up.
+void read_market(const ScenarioText& raw, const std::vector<PriceBook>& books, Library& library,
+                 Scenario& scenario) {
+  std::vector<std::string> hardware, candidates;
+  for (const CandidateSpec& c : scenario.candidates) {
+    candidates.push_back(c.name);
+    if (std::find(hardware.begin(), hardware.end(), c.hardware.name) == hardware.end())
+      hardware.push_back(c.hardware.name);
+  }
+  if (raw.market) {
+    scenario.market = market_schema().read(*raw.market, "market");
+    find_market_prices(*scenario.market, hardware, books, library);
+    check_market_names(*scenario.market, scenario.mixes);
+  }
+  if (raw.compare) {
+    scenario.compare = comparison_schema().read(*raw.compare, "compare");
+    check_comparison_names(*scenario.compare, candidates, scenario.mixes);
+  }
+  if (raw.demand) {
+    scenario.demand = demand_schema().read(*raw.demand, "demand");
+    check_demand_names(*scenario.demand, scenario.mixes, library);
+  }
+  scenario.growth = raw.growth;
+}
+
+}  // namespace
+
 const SchemaInfo& scenario_schema_info() { return scenario_schema().info(); }
 
 Scenario parse_scenario(const std::string& text, const std::string& file,
@@ -701,10 +780,18 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
   scenario.method = raw.method;
   scenario.fidelity = raw.fidelity;
   scenario.simulation = raw.simulation;
-  find_requests(scenario.load, raw.workload, place_of(raw.places, ""), library);
-  if (raw.workload) scenario.workload = read_workload(*raw.workload, library);
-  if (raw.candidates.empty())
-    throw InputError(place_of(raw.places, "candidates"), "candidates is empty.");
+  check_parts(raw, *root);
+  find_requests(scenario.load, raw.workload, library);
+  if (raw.workload) scenario.workload = read_workload(*raw.workload, "workload", library);
+  for (const MixText& mix : raw.mixes) {
+    for (const MixSpec& other : scenario.mixes) {
+      if (other.name == mix.name)
+        throw InputError(place_of(mix.places, "name"),
+                         "there are two mixes named " + quote(mix.name) + ".");
+    }
+    scenario.mixes.push_back({mix.name, read_workload(*mix.workload, "workload", library),
+                              mix.hit_rate_low, mix.hit_rate_high, mix.places});
+  }
 
   scenario.answers = raw.answers;
   const std::vector<PriceBook> books = library.prices();
@@ -766,6 +853,7 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
       }
       check_deployment(candidate);
       check_context(candidate, scenario.workload);
+      for (const MixSpec& mix : scenario.mixes) check_context(candidate, mix.workload);
       candidate.prices = find_prices(candidate.pricing, scenario.answers, books,
                                      candidate.hardware.name, candidate.model.name, node->place);
       if (candidate.pricing.ownership) {
@@ -791,6 +879,7 @@ Scenario parse_scenario(const std::string& text, const std::string& file,
     }
   }
 
+  read_market(raw, books, library, scenario);
   library.note_operator_curves();
   // Defaults are compiled in, so the version belongs to the inputs.
   std::string identity = TOLLGATE_VERSION "\n" + text + '\n';

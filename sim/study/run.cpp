@@ -59,7 +59,8 @@ const Deployment& chosen(const Plan& plan, const CandidateResult& r) {
 }  // namespace
 
 RunResult run_scenario(const Scenario& asked, Library& library,
-                       const kernels::RoutingBackend& backend, bool strict) {
+                       const kernels::RoutingBackend& backend, bool strict,
+                       std::shared_ptr<CurveFiles> files) {
   const std::int64_t context = shortest_context(asked);
   const Scenario scenario = on_average(asked, context);
   RunResult result;
@@ -80,7 +81,7 @@ RunResult run_scenario(const Scenario& asked, Library& library,
   std::vector<CandidateStudy> studies;
   std::vector<Plan> plans;
   RoutingShelf shelf;
-  const auto files = std::make_shared<CurveFiles>(library);
+  if (!files) files = std::make_shared<CurveFiles>(library);
   std::list<EngineCurves> curves;
   std::vector<const EngineCurves*> curves_of;
   for (const CandidateSpec& candidate : scenario.candidates) {

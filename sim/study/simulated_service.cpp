@@ -4,24 +4,37 @@
 #include <cmath>
 
 #include "sim/serving/engine/engine_scheduler.h"
-#include "sim/study/measured_loop.h"
 
 namespace tollgate {
+
+namespace {
+
+/// Cache blocks of a data-parallel group under a memory plan made for sequences of `context`
+/// tokens; recurrent state counts as cache of such a sequence.
+double cache_blocks(const MemoryPlan& plan, double context, int block_tokens) {
+  const double per_token = plan.per_sequence() / context;
+  return per_token > 0 ? plan.for_sequences / (per_token * block_tokens) : 0;
+}
+
+SchedulerConfig scheduler_of(const CandidateSpec& candidate, int ranks) {
+  EngineSpec engine = candidate.engine;
+  engine.limits = {{0, candidate.deployment.max_num_seqs, candidate.deployment.batched_tokens, {}}};
+  return scheduler_for(engine, candidate.hardware.memory, ranks);
+}
+
+}  // namespace
 
 SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                                    const PrecisionMap& precision, const EngineCurves& curves,
                                    const RoutingTables& routing, const ContextMix& contexts,
                                    const MemoryPlan& memory, double plan_context,
                                    std::int64_t context)
-    : scheduler_(scheduler_for(candidate.engine, candidate.hardware.memory)),
+    : scheduler_(scheduler_of(candidate, deployment.data_attention)),
       ingest_(candidate.engine.host_per_request) {
   const DeploymentSpec& spec = candidate.deployment;
   SchedulerConfig& s = scheduler_;
   s.ranks = deployment.data_attention * deployment.pipeline;
   s.context = context;
-  const bool sglang = s.policy == SchedulerPolicy::sglang;
-  (sglang ? s.chunk : s.batched_tokens) = spec.batched_tokens;
-  if (sglang) s.batched_tokens = std::max(s.batched_tokens, s.chunk);
   const auto per_rank = [&](double per_group) {
     return std::max<std::int64_t>(1, std::llround(std::floor(per_group / deployment.pipeline)));
   };

@@ -20,7 +20,8 @@ constexpr Dimension all_dimensions[] = {Dimension::bytes,
                                         Dimension::usd_per_hour,
                                         Dimension::usd_per_mtok,
                                         Dimension::usd_per_kwh,
-                                        Dimension::per_second};
+                                        Dimension::per_second,
+                                        Dimension::tokens_per_second};
 
 double read(std::string_view text, Dimension dimension) {
   std::string why;
@@ -80,6 +81,15 @@ TEST(Units, EveryUnitHasItsFactor) {
       {"1 USD/kWh", Dimension::usd_per_kwh, 1},
       {"1 req/s", Dimension::per_second, 1},
       {"60 req/min", Dimension::per_second, 1},
+      {"1 tok/s", Dimension::tokens_per_second, 1},
+      {"86400 tok/day", Dimension::tokens_per_second, 1},
+      {"86400 Mtok/day", Dimension::tokens_per_second, 1e6},
+      {"86400 Gtok/day", Dimension::tokens_per_second, 1e9},
+      {"86400 Ttok/day", Dimension::tokens_per_second, 1e12},
+      {"604800 Gtok/week", Dimension::tokens_per_second, 1e9},
+      {"604800 Ttok/week", Dimension::tokens_per_second, 1e12},
+      {"31536000 Ttok/year", Dimension::tokens_per_second, 1e12},
+      {"31536000 Ptok/year", Dimension::tokens_per_second, 1e15},
   };
   std::size_t known = 0;
   for (const Dimension dimension : all_dimensions) known += accepted_units(dimension).size();

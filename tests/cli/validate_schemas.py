@@ -42,6 +42,7 @@ def main():
         jsonschema.Draft7Validator.check_schema(schema)
         validators[path.stem] = jsonschema.Draft7Validator(schema)
     files = [("scenario", p) for p in sorted((repository / "scenarios").glob("*.yaml"))]
+    files += [("scenario", p) for p in sorted((repository / "scenarios/articles").glob("*.yaml"))]
     files += [("scenario", p) for p in sorted((repository / "tests/fixtures").glob("*.yaml"))
               if "candidates:" in p.read_text()]
     for kind, folder in [("model", "llm"), ("hardware", "hardware"), ("prices", "prices"), ("traffic", "traffic"),
