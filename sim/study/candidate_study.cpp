@@ -305,7 +305,7 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   const auto assumptions =
       assumptions_of(candidate_, precision_, d, mix_, model, scenario_.fidelity);
   r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
-  const ClosedFormCaveat caveat = closed_form_caveat(asked_, candidate_, d);
+  const ClosedFormCaveat caveat = closed_form_caveat(asked_, candidate_, d, mix_);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(

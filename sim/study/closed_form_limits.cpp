@@ -20,7 +20,7 @@ ClosedFormCaveat waiting(const std::string& why, double within) {
 }  // namespace
 
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment) {
+                                    const Deployment& deployment, const WorkloadMix& mix) {
   const auto& classes = scenario.workload;
   if (scenario.load.kind == LoadKind::trace) return averaged("The trace's bursts are averaged");
   if (std::any_of(classes.begin(), classes.end(),
@@ -32,9 +32,17 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       arrivals != ArrivalKind::uniform) {
     return averaged("Bursts of arrivals are averaged");
   }
-  if (deployment.data_attention == 1) return {};
+  const SchedulingPolicy policy = candidate.engine.policy;
+  if (policy == SchedulingPolicy::no_evict &&
+      mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
+    return waiting("TensorRT-LLM computes prompts whole, and many fill a step", 0.3);
+  }
+  if (deployment.data_attention == 1) {
+    if (policy != SchedulingPolicy::prefill_first) return {};
+    return waiting("Prompts go before decoding, and requests that end together come together", 0.1);
+  }
   const std::string groups = "Data-parallel groups wait for the fullest of them";
-  if (candidate.engine.policy == SchedulingPolicy::prefill_first) {
+  if (policy == SchedulingPolicy::prefill_first) {
     return waiting(groups + ", and each stops decoding for its own prompts", 0.7);
   }
   const auto& attentions = candidate.model.attentions;

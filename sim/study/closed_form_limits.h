@@ -3,6 +3,7 @@
 #include <string>
 
 #include "sim/placement/sharding.h"
+#include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
 
 namespace tollgate {
@@ -16,6 +17,6 @@ struct ClosedFormCaveat {
 
 /// Held by tests/study/fidelity_test.cpp over closed loops of three engines.
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment);
+                                    const Deployment& deployment, const WorkloadMix& mix);
 
 }  // namespace tollgate

@@ -30,8 +30,10 @@ PromptStep drawn(double arrivals, const PromptDemand& demand, int steps) {
     }
     sum.busiest += *std::max_element(of_group.begin(), of_group.end());
   }
-  return {static_cast<double>(with_prompts) / steps, sum.tokens / with_prompts,
-          sum.busiest / with_prompts};
+  sum.share = static_cast<double>(with_prompts) / steps;
+  sum.tokens /= with_prompts;
+  sum.busiest /= with_prompts;
+  return sum;
 }
 
 // Share and tokens are exact; the fullest group is within 4 % as long as a group seldom has two
