@@ -109,7 +109,7 @@ TEST(Run, SimulatedRequestsHavePercentilesAndNoBadNumber) {
   expect_no_bad_number(json);
   const Json& simulated = json["candidates"][0]["simulated"];
   EXPECT_EQ(simulated["seeds"], 3);
-  EXPECT_GT(simulated["ttft"]["p99"]["mean"], simulated["ttft"]["p50"]["mean"]);
+  EXPECT_GE(simulated["ttft"]["p99"]["mean"], simulated["ttft"]["p50"]["mean"]);
   const auto text = run({"run", small, "--set", "fidelity=simulated"});
   EXPECT_THAT(text.out, HasSubstr("3 draws of"));
 }
