@@ -18,6 +18,12 @@ const Schema<SimulationSpec>& simulation_schema() {
                          "its cache is.");
     s.integer("most_replicas", &SimulationSpec::most_replicas, optional, Range{1, 256},
               "Replicas simulated beside each other; a larger service is a multiple of them.");
+    s.quantity("host_cache", &SimulationSpec::host_cache, Dimension::bytes, optional,
+               Range{0, 1e15, true},
+               "Host memory per accelerator that keeps what the prefix cache evicts.");
+    s.quantity("host_bandwidth", &SimulationSpec::host_bandwidth, Dimension::bytes_per_second,
+               optional, Range{0, 1e15, true},
+               "Rate per accelerator at which it comes back, while the step computes.");
     s.boolean("sample_acceptance", &SimulationSpec::sample_acceptance, optional,
               "Draft tokens accepted one by one instead of the mean acceptance.");
     s.integer("timeline", &SimulationSpec::timeline, optional, Range{0, 10000},
@@ -25,6 +31,15 @@ const Schema<SimulationSpec>& simulation_schema() {
               "report.");
     s.integer("recorded_steps", &SimulationSpec::recorded_steps, optional, Range{1, 1e6},
               "First engine steps of each replica that `run --perfetto` writes.");
+    s.check([](const SimulationSpec& spec, const std::string& path) {
+      for (const auto& [key, other] :
+           {std::pair{"host_cache", "host_bandwidth"}, std::pair{"host_bandwidth", "host_cache"}}) {
+        if (spec.places.count(key) && !spec.places.count(other)) {
+          throw InputError(place_of(spec.places, key),
+                           path + "." + key + " goes with '" + other + "'.");
+        }
+      }
+    });
     return s;
   }();
   return schema;

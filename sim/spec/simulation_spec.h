@@ -18,7 +18,9 @@ struct SimulationSpec {
   int seeds = 3;           ///< independent draws of the requests
   long long requests = 0;  ///< of each draw; 0 = forty times what is in flight
   RouterKind router = RouterKind::round_robin;
-  int most_replicas = 4;            ///< simulated beside each other; more are their multiples
+  int most_replicas = 4;      ///< simulated beside each other; more are their multiples
+  double host_cache = 0;      ///< bytes of host memory per accelerator for evicted cache; 0 = none
+  double host_bandwidth = 0;  ///< bytes/s per accelerator at which it comes back
   bool sample_acceptance = false;   ///< drafts accepted one by one instead of the mean
   int timeline = 60;                ///< samples of the run that the report carries, about
   long long recorded_steps = 1000;  ///< first steps of each replica, where `record`

@@ -318,7 +318,8 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
 
 void CandidateStudy::simulate(const RoutingTables& routing, Trial& best, CandidateResult& r) const {
   const SimulatedService service(candidate_, best.deployment, precision_, curves_, routing,
-                                 mix_.contexts, best.memory, resident_context(), context_);
+                                 mix_.contexts, best.memory, resident_context(), context_,
+                                 asked_.simulation);
   SimulationQuestion question;
   question.workload = &asked_.workload;
   question.load = asked_.load;

@@ -6,8 +6,8 @@
 
 #include "sim/base/estimate.h"
 #include "sim/spec/scenario.h"
-#include "sim/study/simulated_result.h"
 #include "sim/study/cost_result.h"
+#include "sim/study/simulated_result.h"
 
 namespace tollgate {
 

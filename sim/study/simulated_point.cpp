@@ -72,6 +72,7 @@ class Simulator {
       delay_followers(traffic.table);
       ServingSystem system;
       system.engines.scheduler = service_.scheduler();
+      system.engines.scheduler.by_priority = !traffic.table.priority.empty();
       system.engines.timer = &service_.timer();
       system.engines.replicas = replicas;
       system.router = router_of(q_.simulation.router);

@@ -28,7 +28,7 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
                                    const PrecisionMap& precision, const EngineCurves& curves,
                                    const RoutingTables& routing, const ContextMix& contexts,
                                    const MemoryPlan& memory, double plan_context,
-                                   std::int64_t context)
+                                   std::int64_t context, const SimulationSpec& simulation)
     : scheduler_(scheduler_of(candidate, deployment.data_attention)),
       ingest_(candidate.engine.host_per_request) {
   const DeploymentSpec& spec = candidate.deployment;
@@ -47,6 +47,13 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   s.blocks = per_rank(cache_blocks(memory, plan_context, s.block_tokens));
   s.draft_tokens = spec.mtp_draft_tokens;
   s.tokens_per_step = spec.mtp_acceptance_length;
+  s.sample_acceptance = simulation.sample_acceptance;
+  if (simulation.host_cache > 0) {
+    const double per_token = memory.per_sequence() / plan_context;
+    s.host_blocks = per_rank(simulation.host_cache / (per_token * s.block_tokens));
+    s.load_per_token =
+        std::llround(per_token / simulation.host_bandwidth * static_cast<double>(ticks_per_second));
+  }
 
   EngineSpec engine = candidate.engine;
   engine.graphs.clear();  // the table pads batch by batch

@@ -19,7 +19,8 @@ class SimulatedService {
   SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                    const PrecisionMap& precision, const EngineCurves& curves,
                    const RoutingTables& routing, const ContextMix& contexts,
-                   const MemoryPlan& memory, double plan_context, std::int64_t context);
+                   const MemoryPlan& memory, double plan_context, std::int64_t context,
+                   const SimulationSpec& simulation = {});
 
   const SchedulerConfig& scheduler() const { return scheduler_; }
   const StepTimer& timer() const { return *table_; }

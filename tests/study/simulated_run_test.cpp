@@ -106,6 +106,29 @@ TEST(simulated_run, percentiles_are_ordered_and_hits_are_those_of_the_prefix) {
   }
 }
 
+// Conversations whose cache does not fit the device find it on the host: more hits, never fewer.
+TEST(simulated_run, host_memory_keeps_what_the_device_forgets) {
+  const std::vector<std::string> crowded{
+      "workload=[{traffic: agentic-tools}]", "load={kind: concurrency, concurrency: 400}",
+      "candidates.dense.deployment.memory_utilisation=0.2", "slo.tpot=1 s", "slo.ttft=1000 s"};
+  std::vector<std::string> with_host = crowded;
+  with_host.push_back("simulation={host_cache: 400 GB, host_bandwidth: 50 GB/s}");
+  const SimulatedResult small = *run(crowded).candidates[1].simulated;
+  const SimulatedResult large = *run(with_host).candidates[1].simulated;
+  EXPECT_GT(large.hit_rate.mean, small.hit_rate.mean + 0.02);
+}
+
+// The urgent class waits less for its first token than the other, whose requests are alike.
+TEST(simulated_run, urgent_requests_go_first) {
+  const RunResult result =
+      run({"workload=[{name: urgent, priority: -1, input: 2000, output: 100, prefix_hit_rate: 0}, "
+           "{name: patient, input: 2000, output: 100, prefix_hit_rate: 0}]",
+           "load={kind: concurrency, concurrency: 1500}", "slo.tpot=10 s", "slo.ttft=1000 s"});
+  const auto& classes = result.candidates[1].simulated->classes;
+  ASSERT_EQ(classes.size(), 2u);
+  EXPECT_LT(classes[0].ttft.mean.mean, 0.8 * classes[1].ttft.mean.mean);
+}
+
 TEST(simulated_run, an_impossible_target_is_reported_as_missed) {
   const RunResult result = run({"slo.tpot=1 ms"});
   EXPECT_EQ(result.cheapest, -1);
