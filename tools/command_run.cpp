@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "sim/base/text.h"
+#include "sim/report/perfetto_trace.h"
 #include "sim/report/report.h"
 #include "sim/spec/scenario_schema.h"
 #include "sim/study/market_study.h"
@@ -45,6 +47,27 @@ bool answers(const MarketResult& result) {
   });
 }
 
+/// The steps of the only candidate, for --perfetto.
+void check_recordable(const Scenario& scenario) {
+  if (scenario.asks_market() || scenario.fidelity != Fidelity::simulated) {
+    throw InputError(
+        "tollgate run: --perfetto needs single requests; add 'fidelity: simulated' to the scenario "
+        "or --set fidelity=simulated.");
+  }
+  if (scenario.candidates.size() > 1) {
+    throw InputError(
+        "tollgate run: --perfetto writes one candidate; choose it with --candidate NAME.");
+  }
+}
+
+void write_steps(const RunResult& result, const std::string& path, Console& console) {
+  const CandidateResult& c = result.candidates.at(0);
+  if (!c.simulated || !c.simulated->recording) return;
+  std::ostringstream text;
+  write_perfetto_trace(text, *c.simulated->recording);
+  deliver(text.str(), path, console);
+}
+
 int run(const Arguments& arguments, Console& console) {
   std::vector<std::string> overrides = arguments.texts("--set");
   if (arguments.has("--seed")) {
@@ -54,6 +77,8 @@ int run(const Arguments& arguments, Console& console) {
   Library library(Library::find_root());
   Scenario scenario = load_scenario(arguments.text("SCENARIO"), overrides, library);
   if (arguments.has("--candidate")) keep_only(scenario, arguments.texts("--candidate"));
+  scenario.simulation.record = arguments.has("--perfetto");
+  if (scenario.simulation.record) check_recordable(scenario);
   return with_backend(
       arguments, scenario.routing.backend, console, [&](const kernels::RoutingBackend& backend) {
         const std::string path = arguments.text("--output");
@@ -78,6 +103,7 @@ int run(const Arguments& arguments, Console& console) {
           return answers(result) ? exit_code::ok : exit_code::infeasible;
         }
         const RunResult result = run_scenario(scenario, library, backend, strict);
+        if (scenario.simulation.record) write_steps(result, arguments.text("--perfetto"), console);
         deliver(render(result, format, options), path, console);
         return result.cheapest >= 0 ? exit_code::ok : exit_code::infeasible;
       });
@@ -103,6 +129,9 @@ Command run_command() {
       {"--brief", "", "", "Text: only the table and the verdict."},
       {"--set", "", "PATH=VALUE", "Replace or add a value of the scenario."},
       {"--candidate", "", "NAME", "Only this candidate."},
+      {"--perfetto", "", "FILE",
+       "With fidelity: simulated, write the first engine steps of the only candidate as a trace "
+       "for Perfetto."},
       {"--strict", "", "",
        "Refuse operator times that are not measured for the device and engine."},
       {"--seed", "", "N", "Seed instead of the scenario's; the same as --set seed=N."},

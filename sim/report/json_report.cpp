@@ -180,9 +180,16 @@ Json simulated_json(const SimulatedResult& s) {
                        {"end_to_end", latency_json(c.end_to_end)}});
   }
   Json timeline = Json::array();
-  for (const TimelineSample& t : s.timeline) {
+  for (const LoadSample& t : s.timeline) {
     timeline.push_back(
-        {{"seconds", number(t.time)}, {"waiting", t.waiting}, {"decoding", t.decoding}});
+        {{"seconds", number(to_seconds(t.at))},
+         {"running", t.running},
+         {"waiting", t.waiting},
+         {"cache_share", s.cache_blocks > 0 ? number(static_cast<double>(t.blocks) /
+                                                     static_cast<double>(s.cache_blocks))
+                                            : Json(nullptr)},
+         {"prompt_tokens_per_second", number(static_cast<double>(t.prompt_tokens) / s.interval)},
+         {"output_tokens_per_second", number(static_cast<double>(t.tokens) / s.interval)}});
   }
   return {{"seeds", s.seeds},
           {"requests", s.requests},

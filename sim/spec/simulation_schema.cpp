@@ -21,7 +21,10 @@ const Schema<SimulationSpec>& simulation_schema() {
     s.boolean("sample_acceptance", &SimulationSpec::sample_acceptance, optional,
               "Draft tokens accepted one by one instead of the mean acceptance.");
     s.integer("timeline", &SimulationSpec::timeline, optional, Range{0, 10000},
-              "Samples of waiting and running requests in the JSON report.");
+              "About so many samples of running and waiting requests, cache and tokens in the JSON "
+              "report.");
+    s.integer("recorded_steps", &SimulationSpec::recorded_steps, optional, Range{1, 1e6},
+              "First engine steps of each replica that `run --perfetto` writes.");
     return s;
   }();
   return schema;

@@ -14,7 +14,10 @@ namespace {
 
 constexpr double resolution = 0.01;  // of the number of users
 constexpr int most_trials = 24;
+constexpr double most_users_per_request = 100;
 constexpr std::int64_t turns = 40, fewest_requests = 4000;
+/// Conversations last long and come with pauses: as many more requests.
+constexpr std::int64_t open_conversations = 5, closed_conversations = 2;
 
 /// One simulation: draws of the same load on the same number of replicas.
 struct Trial {
@@ -22,7 +25,6 @@ struct Trial {
   std::vector<EngineCounters> counters;
   std::vector<std::int64_t> cut;
   std::vector<std::int64_t> requests;
-  std::vector<TimelineSample> timeline;
 };
 
 Router router_of(RouterKind kind) {
@@ -37,6 +39,11 @@ Router router_of(RouterKind kind) {
   return Router::prefix_aware;
 }
 
+bool thinking(const std::vector<RequestClass>& workload) {
+  return std::any_of(workload.begin(), workload.end(),
+                     [](const RequestClass& c) { return c.session.has_value(); });
+}
+
 class Simulator {
  public:
   Simulator(const SimulatedService& service, const SimulationQuestion& question)
@@ -47,7 +54,9 @@ class Simulator {
   }
 
   /// `in_flight`: about how many requests the replicas hold together, for the length of the run.
-  Trial run(LoadSpec load, int replicas, double in_flight, int seeds) const {
+  /// `recording`, where given, is filled from the first draw.
+  Trial run(const LoadSpec& load, int replicas, double in_flight, int seeds,
+            Recording* recording = nullptr) const {
     Trial trial;
     const auto n = static_cast<std::size_t>(seeds);
     trial.seeds.resize(n);
@@ -58,11 +67,7 @@ class Simulator {
       TrafficOptions options;
       options.seed = q_.seed + i;
       options.context = context_;
-      options.requests = q_.simulation.requests;
-      if (options.requests == 0) {
-        options.requests =
-            std::max(fewest_requests, turns * static_cast<std::int64_t>(std::ceil(in_flight)));
-      }
+      options.requests = requests(in_flight);
       GeneratedTraffic traffic = generate_traffic(*q_.workload, load, options);
       delay_followers(traffic.table);
       ServingSystem system;
@@ -72,10 +77,16 @@ class Simulator {
       system.router = router_of(q_.simulation.router);
       system.closed_loop = traffic.closed_loop;
       if (system.closed_loop) system.closed_loop->think_time += ingest();
-      const Outcome outcome = simulate(system, traffic.table);
+      const Outcome outcome = simulate(system, traffic.table, i == 0 ? recording : nullptr);
       SummaryOptions summary;
       summary.classes = traffic.classes;
       summary.class_of = traffic.class_of;
+      if (!system.closed_loop && !traffic.table.successors.empty()) {
+        // Until conversations have had time to go on, less comes than is offered; after the last
+        // one has begun, too.
+        const double begun = to_seconds(last_start(traffic.table));
+        summary.window = {begun / 2, begun};
+      }
       if (system.closed_loop) {
         // The number of requests in it is constant from the start, which tells nothing.
         const std::size_t settled = outcome.arrival.size() / 4;
@@ -85,12 +96,18 @@ class Simulator {
       trial.counters[i] = outcome.counters;
       trial.cut[i] = traffic.cut;
       trial.requests[i] = traffic.table.size();
-      if (i == 0 && q_.simulation.timeline > 0 && seeds == q_.simulation.seeds) {
-        trial.timeline =
-            timeline(traffic.table, outcome, static_cast<std::size_t>(q_.simulation.timeline));
-      }
     });
     return trial;
+  }
+
+  /// Of a draw.
+  std::int64_t requests(double in_flight) const {
+    if (q_.simulation.requests > 0) return q_.simulation.requests;
+    const auto enough =
+        std::max(fewest_requests, turns * static_cast<std::int64_t>(std::ceil(in_flight)));
+    if (!thinking(*q_.workload)) return enough;
+    const bool open = q_.load.kind == LoadKind::rate || q_.load.kind == LoadKind::trace;
+    return (open ? open_conversations : closed_conversations) * enough;
   }
 
   bool keeps(const Trial& t) const {
@@ -109,12 +126,24 @@ class Simulator {
   Ticks ingest() const {
     return std::llround(service_.ingest() * static_cast<double>(ticks_per_second));
   }
-  void delay_followers(RequestTable& table) const {
+  static std::vector<bool> followers(const RequestTable& table) {
     std::vector<bool> follows(table.input.size());
     for (const std::int32_t r : table.successors) follows[static_cast<std::size_t>(r)] = true;
+    return follows;
+  }
+  void delay_followers(RequestTable& table) const {
+    const std::vector<bool> follows = followers(table);
     for (std::size_t r = 0; r < follows.size(); ++r) {
       if (follows[r]) table.arrival[r] += ingest();
     }
+  }
+  static Ticks last_start(const RequestTable& table) {
+    const std::vector<bool> follows = followers(table);
+    Ticks last = 0;
+    for (std::size_t r = 0; r < follows.size(); ++r) {
+      if (!follows[r]) last = std::max(last, table.arrival[r]);
+    }
+    return last;
   }
 
   LoadSpec users(double n) const {
@@ -132,21 +161,28 @@ class Simulator {
 
 /// The largest value in [1, most] that is good, starting from a guess; 0 if not even 1 is.
 template <class Good>
-double largest_near(double guess, double most, double step, const Good& good) {
+double largest_near(double guess, double most, double stride, const Good& good) {
   double low = 0, high = most + 1;  // low is good, high is not
   double x = std::clamp(std::round(guess), 1.0, most);
-  for (int i = 0; i < most_trials && high - low > 1 && high - low > step * high; ++i) {
+  for (int i = 0; i < most_trials && high - low > 1 && high - low > resolution * high; ++i) {
     (good(x) ? low : high) = x;
     if (low == 0) {
       if (high <= 1) return 0;
       x = std::max(1.0, std::floor(high * 0.8));
     } else if (high > most) {
-      x = std::min(most, std::ceil(low * 1.25));
+      x = std::min(most, std::ceil(low * stride));
     } else {
       x = std::floor((low + high) / 2);
     }
   }
   return low;
+}
+
+/// Requests in the system on average, by Little's law.
+double in_flight(const Trial& t) {
+  double sum = 0;
+  for (const ServingSummary& s : t.seeds) sum += s.requests_per_second * s.end_to_end.mean;
+  return sum / static_cast<double>(t.seeds.size());
 }
 
 SeedInterval over(const Trial& t, const std::function<double(std::size_t)>& value) {
@@ -227,8 +263,25 @@ SimulatedResult result_of(const Trial& t, int replicas, double ingest) {
     c.end_to_end = of(&ClassSummary::end_to_end, ingest);
     r.classes.push_back(c);
   }
-  r.timeline = t.timeline;
   return r;
+}
+
+/// What the report wants to know of the first draw; `seconds` is about how long that is.
+std::shared_ptr<Recording> recording_for(const SimulationSpec& simulation, double seconds) {
+  auto recording = std::make_shared<Recording>();
+  if (simulation.timeline > 0 && std::isfinite(seconds)) {
+    recording->interval = std::max<Ticks>(
+        1, std::llround(seconds / simulation.timeline * static_cast<double>(ticks_per_second)));
+  }
+  if (simulation.record) recording->steps = simulation.recorded_steps;
+  return recording;
+}
+
+void keep_recording(const std::shared_ptr<const Recording>& recording, SimulatedResult& r) {
+  if (recording->interval > 0) r.timeline = total_load(*recording);
+  r.interval = to_seconds(recording->interval);
+  for (const ReplicaRecord& replica : recording->replicas) r.cache_blocks += replica.total_blocks;
+  if (recording->steps > 0) r.recording = recording;
 }
 
 }  // namespace
@@ -237,25 +290,38 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
                                     const OperatingPoint& start, double largest_batch) {
   const Simulator simulator(service, q);
   const int seeds = q.simulation.seeds;
+  const bool thinks = thinking(*q.workload);
   SimulatedPoint out{start, {}};
   OperatingPoint& p = out.point;
   const SteadyState& closed_form = start.state;
   Trial trial;
   int together = 1;
+  const auto final_run = [&](const LoadSpec& load, int replicas, double in_flight) {
+    const auto requests = static_cast<double>(simulator.requests(in_flight));
+    const auto recording =
+        recording_for(q.simulation, requests / (closed_form.requests_per_second * replicas));
+    trial = simulator.run(load, replicas, in_flight, seeds, recording.get());
+    return recording;
+  };
+  std::shared_ptr<const Recording> recording;
   if (q.load.kind == LoadKind::saturate) {
-    const double most = std::max(1.0, std::floor(largest_batch));
-    const double users = largest_near(closed_form.in_flight, most, resolution, [&](double n) {
-      return simulator.keeps(simulator.run(simulator.users(n), 1, n, 1));
-    });
+    // Users who think hold no cache: there may be more of them than requests.
+    const double room = std::max(1.0, std::floor(largest_batch));
+    const double most = thinks ? most_users_per_request * room : room;
+    const double users =
+        largest_near(closed_form.in_flight, most, thinks ? 1.6 : 1.25, [&](double n) {
+          const Trial t = simulator.run(simulator.users(n), 1, n, seeds);
+          return simulator.keeps(t) && (!thinks || in_flight(t) <= room);
+        });
     p.state.in_flight = std::max(1.0, users);
-    trial = simulator.run(simulator.users(p.state.in_flight), 1, p.state.in_flight, seeds);
+    recording = final_run(simulator.users(p.state.in_flight), 1, p.state.in_flight);
     p.meets_slo = users >= 1;
-    if (users > 0 && users < most && p.limited_by != "tpot" && p.limited_by != "ttft") {
+    if (users > 0 && users < most && !thinks && p.limited_by != "tpot" && p.limited_by != "ttft") {
       p.limited_by = q.slo.tpot > 0 ? "tpot" : "ttft";
     }
   } else if (q.load.kind == LoadKind::concurrency) {
     p.state.in_flight = q.load.concurrency;
-    trial = simulator.run(q.load, 1, q.load.concurrency, seeds);
+    recording = final_run(q.load, 1, q.load.concurrency);
     p.meets_slo = simulator.keeps(trial);
   } else {
     // Of a larger service a part is simulated, with its part of the arrivals.
@@ -267,16 +333,16 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
       load.rate *= beside / replicas;
       return load;
     };
-    const auto try_on = [&](double replicas, int n) {
+    const auto try_on = [&](double replicas) {
       int beside = 1;
       const LoadSpec load = part(replicas, beside);
-      return simulator.run(load, beside, std::max(1.0, closed_form.in_flight) * beside, n);
+      return simulator.run(load, beside, std::max(1.0, closed_form.in_flight) * beside, seeds);
     };
     // The fewest replicas: the largest -n.
     const double most = 4.0 * start.replicas + 4;
     double low = 0, high = most + 1, n = start.replicas;  // low is too few, high is enough
     for (int i = 0; i < most_trials && high - low > 1; ++i) {
-      (simulator.keeps(try_on(n, 1)) ? high : low) = n;
+      (simulator.keeps(try_on(n)) ? high : low) = n;
       if (low == 0 && n > 1) {
         n = std::max(1.0, std::floor(0.9 * n));
       } else if (high > most) {
@@ -287,13 +353,14 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
       }
     }
     p.replicas = static_cast<int>(high > most ? most : high);
-    part(p.replicas, together);
-    trial = try_on(p.replicas, seeds);
+    const LoadSpec load = part(p.replicas, together);
+    recording = final_run(load, together, std::max(1.0, closed_form.in_flight) * together);
     p.meets_slo = simulator.keeps(trial);
     if (p.meets_slo) p.limited_by = "load";
   }
   SimulatedResult& r = out.result;
   r = result_of(trial, together, service.ingest());
+  keep_recording(recording, r);
   r.analytic_requests_per_second = closed_form.requests_per_second;
   r.analytic_ttft = closed_form.ttft;
   r.analytic_tpot = closed_form.tpot;
@@ -301,9 +368,7 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
   p.state.ttft = r.ttft.mean.mean;
   p.state.tpot = r.tpot.mean.mean;
   p.state.end_to_end = r.end_to_end.mean.mean;
-  const bool thinking = std::any_of(q.workload->begin(), q.workload->end(),
-                                    [](const RequestClass& c) { return c.session.has_value(); });
-  if (q.load.kind != LoadKind::saturate || thinking) {
+  if (q.load.kind != LoadKind::saturate || thinks) {
     p.state.in_flight = r.requests_per_second.mean * p.state.end_to_end;
   }
   return out;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "sim/serving/engine/recording.h"
 #include "sim/serving/engine/summary.h"
 
 namespace tollgate {
@@ -39,7 +41,12 @@ struct SimulatedResult {
   Saturation saturation = Saturation::stable;  ///< the worst of the draws
   std::string reason;                          ///< of that verdict
   std::vector<SimulatedClass> classes;
-  std::vector<TimelineSample> timeline;  ///< of the first draw
+  /// Load of all replicas together over the first draw, the first `interval` seconds after its
+  /// beginning; `cache_blocks` are there.
+  std::vector<LoadSample> timeline;
+  double interval = 0;
+  std::int64_t cache_blocks = 0;
+  std::shared_ptr<const Recording> recording;  ///< first steps of the first draw, where asked for
 
   /// The closed form at the same load, for comparison.
   double analytic_requests_per_second = 0, analytic_ttft = 0, analytic_tpot = 0;

@@ -102,6 +102,32 @@ TEST(Run, CandidateKeepsOnlyThoseNamed) {
   EXPECT_THAT(wrong.err, HasSubstr("Did you mean 'dense'?"));
 }
 
+TEST(Run, SimulatedRequestsHavePercentilesAndNoBadNumber) {
+  const auto r = run({"run", small, "--set", "fidelity=simulated", "--format", "json"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  const Json json = Json::parse(r.out);
+  expect_no_bad_number(json);
+  const Json& simulated = json["candidates"][0]["simulated"];
+  EXPECT_EQ(simulated["seeds"], 3);
+  EXPECT_GT(simulated["ttft"]["p99"]["mean"], simulated["ttft"]["p50"]["mean"]);
+  const auto text = run({"run", small, "--set", "fidelity=simulated"});
+  EXPECT_THAT(text.out, HasSubstr("3 draws of"));
+}
+
+TEST(Run, PerfettoWritesTheStepsOfOneSimulatedCandidate) {
+  const Folder folder;
+  const std::string path = folder.path("steps.json");
+  const auto r = run({"run", small, "--set", "fidelity=simulated", "--perfetto", path});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_GT(Json::parse(read(path))["traceEvents"].size(), 100);
+  EXPECT_EQ(run({"run", small, "--perfetto", path}).err,
+            "tollgate run: --perfetto needs single requests; add 'fidelity: simulated' to the "
+            "scenario or --set fidelity=simulated.\n");
+  const auto two = run({"run", mixed, "--set", "fidelity=simulated", "--perfetto", path});
+  EXPECT_EQ(two.code, 2);
+  EXPECT_THAT(two.err, HasSubstr("choose it with --candidate NAME"));
+}
+
 TEST(Run, NothingFeasibleIsExitCodeOneWithTheWholeReport) {
   const auto r = run({"run", mixed, "--candidate", "too big"});
   EXPECT_EQ(r.code, 1);
