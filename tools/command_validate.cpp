@@ -204,7 +204,8 @@ Command validate_command() {
   help.details = {
       "MEASURED is CSV with one deployment per line: model, system (or hardware), backend, isl, "
       "osl "
-      "and concurrency; where known tp, attn_dp, moe_ep, precision (or gemm_quant and moe_quant), "
+      "and concurrency; where known backend_version, tp, attn_dp, moe_ep, precision (or gemm_quant "
+      "and moe_quant), "
       "len_factor, mode (agg or disagg, the latter with prefill_workers, prefill_gpus, "
       "decode_workers and decode_gpus), and what was measured: mean_ttft_ms, mean_tpot_ms. Other "
       "columns can be used by --where and --by.",

@@ -92,6 +92,42 @@ Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
   return {gpus, 1, latent && mixture ? gpus : 1, 1};
 }
 
+/// "1.0.0rc3" -> {1, 0, 0, 3}; no numbers where it does not begin with one.
+std::vector<int> version_numbers(const std::string& version) {
+  std::vector<int> numbers;
+  if (version.empty() || !std::isdigit(static_cast<unsigned char>(version[0]))) return numbers;
+  bool inside = false;
+  for (const char c : version) {
+    const bool digit = std::isdigit(static_cast<unsigned char>(c));
+    if (digit && !inside) numbers.push_back(0);
+    if (digit) numbers.back() = std::min(10 * numbers.back() + (c - '0'), 1'000'000);
+    inside = digit;
+  }
+  return numbers;
+}
+
+/// Of one backend's engines the oldest that is not older than the row's version, which is how a
+/// default that changed since is known; the newest where none is, or the version is not stated.
+/// Releases of one minor version count as one.
+const EngineSpec* engine_of(const std::map<std::string, EngineSpec>& engines,
+                            const MeasuredRow& row) {
+  const auto minor = [](const std::string& version) {
+    std::vector<int> numbers = version_numbers(version);
+    numbers.resize(std::min<std::size_t>(numbers.size(), 2));
+    return numbers;
+  };
+  const std::vector<int> wanted = minor(row.version);
+  const EngineSpec* newest = nullptr;
+  const EngineSpec* best = nullptr;
+  for (const auto& [name, engine] : engines) {
+    if (engine.backend != row.backend) continue;
+    const std::vector<int> own = minor(engine.version);
+    if (!newest || minor(newest->version) < own) newest = &engine;
+    if (!wanted.empty() && own >= wanted && (!best || own < minor(best->version))) best = &engine;
+  }
+  return best ? best : newest;
+}
+
 }  // namespace
 
 MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
@@ -102,6 +138,7 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.model = f.needed("model");
   r.system = table.has("system") ? f.needed("system") : f.needed("hardware");
   r.backend = f.text("backend").empty() ? "vllm" : f.text("backend");
+  r.version = f.text("backend_version");
   r.mode = f.text("mode").empty() ? "agg" : f.text("mode");
   r.source = f.text("source_class");
   r.multi_token = f.text("spec_decoding") == "mtp";
@@ -163,10 +200,8 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   if (!hardware_.count(device)) hardware_[device] = library_.hardware(device, {});
   s.hardware = &hardware_[device];
 
-  const auto engine = engines_.find(row.backend);
-  if (engine == engines_.end())
-    return refuse("no engine of models/engines is called " + quote(row.backend));
-  s.engine = &engine->second;
+  s.engine = engine_of(engines_, row);
+  if (!s.engine) return refuse("no engine of models/engines is called " + quote(row.backend));
 
   s.precision = s.model->precision;
   // Checkpoints in MXFP4 are served as shipped, whatever a table calls them.
@@ -207,7 +242,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   if (!row.source.empty() && row.mode == "agg") {
     if (!recipes_.count(row.source)) recipes_[row.source] = library_.recipes(row.source);
     RecipeQuestion question;
-    question.engine = s.engine->name;
+    question.engine = s.engine->backend;
     question.model = name;
     question.device = device;
     question.precision = info(mixture ? s.precision.experts : s.precision.dense_ffn).name;

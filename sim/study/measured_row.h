@@ -12,12 +12,14 @@
 namespace tollgate {
 
 /// One measured deployment: a closed loop of `concurrency` requests, mean latencies.
-/// Columns (docs/cli.md, "validate"): id, model, system, backend, precision or gemm_quant and
+/// Columns (docs/cli.md, "validate"): id, model, system, backend, backend_version, precision or
+/// gemm_quant and
 /// moe_quant, mode (agg, disagg), isl, osl, len_factor, concurrency, tp, attn_dp, moe_ep, gpus,
 /// prefill_workers, prefill_gpus, decode_workers, decode_gpus, mean_ttft_ms, mean_tpot_ms.
 struct MeasuredRow {
   std::string id;
   std::string model, system, backend, mode;  ///< as written
+  std::string version;                       ///< of the backend, as written
   std::string source;                        ///< who measured: names a file of models/recipes
   bool multi_token = false;                  ///< drafts of a multi-token prediction module
   std::string gemm_format, moe_format;       ///< as written; "" = as the model ships
@@ -52,8 +54,9 @@ struct RowScenario {
 };
 
 /// Resolves names (docs/method.md, "Validation"): a model by the last part of its path without
-/// suffixes such as -FP8, -NVFP4 or -Instruct; hardware by its name without case and punctuation.
-/// Remembers what it read; the pointers stay good as long as the resolver.
+/// suffixes such as -FP8, -NVFP4 or -Instruct; hardware by its name without case and punctuation;
+/// the engine by its backend: the oldest entry that is not older than the row's version, else the
+/// newest. Remembers what it read; the pointers stay good as long as the resolver.
 class RowResolver {
  public:
   explicit RowResolver(Library& library);

@@ -49,6 +49,26 @@ TEST(Validation, ReadsARowAndFindsModelDeviceAndEngine) {
   EXPECT_NEAR(s.request.input.average(), 0.9 * 1024, 1);
 }
 
+// vLLM schedules asynchronously by default from 0.14 on; models/engines has an entry for before.
+TEST(Validation, AnEngineIsThatOfTheVersionARowStates) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto engine = [&](const std::string& backend, const std::string& version) {
+    const CsvTable t = CsvTable::parse(
+        "model,system,backend,backend_version,isl,osl,concurrency\nLlama-3.1-8B,h100_sxm," +
+            backend + "," + version + ",100,100,4\n",
+        "m.csv");
+    return resolver.resolve(measured_row(t, 0)).engine;
+  };
+  EXPECT_FALSE(engine("vllm", "0.12.0")->async_scheduling);
+  EXPECT_FALSE(engine("vllm", "0.13.1")->async_scheduling);
+  EXPECT_TRUE(engine("vllm", "0.14.0")->async_scheduling);
+  EXPECT_EQ(engine("vllm", "99.1")->name, "vllm");
+  EXPECT_EQ(engine("vllm", "")->name, "vllm");
+  EXPECT_EQ(engine("sglang", "nightly-dev-20260216")->name, "sglang");
+  EXPECT_EQ(engine("trtllm", "1.0.0rc3")->name, "trtllm");
+}
+
 TEST(Validation, TheLongestModelNameWins) {
   Library books = library();
   RowResolver resolver(books);
