@@ -270,7 +270,7 @@ void find_requests(LoadSpec& load, const YamlPtr& workload, Library& library) {
   if (load.kind != LoadKind::trace) return;
   if (workload) {
     throw InputError(workload->place,
-                     "workload goes not with a trace, which brings its own requests.");
+                     "workload does not go with a trace, which brings its own requests.");
   }
   const Place asked = place_of(load.places, "trace");
   const std::filesystem::path path = path_from_here(load.trace, asked);
