@@ -244,9 +244,15 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
   int together = 1;
   if (q.load.kind == LoadKind::saturate) {
     const double most = std::max(1.0, std::floor(largest_batch));
-    const double users = largest_near(closed_form.in_flight, most, resolution, [&](double n) {
-      return simulator.keeps(simulator.run(simulator.users(n), 1, n, 1));
-    });
+    const auto kept_by = [&](int draws) {
+      return [&, draws](double n) {
+        trial = simulator.run(simulator.users(n), 1, n, draws);
+        return simulator.keeps(trial);
+      };
+    };
+    double users = largest_near(closed_form.in_flight, most, resolution, kept_by(1));
+    // One draw searches; what is reported keeps the target over all of them.
+    if (users > 0 && seeds > 1) users = largest_near(users, users, resolution, kept_by(seeds));
     p.state.in_flight = std::max(1.0, users);
     trial = simulator.run(simulator.users(p.state.in_flight), 1, p.state.in_flight, seeds);
     p.meets_slo = users >= 1;
