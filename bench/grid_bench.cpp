@@ -14,6 +14,7 @@
 #include <string>
 
 #include "bench/limits.h"
+#include "bench/shapes.h"
 #include "kernels/core/popularity.h"
 #include "kernels/generator/alias_generator.h"
 #include "kernels/generator/alias_lanes.h"
@@ -23,19 +24,6 @@
 namespace tollgate::kernels {
 namespace {
 
-struct Shape {
-  const char* name;
-  int experts;
-  int top_k;
-  int groups;
-  int groups_kept;
-};
-
-constexpr Shape kShapes[] = {{"64_6", 64, 6, 1, 1},    {"128_8", 128, 8, 1, 1},
-                             {"256_8", 256, 8, 1, 1},  {"256_8_grouped", 256, 8, 8, 4},
-                             {"384_6", 384, 6, 1, 1},  {"512_10", 512, 10, 1, 1},
-                             {"896_16", 896, 16, 1, 1}};
-constexpr int kTokens[] = {128, 8192, 1 << 20};
 constexpr std::size_t kMostLogits = std::size_t{1} << 28;  // 1 GiB
 
 void report(benchmark::State& state, int tokens, int threads, double limit_per_thread) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/shapes.h"
 #include "kernels/core/popularity.h"
 #include "kernels/core/shape.h"
 #include "kernels/cuda/alias_kernel.h"
@@ -27,19 +28,6 @@
 namespace tollgate::kernels {
 namespace {
 
-struct Shape {
-  const char* name;
-  int experts;
-  int top_k;
-  int groups;
-  int groups_kept;
-};
-
-constexpr Shape kShapes[] = {{"64, 6", 64, 6, 1, 1},    {"128, 8", 128, 8, 1, 1},
-                             {"256, 8", 256, 8, 1, 1},  {"256, 8, 4 of 8 groups", 256, 8, 8, 4},
-                             {"384, 6", 384, 6, 1, 1},  {"512, 10", 512, 10, 1, 1},
-                             {"896, 16", 896, 16, 1, 1}};
-constexpr int kTokens[] = {128, 8192, 1 << 20};
 constexpr int kSamples = 11;
 
 class Timer {
@@ -224,7 +212,7 @@ void gates(Timer& timer, const Limits& limits) {
       device.gumbel = gumbel.data();
       const double drawn = timer.plain([&](cudaStream_t) { launch_gate(device, ids.data()); });
       const double bytes = 4.0 * shape.experts + 2.0 * shape.top_k;
-      std::printf("| %s | %d | %.3f | %.0f %% | %.3f | %.0f %% |\n", shape.name, tokens,
+      std::printf("| %s | %d | %.3f | %.0f %% | %.3f | %.0f %% |\n", shape.text, tokens,
                   tokens / given * 1e-9, 100 * tokens / given * bytes / limits.copy_bytes,
                   tokens / drawn * 1e-9, 100 * tokens / drawn * shape.experts / limits.words);
     }
@@ -303,7 +291,7 @@ void aliases(Timer& timer, const Limits& limits) {
         return tokens / seconds * 1e-9;
       };
       const double kept = rate(decode, true, true);
-      std::printf("| %s | %d | %.3f | %.0f %% | %.3f | %.3f | %.3f | %.3f |\n", shape.name, tokens,
+      std::printf("| %s | %d | %.3f | %.0f %% | %.3f | %.3f | %.3f | %.3f |\n", shape.text, tokens,
                   kept, 100 * kept * 1e9 * shape.top_k / limits.words, rate(decode, false, true),
                   rate(one, false, true), rate(one, false, false), rate(prefill, false, true));
     }
@@ -357,7 +345,7 @@ void permutations(Timer& timer) {
           timer.graph([&](cudaStream_t stream) { histogram(histogram_memory.data(), stream); });
       const double thrust =
           timer.plain([&](cudaStream_t stream) { sort_permutation(problem, stream); });
-      std::printf("| %s | %d | %.3f | %.3f | %.3f | %.3f |\n", shape.name, tokens,
+      std::printf("| %s | %d | %.3f | %.3f | %.3f | %.3f |\n", shape.text, tokens,
                   pairs / ours * 1e-9, pairs / radix * 1e-9, pairs / thrust * 1e-9,
                   pairs / counted * 1e-9);
     }
@@ -386,7 +374,7 @@ void queries() {
       "tables and copies included; the CPU has %u threads.\n\n"
       "| question | CUDA | oneTBB |\n|---|---|---|\n",
       std::thread::hardware_concurrency());
-  const Shape v3 = {"256, 8", 256, 8, 1, 1};
+  const Shape v3 = {"256_8", "256, 8", 256, 8, 1, 1};
   GeneratorProblem prefill = generator_problem(v3, 16384, 0.2, 512);
   prefill.layers = 58;
   GeneratorProblem decode = generator_problem(v3, 1 << 24, 0, 1);

@@ -36,6 +36,7 @@ std::string verdict(Saturation saturation) {
 std::string difference(double closed_form, double simulated) {
   if (simulated <= 0) return "unknown";
   const double by = closed_form / simulated - 1;
+  if (std::fabs(by) < 0.005) return "alike";
   return (by < 0 ? "-" : "+") + percent_text(std::fabs(by));
 }
 

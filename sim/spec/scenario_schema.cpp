@@ -114,7 +114,8 @@ FieldInfo workload_field() {
   info.type = FieldInfo::Type::list;
   info.child = &request_class_schema().info();
   info.doc =
-      "Mix of request classes. Required unless the scenario has `mixes`, `demand` or `growth`, or a "
+      "Mix of request classes. Required unless the scenario has `mixes`, `demand` or `growth`, or "
+      "a "
       "trace, which brings its requests. An element is a class, or {traffic: NAME, weight: W} to "
       "take one of models/traffic, with any key on top.";
   return info;
@@ -270,7 +271,7 @@ void find_requests(LoadSpec& load, const YamlPtr& workload, Library& library) {
   if (load.kind != LoadKind::trace) return;
   if (workload) {
     throw InputError(workload->place,
-                     "workload goes not with a trace, which brings its own requests.");
+                     "workload does not go with a trace, which brings its own requests.");
   }
   const Place asked = place_of(load.places, "trace");
   const std::filesystem::path path = path_from_here(load.trace, asked);
@@ -744,6 +745,12 @@ void read_market(const ScenarioText& raw, const std::vector<PriceBook>& books, L
   }
   if (raw.market) {
     scenario.market = market_schema().read(*raw.market, "market");
+    const MarketSpec& asked = *scenario.market;
+    if (asked.offers.empty() && asked.comparisons.empty() && asked.seats.empty() &&
+        asked.packs.empty()) {
+      throw InputError(place_of(raw.places, "market"),
+                       "market has nothing to show; give offers, comparisons, seats or packs.");
+    }
     find_market_prices(*scenario.market, hardware, books, library);
     check_market_names(*scenario.market, scenario.mixes);
   }

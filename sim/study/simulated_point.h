@@ -23,7 +23,7 @@ struct SimulatedPoint {
 
 /// The operating point of find_operating_point found again by simulation, starting from the closed
 /// form's. saturate: the largest number of users in a closed loop whose mean TTFT and TPOT keep the
-/// target, to 1 %, at most `largest_batch`. concurrency: that many users. rate and trace: the
+/// target over all draws, to 1 %, at most `largest_batch`. concurrency: that many users. rate and trace: the
 /// fewest replicas that keep the target and are not overloaded.
 ///
 /// The seconds that a request takes to reach the scheduler belong to TTFT. Throughput is that of
