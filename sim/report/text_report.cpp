@@ -223,6 +223,11 @@ std::vector<std::string> all_assumptions(const RunResult& result) {
   return sentences;
 }
 
+/// What is neither exact nor fitted is marked, even where everything is alike.
+bool needs_marks(const std::set<Provenance>& found) {
+  return found.count(Provenance::extrapolated) > 0 || found.count(Provenance::assumed) > 0;
+}
+
 std::string numbered(const std::vector<std::string>& sentences, std::size_t width) {
   std::string out;
   for (std::size_t i = 0; i < sentences.size(); ++i) {
@@ -241,8 +246,8 @@ std::string text_report(const RunResult& result, const RenderOptions& options) {
   const std::string title = printable(result.question.empty() ? result.scenario : result.question);
   const std::set<Provenance> provenances = provenances_of_estimates(result);
   BlockContext context;
-  context.mark_estimates = provenances.size() > 1;
-  context.mark_operators = provenances_of_operators(result).size() > 1;
+  context.mark_estimates = needs_marks(provenances);
+  context.mark_operators = needs_marks(provenances_of_operators(result));
   context.sentences = all_assumptions(result);
 
   std::string out = paint(wrapped(title, width, 0, 0), Style::heading) + "\n\n";
