@@ -1,13 +1,9 @@
 #include "sim/study/simulated_point.h"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <vector>
-
-#include "sim/serving/workload/traffic_generator.h"
 
 namespace tollgate {
 namespace {
@@ -15,150 +11,6 @@ namespace {
 constexpr double resolution = 0.01;  // of the number of users
 constexpr int most_trials = 24;
 constexpr double most_users_per_request = 100;
-constexpr std::int64_t turns = 40, fewest_requests = 4000;
-/// Conversations last long and come with pauses: as many more requests.
-constexpr std::int64_t open_conversations = 5, closed_conversations = 2;
-
-/// One simulation: draws of the same load on the same number of replicas.
-struct Trial {
-  std::vector<ServingSummary> seeds;
-  std::vector<EngineCounters> counters;
-  std::vector<std::int64_t> cut;
-  std::vector<std::int64_t> requests;
-};
-
-Router router_of(RouterKind kind) {
-  switch (kind) {
-    case RouterKind::round_robin:
-      return Router::round_robin;
-    case RouterKind::least_loaded:
-      return Router::least_loaded;
-    case RouterKind::prefix_aware:
-      break;
-  }
-  return Router::prefix_aware;
-}
-
-bool thinking(const std::vector<RequestClass>& workload) {
-  return std::any_of(workload.begin(), workload.end(),
-                     [](const RequestClass& c) { return c.session.has_value(); });
-}
-
-class Simulator {
- public:
-  Simulator(const SimulatedService& service, const SimulationQuestion& question)
-      : service_(service), q_(question) {
-    const SchedulerConfig& s = service.scheduler();
-    // A block is kept for the tokens in flight.
-    context_ = std::min(s.context, std::max<std::int64_t>(2, (s.blocks - 2) * s.block_tokens));
-  }
-
-  /// `in_flight`: about how many requests the replicas hold together, for the length of the run.
-  /// `recording`, where given, is filled from the first draw.
-  Trial run(const LoadSpec& load, int replicas, double in_flight, int seeds,
-            Recording* recording = nullptr) const {
-    Trial trial;
-    const auto n = static_cast<std::size_t>(seeds);
-    trial.seeds.resize(n);
-    trial.counters.resize(n);
-    trial.cut.resize(n);
-    trial.requests.resize(n);
-    tbb::parallel_for(std::size_t{0}, n, [&](std::size_t i) {
-      TrafficOptions options;
-      options.seed = q_.seed + i;
-      options.context = context_;
-      options.requests = requests(in_flight);
-      GeneratedTraffic traffic = generate_traffic(*q_.workload, load, options);
-      delay_followers(traffic.table);
-      ServingSystem system;
-      system.engines.scheduler = service_.scheduler();
-      system.engines.scheduler.by_priority = !traffic.table.priority.empty();
-      system.engines.timer = &service_.timer();
-      system.engines.replicas = replicas;
-      system.router = router_of(q_.simulation.router);
-      system.closed_loop = traffic.closed_loop;
-      if (system.closed_loop) system.closed_loop->think_time += ingest();
-      const Outcome outcome = simulate(system, traffic.table, i == 0 ? recording : nullptr);
-      SummaryOptions summary;
-      summary.classes = traffic.classes;
-      summary.class_of = traffic.class_of;
-      if (!system.closed_loop && !traffic.table.successors.empty()) {
-        // Until conversations have had time to go on, less comes than is offered; after the last
-        // one has begun, too.
-        const double begun = to_seconds(last_start(traffic.table));
-        summary.window = {begun / 2, begun};
-      }
-      if (system.closed_loop) {
-        // The number of requests in it is constant from the start, which tells nothing.
-        const std::size_t settled = outcome.arrival.size() / 4;
-        summary.window = {to_seconds(outcome.arrival[settled]), to_seconds(outcome.arrival.back())};
-      }
-      trial.seeds[i] = summarise(traffic.table, outcome, summary);
-      trial.counters[i] = outcome.counters;
-      trial.cut[i] = traffic.cut;
-      trial.requests[i] = traffic.table.size();
-    });
-    return trial;
-  }
-
-  /// Of a draw.
-  std::int64_t requests(double in_flight) const {
-    if (q_.simulation.requests > 0) return q_.simulation.requests;
-    const auto enough =
-        std::max(fewest_requests, turns * static_cast<std::int64_t>(std::ceil(in_flight)));
-    if (!thinking(*q_.workload)) return enough;
-    const bool open = q_.load.kind == LoadKind::rate || q_.load.kind == LoadKind::trace;
-    return (open ? open_conversations : closed_conversations) * enough;
-  }
-
-  bool keeps(const Trial& t) const {
-    double ttft = service_.ingest(), tpot = 0;
-    for (const ServingSummary& s : t.seeds) {
-      ttft += s.ttft.mean / static_cast<double>(t.seeds.size());
-      tpot += s.tpot.mean / static_cast<double>(t.seeds.size());
-      if (s.saturation == Saturation::overloaded && q_.load.kind != LoadKind::saturate)
-        return false;
-    }
-    return (q_.slo.ttft == 0 || ttft <= q_.slo.ttft) && (q_.slo.tpot == 0 || tpot <= q_.slo.tpot);
-  }
-
-  /// The engine's clock begins when its scheduler has a request: what comes before passes between
-  /// an answer and the next request.
-  Ticks ingest() const {
-    return std::llround(service_.ingest() * static_cast<double>(ticks_per_second));
-  }
-  static std::vector<bool> followers(const RequestTable& table) {
-    std::vector<bool> follows(table.input.size());
-    for (const std::int32_t r : table.successors) follows[static_cast<std::size_t>(r)] = true;
-    return follows;
-  }
-  void delay_followers(RequestTable& table) const {
-    const std::vector<bool> follows = followers(table);
-    for (std::size_t r = 0; r < follows.size(); ++r) {
-      if (follows[r]) table.arrival[r] += ingest();
-    }
-  }
-  static Ticks last_start(const RequestTable& table) {
-    const std::vector<bool> follows = followers(table);
-    Ticks last = 0;
-    for (std::size_t r = 0; r < follows.size(); ++r) {
-      if (!follows[r]) last = std::max(last, table.arrival[r]);
-    }
-    return last;
-  }
-
-  LoadSpec users(double n) const {
-    LoadSpec load = q_.load;
-    load.kind = LoadKind::concurrency;
-    load.concurrency = n;
-    return load;
-  }
-
- private:
-  const SimulatedService& service_;
-  const SimulationQuestion& q_;
-  std::int64_t context_;
-};
 
 /// The largest value in [1, most] that is good, starting from a guess; 0 if not even 1 is.
 template <class Good>
@@ -180,19 +32,19 @@ double largest_near(double guess, double most, double stride, const Good& good) 
 }
 
 /// Requests in the system on average, by Little's law.
-double in_flight(const Trial& t) {
+double in_flight(const LoadTrial& t) {
   double sum = 0;
   for (const ServingSummary& s : t.seeds) sum += s.requests_per_second * s.end_to_end.mean;
   return sum / static_cast<double>(t.seeds.size());
 }
 
-SeedInterval over(const Trial& t, const std::function<double(std::size_t)>& value) {
+SeedInterval over(const LoadTrial& t, const std::function<double(std::size_t)>& value) {
   std::vector<double> values;
   for (std::size_t i = 0; i < t.seeds.size(); ++i) values.push_back(value(i));
   return over_seeds(values);
 }
 
-SimulatedLatency latency(const Trial& t,
+SimulatedLatency latency(const LoadTrial& t,
                          const std::function<const LatencySummary&(std::size_t)>& of, double add) {
   SimulatedLatency l;
   l.mean = over(t, [&](std::size_t i) { return of(i).mean + add; });
@@ -203,7 +55,7 @@ SimulatedLatency latency(const Trial& t,
   return l;
 }
 
-SimulatedResult result_of(const Trial& t, int replicas, double ingest) {
+SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   SimulatedResult r;
   r.seeds = static_cast<int>(t.seeds.size());
   r.requests = t.requests[0];
@@ -289,13 +141,13 @@ void keep_recording(const std::shared_ptr<const Recording>& recording, Simulated
 
 SimulatedPoint find_simulated_point(const SimulatedService& service, const SimulationQuestion& q,
                                     const OperatingPoint& start, double largest_batch) {
-  const Simulator simulator(service, q);
+  const LoadSimulator simulator(service, q);
   const int seeds = q.simulation.seeds;
-  const bool thinks = thinking(*q.workload);
+  const bool thinks = has_conversations(*q.workload);
   SimulatedPoint out{start, {}};
   OperatingPoint& p = out.point;
   const SteadyState& closed_form = start.state;
-  Trial trial;
+  LoadTrial trial;
   int together = 1;
   const auto final_run = [&](const LoadSpec& load, int replicas, double in_flight) {
     const auto requests = static_cast<double>(simulator.requests(in_flight));
@@ -311,7 +163,7 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
     const double most = thinks ? most_users_per_request * room : room;
     const double users =
         largest_near(closed_form.in_flight, most, thinks ? 1.6 : 1.25, [&](double n) {
-          const Trial t = simulator.run(simulator.users(n), 1, n, seeds);
+          const LoadTrial t = simulator.run(simulator.users(n), 1, n, seeds);
           return simulator.keeps(t) && (!thinks || in_flight(t) <= room);
         });
     p.state.in_flight = std::max(1.0, users);

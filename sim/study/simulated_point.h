@@ -1,20 +1,10 @@
 #pragma once
 
+#include "sim/study/load_simulator.h"
 #include "sim/study/operating_point.h"
 #include "sim/study/simulated_result.h"
-#include "sim/study/simulated_service.h"
 
 namespace tollgate {
-
-/// A simulation's question, apart from the deployment.
-struct SimulationQuestion {
-  const std::vector<RequestClass>* workload = nullptr;
-  LoadSpec load;
-  SloSpec slo;
-  SimulationSpec simulation;
-  std::uint64_t seed = 1;
-  double output = 0;  ///< mean generated tokens of a request of the mix
-};
 
 struct SimulatedPoint {
   OperatingPoint point;  ///< the closed form's, with throughput, latencies and limit replaced
@@ -23,8 +13,8 @@ struct SimulatedPoint {
 
 /// The operating point of find_operating_point found again by simulation, starting from the closed
 /// form's. saturate: the largest number of users in a closed loop whose mean TTFT and TPOT keep the
-/// target over all draws, to 1 %, at most `largest_batch`. concurrency: that many users. rate and trace: the
-/// fewest replicas that keep the target and are not overloaded.
+/// target over all draws, to 1 %, at most `largest_batch`. concurrency: that many users. rate and
+/// trace: the fewest replicas that keep the target and are not overloaded.
 ///
 /// The seconds that a request takes to reach the scheduler belong to TTFT. Throughput is that of
 /// tokens, in requests of the mix's mean answer. Throws InputError where a request can never be
