@@ -24,6 +24,13 @@ struct MemoryPlan {
       0;                     ///< sequences per replica that max_num_seqs and the token budget allow
   double largest_batch = 0;  ///< the smaller of the two, and of max_batch where given
   bool fits() const { return largest_batch >= 1; }
+
+  /// Cache blocks of a data-parallel group, under a plan made for sequences of `context` tokens;
+  /// recurrent state counts as cache of such a sequence. 0 where a sequence takes nothing.
+  double cache_blocks(double context, int block_tokens) const {
+    const double per_token = per_sequence() / context;
+    return per_token > 0 ? for_sequences / (per_token * block_tokens) : 0;
+  }
 };
 
 /// Places a model. `context` is the mean context of a resident sequence in tokens; blocks of 16

@@ -92,9 +92,7 @@ class RowPredictor {
       memory = plan(ranks, tight_utilisation);
       note("the engine's memory share is taken as 0.97, because weights hardly fit");
     }
-    const double per_token = memory.per_sequence() / mix_.decode_context;
-    const double blocks =
-        per_token > 0 ? memory.for_sequences / (per_token * s_.engine->kv_block) : 0;
+    const double blocks = memory.cache_blocks(mix_.decode_context, s_.engine->kv_block);
     const double longest = row_.input + row_.output + 2.0 * s_.deployment.mtp_draft_tokens + 1;
     return static_cast<std::int64_t>(
         std::max(blocks, std::ceil(longest / s_.engine->kv_block) + 2));

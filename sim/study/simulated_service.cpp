@@ -9,13 +9,6 @@ namespace tollgate {
 
 namespace {
 
-/// Cache blocks of a data-parallel group under a memory plan made for sequences of `context`
-/// tokens; recurrent state counts as cache of such a sequence.
-double cache_blocks(const MemoryPlan& plan, double context, int block_tokens) {
-  const double per_token = plan.per_sequence() / context;
-  return per_token > 0 ? plan.for_sequences / (per_token * block_tokens) : 0;
-}
-
 SchedulerConfig scheduler_of(const CandidateSpec& candidate, int ranks) {
   EngineSpec engine = candidate.engine;
   engine.limits = {{0, candidate.deployment.max_num_seqs, candidate.deployment.batched_tokens, {}}};
@@ -44,7 +37,7 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
         std::min(sequences, static_cast<double>(spec.max_batch) / deployment.data_attention);
   }
   s.max_sequences = static_cast<std::int32_t>(per_rank(sequences));
-  s.blocks = per_rank(cache_blocks(memory, plan_context, s.block_tokens));
+  s.blocks = per_rank(memory.cache_blocks(plan_context, s.block_tokens));
   s.draft_tokens = spec.mtp_draft_tokens;
   s.tokens_per_step = spec.mtp_acceptance_length;
   s.sample_acceptance = simulation.sample_acceptance;
