@@ -53,20 +53,6 @@ void alias(benchmark::State& state, const Shape& shape, int tokens, int threads,
   report(state, tokens, threads, limit);
 }
 
-RoutingProblem routing_problem(const Shape& shape, int tokens) {
-  RoutingProblem problem;
-  problem.gate.score = ScoreFunction::sigmoid;
-  problem.gate.top_k = shape.top_k;
-  problem.gate.groups = shape.groups;
-  problem.gate.groups_kept = shape.groups_kept;
-  problem.gate.group_reduce = GroupReduce::top2_sum;
-  problem.experts = shape.experts;
-  problem.popularity = {0.3, 0.6, 0.2, 4, 8, 1};
-  problem.seed = 1;
-  problem.tokens = tokens;
-  return problem;
-}
-
 void gate(benchmark::State& state, const Shape& shape, int tokens, int threads) {
   const double limit = philox_limit() / shape.experts;
   const tbb::global_control control(tbb::global_control::max_allowed_parallelism, threads);

@@ -154,20 +154,6 @@ Limits measure_limits(Timer& timer) {
   return limits;
 }
 
-RoutingProblem routing_problem(const Shape& shape, int tokens) {
-  RoutingProblem problem;
-  problem.gate.score = ScoreFunction::sigmoid;
-  problem.gate.top_k = shape.top_k;
-  problem.gate.groups = shape.groups;
-  problem.gate.groups_kept = shape.groups_kept;
-  problem.gate.group_reduce = GroupReduce::top2_sum;
-  problem.experts = shape.experts;
-  problem.popularity = {0.3, 0.6, 0.2, 4, 8, 1};
-  problem.seed = 1;
-  problem.tokens = tokens;
-  return problem;
-}
-
 CudaProblem device_problem(const RoutingProblem& problem, const ScoreTables* scores) {
   CudaProblem device = {};
   device.gate = problem.gate;
