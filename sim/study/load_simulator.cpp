@@ -43,6 +43,18 @@ void delay_followers(RequestTable& table, Ticks ingest) {
   }
 }
 
+/// What is left of each promise when the scheduler has the request. 0 would be no promise: one that
+/// has passed by then becomes one that nothing keeps.
+std::vector<SloClass> promises_to_engine(std::vector<SloClass> classes, double ingest) {
+  constexpr double shortest = 1 / static_cast<double>(ticks_per_second) / 2;
+  for (SloClass& c : classes) {
+    for (double* promise : {&c.ttft, &c.end_to_end}) {
+      if (*promise > 0) *promise = std::max(shortest, *promise - ingest);
+    }
+  }
+  return classes;
+}
+
 /// Seconds in which the load is what was asked for; none where that is left to the summary.
 std::optional<std::pair<double, double>> settled_window(const GeneratedTraffic& traffic,
                                                         const Outcome& outcome) {
@@ -110,7 +122,7 @@ LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_fligh
     if (system.closed_loop) system.closed_loop->think_time += ingest();
     const Outcome outcome = simulate(system, traffic.table, i == 0 ? recording : nullptr);
     SummaryOptions summary;
-    summary.classes = traffic.classes;
+    summary.classes = promises_to_engine(traffic.classes, service_.ingest());
     summary.class_of = traffic.class_of;
     summary.window = settled_window(traffic, outcome);
     trial.seeds[i] = summarise(traffic.table, outcome, summary);

@@ -191,7 +191,6 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
       const LoadSpec load = part(replicas, beside);
       return simulator.run(load, beside, std::max(1.0, closed_form.in_flight) * beside, seeds);
     };
-    // The fewest replicas: the largest -n.
     const double most = 4.0 * start.replicas + 4;
     double low = 0, high = most + 1, n = start.replicas;  // low is too few, high is enough
     for (int i = 0; i < most_trials && high - low > 1; ++i) {
