@@ -339,6 +339,17 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
     return take(other_precision(files_->of(device), key, wishes), device, TransferRule::precision);
   };
   std::optional<CurveChoice> found = exactly(hardware_.name);
+  if (found && found->rule != TransferRule::none) {
+    // The kernel that is asked for, measured on the same architecture, is nearer than another one
+    // measured here.
+    for (const std::string& device : donors(key.op)) {
+      if (!same_architecture(hardware_.name, device)) continue;
+      const FittedCurve* c = same_backend(files_->of(device), key, wishes);
+      if (!c || !wishes.front().meets(c->kernel)) continue;
+      found = take(c, device, TransferRule::none);
+      break;
+    }
+  }
   if (!found) found = by_backend(hardware_.name);
   if (!found) found = by_precision(hardware_.name);
   if (!found && of_software(key.op)) found = from_donors(key.op, exactly);

@@ -96,11 +96,11 @@ PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec
 
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& d,
                        const PrecisionMap& precision, const DeploymentSpec& spec,
-                       const MethodSpec& method, double context) {
+                       const MethodSpec& method, double context, int resident_tokens) {
   MemoryPlan plan;
   plan.capacity = hardware.memory * spec.memory_utilisation;
   plan.runtime_overhead = method.runtime_overhead;
-  plan.activations = method.activation_factor * workspace(model, d.tensor, spec.batched_tokens);
+  plan.activations = method.activation_factor * workspace(model, d.tensor, resident_tokens);
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);

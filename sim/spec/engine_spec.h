@@ -73,6 +73,14 @@ struct EngineSpec {
 
   /// The row of `limits` with the largest memory_from that the device reaches; never null.
   const EngineLimits& limits_for(double device_memory) const;
+
+  /// Prompt tokens that one of `groups` data-parallel groups computes in a step at most: SGLang
+  /// shares its chunk out among them (server_args.py), the others give each the whole budget.
+  int chunk_of_group(int budget, int groups) const;
+
+  /// Tokens whose activations a rank holds in a step: those of its group, or of all groups that
+  /// together are given the budget where experts gather them.
+  int resident_tokens(int budget, int groups) const;
 };
 
 /// Rows a decode step of `rows` rows runs with, averaged over batches that come and go around

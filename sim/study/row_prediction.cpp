@@ -81,7 +81,8 @@ class RowPredictor {
     DeploymentSpec spec = s_.deployment;
     spec.memory_utilisation = utilisation;
     return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_,
-                       mix_.decode_context);
+                       mix_.decode_context,
+                       s_.engine->resident_tokens(spec.batched_tokens, ranks.data_attention));
   }
 
   /// Cache blocks of a rank. A measured run did fit, so that weights which hardly do were run with

@@ -20,7 +20,8 @@ struct Case {
     spec = with_engine_defaults({}, library.engine("vllm", {}), hardware);
   }
   MemoryPlan plan(Deployment d, double context) const {
-    return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context);
+    return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context,
+                       spec.batched_tokens);
   }
 };
 
