@@ -349,6 +349,14 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
       found = take(c, device, TransferRule::none);
       break;
     }
+    // Otherwise the same kernel under another engine, where its name is given.
+    if (found->rule != TransferRule::device && !wishes.empty() &&
+        !wishes.front().contains.empty()) {
+      const FittedCurve* c = other_backend(files_->of(hardware_.name), key, wishes);
+      if (c && wishes.front().meets(c->kernel)) {
+        found = take(c, hardware_.name, TransferRule::backend);
+      }
+    }
   }
   if (!found) found = by_backend(hardware_.name);
   if (!found) found = by_precision(hardware_.name);

@@ -111,6 +111,9 @@ class CurveSet {
 std::vector<std::string> donors_of(const std::string& hardware);
 bool same_architecture(const std::string& a, const std::string& b);
 
+/// "ampere", "ada", "hopper", "blackwell" (data centre) or "blackwell_rtx"; "" for others.
+std::string_view architecture_of(const std::string& hardware);
+
 /// Of one architecture, or of two that run the same kernels on the same kind of memory: Ada and the
 /// RTX cards of Blackwell (mma.sync, GDDR).
 bool close_relatives(const std::string& a, const std::string& b);

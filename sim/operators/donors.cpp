@@ -61,6 +61,25 @@ bool same_architecture(const std::string& a, const std::string& b) {
   return x && y && x->architecture != other && x->architecture == y->architecture;
 }
 
+std::string_view architecture_of(const std::string& hardware) {
+  const Kind* kind = kind_of(hardware);
+  switch (kind ? kind->architecture : other) {
+    case ampere:
+      return "ampere";
+    case hopper:
+      return "hopper";
+    case blackwell:
+      return "blackwell";
+    case ada:
+      return "ada";
+    case blackwell_rtx:
+      return "blackwell_rtx";
+    case other:
+      return "";
+  }
+  return "";
+}
+
 bool close_relatives(const std::string& a, const std::string& b) {
   const auto graphics = [](const Kind* k) {
     return k && (k->architecture == ada || k->architecture == blackwell_rtx);

@@ -33,7 +33,18 @@ const Schema<KernelChoice>& kernel_schema() {
       Schema<KernelChoice>("kernel choice", "A kernel the engine picks among several.")
           .text("op", &KernelChoice::op, required, "Operator, as `tollgate calibrate` names it.")
           .text("precision", &KernelChoice::precision, required, "Number format.")
-          .text("kernel", &KernelChoice::kernel, required, "Kernel, as operator tables name it.");
+          .text("kernel", &KernelChoice::kernel, required, "Kernel, as operator tables name it.")
+          .choice<std::string>("architecture", &KernelChoice::architecture, optional,
+                               {{"ampere", "ampere"},
+                                {"ada", "ada"},
+                                {"hopper", "hopper"},
+                                {"blackwell", "blackwell"},
+                                {"blackwell_rtx", "blackwell_rtx"}},
+                               "Only on devices of this architecture.")
+          .choice<ExpertLayout>(
+              "experts", &KernelChoice::experts, optional,
+              {{"sliced", ExpertLayout::sliced}, {"whole", ExpertLayout::whole}},
+              "Only where experts are sliced over ranks, or each is whole on one.");
   return schema;
 }
 

@@ -36,9 +36,14 @@ struct GraphRange {
   Places places;
 };
 
-/// A kernel the engine picks where operator tables know several.
+/// How experts lie on the ranks: each sliced over them, or whole on one.
+enum class ExpertLayout { any, sliced, whole };
+
+/// A kernel the engine picks where operator tables know several; the first that applies counts.
 struct KernelChoice {
   std::string op, precision, kernel;
+  std::string architecture;  ///< only on devices of it, such as "hopper"; "" = any
+  ExpertLayout experts = ExpertLayout::any;
   Places places;
 };
 

@@ -48,6 +48,8 @@ const Schema<RecipeRule>& rule_schema() {
           .text("kv_cache", &R::kv_cache, optional, "Format of the cache: bf16 or fp8.")
           .number("memory_share", &R::memory_share, optional, Range{0.1, 1},
                   "Share of device memory the engine may use.")
+          .text("expert_kernel", &R::expert_kernel, optional,
+                "Kernel of the products of experts, as operator tables name it.")
           .integer("draft_tokens", &R::draft_tokens, optional, count,
                    "Tokens drafted where multi-token prediction is on.");
   return schema;
@@ -128,6 +130,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::wait_share);
     take(&RecipeRule::balance_steps);
     take(&RecipeRule::draft_tokens);
+    take(&RecipeRule::expert_kernel);
   }
   if (out.prompt_budget > 0) {
     out.batched_tokens = static_cast<int>(q.input + q.concurrency) + out.prompt_budget;

@@ -32,7 +32,8 @@ struct RecipeRule {
   int balance_steps = 0;    ///< TensorRT-LLM, attention_dp_config.timeout_iters with enable_balance
   std::string kv_cache;     ///< format of the cache; "" = fp8 where weights are narrower than bf16
   double memory_share = 0;  ///< of device memory the engine may use
-  int draft_tokens = 0;     ///< of runs with multi-token prediction
+  std::string expert_kernel;  ///< of the products of experts; "" = the engine's choice
+  int draft_tokens = 0;       ///< of runs with multi-token prediction
   Places places;
 };
 

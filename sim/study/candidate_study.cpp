@@ -110,10 +110,10 @@ CandidateStudy::CandidateStudy(const Scenario& scenario, const Scenario& asked,
       limits_(scheduler_limits(candidate.engine, candidate.deployment)) {}
 
 MemoryPlan CandidateStudy::memory(const Deployment& d) const {
-  return plan_memory(candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment,
-                     scenario_.method, resident_context(),
-                     candidate_.engine.resident_tokens(candidate_.deployment.batched_tokens,
-                                                       d.data_attention));
+  return plan_memory(
+      candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment, scenario_.method,
+      resident_context(),
+      candidate_.engine.resident_tokens(candidate_.deployment.batched_tokens, d.data_attention));
 }
 
 double CandidateStudy::resident_context() const {

@@ -33,7 +33,9 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   // What an operator needs goes before what the engine prefers.
   const bool particular = !wishes.empty() && !wishes.front().contains.empty();
   for (const KernelChoice& own : engine_.kernels) {
-    if (!particular && own.op == op && own.precision == precision) {
+    if (!particular && own.op == op && own.precision == precision &&
+        (own.architecture.empty() || own.architecture == architecture_of(hardware_.name)) &&
+        own.experts == ExpertLayout::any) {
       all.insert(all.begin(), {"", own.kernel, ""});
     }
   }

@@ -421,9 +421,7 @@ class Builder {
     layer.hidden = width;
     layer.inter = static_cast<double>(f.intermediate) / d.expert_tensor();
     layer.gated = f.gated ? 1 : 0;
-    const std::vector<KernelWish> wishes{
-        {"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
-    layer.curve = curve("experts", "moe", format_of(TensorClass::experts), wishes);
+    layer.curve = curve("experts", "moe", format_of(TensorClass::experts), expert_wishes(f.gated));
     layer.compute_per_row = 2 * elements / path.peak;
     layer.weight_seconds =
         elements * bytes_per_element(c_.precision.experts) / hardware_.memory_bandwidth;
@@ -432,6 +430,26 @@ class Builder {
         hardware_.memory_bandwidth;
     if (d.data_attention > 1 && !gathers()) exchange(path, layer);
     return layer;
+  }
+
+  /// The engine's kernel, where it chooses one for such experts, and any of their kind.
+  std::vector<KernelWish> expert_wishes(bool gated) const {
+    std::vector<KernelWish> wishes{{"", gated ? "" : "nongated", gated ? "nongated" : ""}};
+    if (!gated) return wishes;
+    const ExpertLayout layout = c_.deployment.expert_tensor() > 1 ? ExpertLayout::sliced
+                                : c_.deployment.expert > 1        ? ExpertLayout::whole
+                                                                  : ExpertLayout::any;
+    const std::string_view format = format_of(TensorClass::experts);
+    for (const KernelChoice& own : c_.engine.kernels) {
+      if (own.op != "moe") continue;
+      if (!own.precision.empty() && own.precision != format) continue;
+      if (!own.architecture.empty() && own.architecture != architecture_of(hardware_.name))
+        continue;
+      if (own.experts != ExpertLayout::any && own.experts != layout) continue;
+      wishes.insert(wishes.begin(), {"", own.kernel, ""});
+      break;
+    }
+    return wishes;
   }
 
   void exchange(const ComputePath& path, ExpertLayer& layer) const {

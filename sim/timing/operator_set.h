@@ -124,6 +124,8 @@ using UsedCurves = std::set<std::pair<std::string, const StepCurve*>>;
 struct OperatorContext {
   const LlmSpec& model;
   const EngineCurves& curves;
+  const EngineSpec&
+      engine;  ///< as deployed: its choice of expert kernels may differ from the curves'
   const Deployment& deployment;
   const PrecisionMap& precision;
   const RoutingTables& routing;

@@ -115,6 +115,28 @@ TEST_F(CurveSets, AStandInSaysSoWidensItsBandAndStrictRefusesIt) {
   EXPECT_THROW(set.find(wanted, true), InputError);
 }
 
+/// A kernel that is asked for: first as measured here, then on the same architecture, then under
+/// another engine here; a different kernel of the engine only where there is none of these.
+TEST_F(CurveSets, AnAskedKernelComesFromTheSameArchitectureFirst) {
+  const OperatorKey key{"dispatch", "vllm", "fp8", ""};
+  const std::array<KernelWish, 1> wish{{{"", "fast", ""}}};
+  const auto launch_on_h100 = [&] { return of("H100-SXM").find(key, wish, false).parameters[0]; };
+  ship("H100-SXM", {curve("vllm", "fp8", "slow", 1e-5, 100)});
+  ship("B200-SXM", {curve("vllm", "fp8", "fast", 2e-5, 100)});
+  EXPECT_DOUBLE_EQ(launch_on_h100(), 1e-5) << "Blackwell's is another kernel";
+  EXPECT_EQ(of("H100-SXM").find(key, wish, false).rule, TransferRule::backend);
+  ship("H100-SXM",
+       {curve("vllm", "fp8", "slow", 1e-5, 100), curve("sglang", "fp8", "fast", 3e-5, 100)});
+  EXPECT_DOUBLE_EQ(launch_on_h100(), 3e-5);
+  ship("H200-SXM", {curve("vllm", "fp8", "fast", 4e-5, 100)});
+  EXPECT_DOUBLE_EQ(launch_on_h100(), 4e-5);
+  EXPECT_EQ(of("H100-SXM").find(key, wish, false).rule, TransferRule::device);
+  ship("H100-SXM",
+       {curve("vllm", "fp8", "slow", 1e-5, 100), curve("vllm", "fp8", "fast", 5e-5, 10)});
+  EXPECT_DOUBLE_EQ(launch_on_h100(), 5e-5);
+  EXPECT_EQ(of("H100-SXM").find(key, wish, false).rule, TransferRule::none);
+}
+
 /// The shares of one device on the datasheet of another: a slower link makes the same call slower.
 TEST_F(CurveSets, AnotherDevicesSharesMeetThisDatasheet) {
   ship("H100-SXM", {curve("vllm", "fp8", "d", 4e-5, 100)});

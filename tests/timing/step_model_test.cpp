@@ -62,6 +62,48 @@ struct Case {
   }
 };
 
+/// The parameters of the curve that stands for the experts, and of a kernel in the shipped file.
+std::vector<double> expert_parameters(const Case& c) {
+  const StepModel model = c.step_model();
+  for (const auto& [name, curve] : model.curves()) {
+    if (name == "experts") return curve->choice.parameters;
+  }
+  return {};
+}
+std::vector<double> shipped_parameters(const char* device, const char* backend,
+                                       const char* kernel) {
+  static Library library(TOLLGATE_REPOSITORY "/models");
+  static CurveFiles files(library);
+  for (const FittedCurve& c : files.of(device).curves) {
+    if (c.op == "moe" && c.backend == backend && c.precision == "fp8_block" &&
+        c.kernel.find(kernel) != std::string::npos) {
+      return c.parameters;
+    }
+  }
+  return {};
+}
+
+/// vLLM from 0.17 on takes Triton for sliced experts and CUTLASS for whole ones on Hopper (pull
+/// request 34260); a deployment's own choice goes before the engine's.
+TEST(StepModel, ExpertsRunOnTheKernelThatTheEngineOrTheDeploymentPicks) {
+  const auto of = [](const char* kernel) { return shipped_parameters("H200-SXM", "vllm", kernel); };
+  ASSERT_NE(of("triton"), of("cutlass"));
+  Case sliced("MiniMax-M2.5", "H200-SXM", {4, 1, 1, 1});
+  EXPECT_EQ(expert_parameters(sliced), of("triton"));
+  EXPECT_EQ(expert_parameters(Case("MiniMax-M2.5", "H200-SXM", {4, 1, 4, 1})), of("cutlass"));
+  sliced.engine.kernels.insert(sliced.engine.kernels.begin(),
+                               {"moe", "", "cutlass", "", ExpertLayout::any, {}});
+  EXPECT_EQ(expert_parameters(sliced), of("cutlass"));
+  Case blackwell("MiniMax-M2.5", "B200-SXM", {4, 1, 1, 1});
+  EXPECT_EQ(expert_parameters(blackwell),
+            shipped_parameters("B200-SXM", "vllm", "trtllmfp8expertsmonolithic"))
+      << "the rule is one of Hopper";
+  blackwell.engine.kernels.insert(blackwell.engine.kernels.begin(),
+                                  {"moe", "", "triton", "", ExpertLayout::any, {}});
+  EXPECT_EQ(expert_parameters(blackwell), shipped_parameters("B200-SXM", "sglang", "triton"))
+      << "not measured with vLLM there";
+}
+
 StepLoad decode(double sequences, double context) {
   StepLoad load;
   load.decode_sequences = sequences;
@@ -170,7 +212,7 @@ TEST(step_model, a_decode_step_at_batch_one_reads_only_the_chosen_experts) {
   const StepTime many = moe.step_model().detail(decode(256, 1000));
   const auto experts = [](const StepTime& t) { return t.of(OperatorClass::experts).seconds(); };
   const double launch =
-      58 * moe.curves->of("moe", "fp8_block", std::vector<KernelWish>{{"", "", "nongated"}}).launch;
+      58 * moe.curves->of("moe", "fp8_block", std::vector<KernelWish>{{"", "triton", ""}}).launch;
   EXPECT_NEAR((experts(many) - launch) / (experts(few) - launch), 256.0 / 8, 256.0 / 8 * 0.35);
 }
 
