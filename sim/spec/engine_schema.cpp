@@ -72,9 +72,12 @@ const Schema<EngineSpec>& engine_schema() {
     s.choice<ExpertExchange>(
         "expert_exchange", &EngineSpec::expert_exchange, optional,
         {{"allgather_reducescatter", ExpertExchange::allgather_reducescatter},
-         {"deepep", ExpertExchange::deepep}},
+         {"deepep", ExpertExchange::deepep},
+         {"nvlink", ExpertExchange::nvlink}},
         "How tokens reach expert-parallel ranks under data-parallel attention: all of them "
-        "gathered on every rank and the sums scattered, or each sent to its experts by DeepEP.");
+        "gathered on every rank and the sums scattered, each sent to its experts by DeepEP, or "
+        "sent "
+        "by TensorRT-LLM's kernels where NVLink reaches across nodes and gathered elsewhere.");
     s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,

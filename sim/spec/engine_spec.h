@@ -17,7 +17,8 @@ enum class SchedulingPolicy {
 /// How tokens reach expert-parallel ranks and come back under data-parallel attention.
 enum class ExpertExchange {
   allgather_reducescatter,  ///< every rank gets every token and adds its experts' share of the sums
-  deepep                    ///< DeepEP: to the ranks of the chosen experts only
+  deepep,                   ///< DeepEP: to the ranks of the chosen experts only
+  nvlink                    ///< so over NVLink that reaches across nodes; without it all-gather
 };
 
 /// Defaults that depend on how much memory an accelerator has.

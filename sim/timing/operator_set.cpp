@@ -391,8 +391,9 @@ class Builder {
   /// Whether data-parallel groups gather every token on every rank and scatter the sums: experts
   /// are sliced over all ranks, or each rank computes its own and masks the others.
   bool gathers() const {
-    return c_.deployment.expert == 1 ||
-           c_.curves.engine().expert_exchange == ExpertExchange::allgather_reducescatter;
+    const ExpertExchange how = c_.curves.engine().expert_exchange;
+    return c_.deployment.expert == 1 || how == ExpertExchange::allgather_reducescatter ||
+           (how == ExpertExchange::nvlink && hardware_.per_domain <= hardware_.per_node);
   }
   void gather(double width, double times) {
     const Deployment& d = c_.deployment;
@@ -458,17 +459,28 @@ class Builder {
     layer.exchange_ranks = ranks;
     layer.senders = d.tensor;  // tokens of a group are spread over its ranks
     // A token goes to every slice of a chosen expert: prompts once to each distinct rank (DeepEP
-    // normal mode), decode once per choice (low latency).
+    // normal mode), decode once per choice (low latency). Tables over NVLink count choices.
     layer.tokens_everywhere = false;
-    const char* rows = path.unit == ComputeClass::bf16 ? "bf16" : "fp8";
-    const auto deepep = [&](std::string_view op, std::string_view precision) {
-      const std::vector<KernelWish> wishes{{"", "deepep", ""}};  // measured with SGLang
-      return curve("expert exchange", op, precision, wishes, Data::cold, "sglang");
+    const bool nvlink = c_.curves.engine().expert_exchange == ExpertExchange::nvlink;
+    // DeepEP was measured with SGLang.
+    const std::vector<KernelWish> wishes{{"", nvlink ? "NVLinkOneSided" : "deepep", ""}};
+    const auto kernel = [&](std::string_view op, std::string_view precision) {
+      return curve("expert exchange", op, precision, wishes, Data::cold,
+                   nvlink ? "trtllm" : "sglang");
     };
-    layer.out = deepep("dispatch", rows);
-    layer.back = deepep("combine", "bf16");
-    layer.fast_out = deepep("dispatch_low_latency", rows);
-    layer.fast_back = deepep("combine_low_latency", "bf16");
+    if (nvlink) {
+      const char* rows = path.unit == ComputeClass::bf16  ? "bf16"
+                         : path.unit == ComputeClass::fp4 ? "nvfp4"
+                                                          : "fp8";
+      layer.out = layer.fast_out = kernel("dispatch", rows);
+      layer.back = layer.fast_back = kernel("combine", "bf16");
+    } else {
+      const char* rows = path.unit == ComputeClass::bf16 ? "bf16" : "fp8";
+      layer.out = kernel("dispatch", rows);
+      layer.back = kernel("combine", "bf16");
+      layer.fast_out = kernel("dispatch_low_latency", rows);
+      layer.fast_back = kernel("combine_low_latency", "bf16");
+    }
     layer.fast_top_k = layer.top_k * d.expert_tensor();
     layer.exchange_top_k = layer.fast_top_k;
     if (layer.routing.decode) {

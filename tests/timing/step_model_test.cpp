@@ -263,6 +263,17 @@ TEST(step_model, tokens_reach_experts_the_way_the_engine_names) {
   EXPECT_NEAR(took, expected, 1e-9 * expected);
 }
 
+/// TensorRT-LLM's kernels need NVLink across nodes; one node of eight gathers as before.
+TEST(step_model, tokens_go_over_nvlink_only_where_it_reaches_across_nodes) {
+  const auto seconds = [](const char* device, ExpertExchange exchange) {
+    const Case c("DeepSeek-V3.2", device, {1, 1, 32, 32}, exchange);
+    return c.step_model().detail(decode(512, 1000)).of(OperatorClass::collective).seconds();
+  };
+  using enum ExpertExchange;
+  EXPECT_LT(seconds("GB200-NVL72", nvlink), seconds("GB200-NVL72", allgather_reducescatter));
+  EXPECT_DOUBLE_EQ(seconds("H200-SXM", nvlink), seconds("H200-SXM", allgather_reducescatter));
+}
+
 TEST(step_model, every_fitted_operator_class_states_an_error) {
   const Case c("DeepSeek-V3", "B200-SXM", {1, 1, 8, 8});
   const StepTime t = c.step_model().detail(decode(256, 3000));
