@@ -16,7 +16,7 @@ EngineCurves::EngineCurves(std::shared_ptr<CurveFiles> files, const HardwareSpec
 const StepCurve& EngineCurves::of(std::string_view op, std::string_view precision,
                                   std::span<const KernelWish> wishes, Data data,
                                   std::string_view backend) const {
-  const OperatorKey key{std::string(op),
+  OperatorKey key{std::string(op),
                         std::string(!backend.empty()          ? backend
                                     : engine_.backend.empty() ? engine_.name
                                                               : engine_.backend),
@@ -33,9 +33,10 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   // What an operator needs goes before what the engine prefers.
   const bool particular = !wishes.empty() && !wishes.front().contains.empty();
   for (const KernelChoice& own : engine_.kernels) {
-    if (!particular && own.op == op && own.precision == precision) {
-      all.insert(all.begin(), {"", own.kernel, ""});
-    }
+    if (particular || own.op != op || own.precision != precision) continue;
+    all.insert(all.begin(), {"", own.kernel, ""});
+    if (!own.backend.empty()) key.backend = own.backend;
+    if (!own.format.empty()) key.precision = own.format;
   }
   StepCurve found;
   found.choice = curves_.find(key, all, strict_);

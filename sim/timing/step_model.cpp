@@ -171,6 +171,8 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
   for (const LayerSpec& layer : model.layers) pass.add(layer, pace);
   main_ = build_operators(context, pass);
   if (drafts_ > 0) {
+    host_per_step_ += engine.draft_host_per_step;
+    host_per_sequence_ += engine.draft_host_per_sequence;
     PassCount draft;
     draft.add(model.mtp.layer, 1);
     draft_ = build_operators(context, draft, true);
