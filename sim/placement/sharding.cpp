@@ -45,7 +45,10 @@ std::vector<Matrix> attention_matrices(const AttentionSpec& a, int hidden, int t
     const double narrow = a.linear == LinearKind::lightning        ? 0
                           : a.linear == LinearKind::gated_deltanet ? 2.0 * a.v_heads
                                                                    : a.v_heads;
-    out.push_back({(qk + v + gate + narrow) / tensor, h});
+    // Decay and beta of the delta rule have a product of their own (in_proj_ba).
+    const bool apart = a.linear == LinearKind::gated_deltanet;
+    out.push_back({(qk + v + gate + (apart ? 0 : narrow)) / tensor, h});
+    if (apart) out.push_back({narrow / tensor, h});
     if (kda) {
       const double rank = a.qk_head_dim;
       const double wide = qk / 2 + (a.output_gate ? 0 : v);

@@ -28,12 +28,18 @@ const Schema<GraphRange>& graph_schema() {
   return schema;
 }
 
+}  // namespace
+
 const Schema<KernelChoice>& kernel_schema() {
   static const auto schema =
       Schema<KernelChoice>("kernel choice", "A kernel the engine picks among several.")
           .text("op", &KernelChoice::op, required, "Operator, as `tollgate calibrate` names it.")
           .text("precision", &KernelChoice::precision, required, "Number format.")
           .text("kernel", &KernelChoice::kernel, required, "Kernel, as operator tables name it.")
+          .text("backend", &KernelChoice::backend, optional,
+                "Backend in whose table it is, if not the engine's own.")
+          .text("format", &KernelChoice::format, optional,
+                "Number format it was measured in, if not this one.")
           .choice<std::string>("architecture", &KernelChoice::architecture, optional,
                                {{"ampere", "ampere"},
                                 {"ada", "ada"},
@@ -47,8 +53,6 @@ const Schema<KernelChoice>& kernel_schema() {
               "Only where experts are sliced over ranks, or each is whole on one.");
   return schema;
 }
-
-}  // namespace
 
 const Schema<EngineSpec>& engine_schema() {
   static const auto schema = [] {
@@ -67,6 +71,10 @@ const Schema<EngineSpec>& engine_schema() {
     s.boolean("fuses_rotary", &EngineSpec::fuses_rotary, optional,
               "Rotary positions and the cache write are part of the attention call.");
     s.boolean(
+        "fuses_all_reduce", &EngineSpec::fuses_all_reduce, optional,
+        "The residual sum and the norm behind a short all-reduce are part of it, but for small "
+        "dense models.");
+    s.boolean(
         "static_scales", &EngineSpec::static_scales, optional,
         "fp8 inputs are quantised with the checkpoint's scale, operator tables search for it.");
     s.choice<ExpertExchange>(
@@ -82,6 +90,11 @@ const Schema<EngineSpec>& engine_schema() {
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,
                not_negative, "Time per sequence and step outside the kernels.");
+    s.quantity("draft_host_per_step", &EngineSpec::draft_host_per_step, Dimension::seconds,
+               optional, not_negative, "Time per step with drafts, beside host_per_step.");
+    s.quantity("draft_host_per_sequence", &EngineSpec::draft_host_per_sequence, Dimension::seconds,
+               optional, not_negative,
+               "Time per sequence and step with drafts, beside host_per_sequence.");
     s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
     s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,

@@ -43,6 +43,8 @@ enum class ExpertLayout { any, sliced, whole };
 /// A kernel the engine picks where operator tables know several; the first that applies counts.
 struct KernelChoice {
   std::string op, precision, kernel;
+  std::string backend;  ///< whose table has it; empty: the engine's own
+  std::string format;   ///< number format it was measured in; empty: `precision`
   std::string architecture;  ///< only on devices of it, such as "hopper"; "" = any
   ExpertLayout experts = ExpertLayout::any;
   Places places;
@@ -58,12 +60,18 @@ struct EngineSpec {
   bool async_scheduling = true;  ///< the host prepares a step while the device runs the one before
   /// Rotary positions and the cache write are part of the attention call.
   bool fuses_rotary = false;
+  /// The residual sum and the norm behind an all-reduce are part of it as long as it is short;
+  /// small dense models are left out.
+  bool fuses_all_reduce = false;
   /// Operator tables of fp8 with a scale per tensor search the scale of every input; deployments
   /// take the checkpoint's.
   bool static_scales = false;
   ExpertExchange expert_exchange = ExpertExchange::allgather_reducescatter;
   double host_per_step = 0;      ///< seconds per engine step outside the device's kernels
   double host_per_sequence = 0;  ///< seconds per sequence and step
+  /// Seconds of a step with drafts that the host takes between drafting, verifying and the next
+  /// step, and of each sequence in it, beside the two above.
+  double draft_host_per_step = 0, draft_host_per_sequence = 0;
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;

@@ -28,6 +28,7 @@ const Schema<RecipeRule>& rule_schema() {
                    "Only below this tensor-parallel size.")
           .boolean("data_parallel_attention", &R::data_parallel_attention, optional,
                    "Only with data-parallel attention.")
+          .boolean("drafts", &R::drafts, optional, "Only with multi-token prediction.")
           .integer("batched_tokens", &R::batched_tokens, optional, count, "Token budget of a step.")
           .integer("prompt_budget", &R::prompt_budget, optional, count,
                    "The token budget is the nominal prompt, the concurrency and this.")
@@ -48,10 +49,10 @@ const Schema<RecipeRule>& rule_schema() {
           .text("kv_cache", &R::kv_cache, optional, "Format of the cache: bf16 or fp8.")
           .number("memory_share", &R::memory_share, optional, Range{0.1, 1},
                   "Share of device memory the engine may use.")
-          .text("expert_kernel", &R::expert_kernel, optional,
-                "Kernel of the products of experts, as operator tables name it.")
           .integer("draft_tokens", &R::draft_tokens, optional, count,
-                   "Tokens drafted where multi-token prediction is on.");
+                   "Tokens drafted where multi-token prediction is on.")
+          .list("kernels", &R::kernels, kernel_schema(), optional,
+                "Kernels instead of the engine's own.");
   return schema;
 }
 
@@ -113,7 +114,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
         q.concurrency >= r.concurrency_from &&
         (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
         (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
-        (!r.data_parallel_attention || q.data_parallel_attention);
+        (!r.data_parallel_attention || q.data_parallel_attention) && (!r.drafts || q.drafts);
     if (!applies) continue;
     const auto take = [&](auto RecipeRule::*option) {
       if (r.*option != std::remove_reference_t<decltype(r.*option)>{}) out.*option = r.*option;
@@ -130,7 +131,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::wait_share);
     take(&RecipeRule::balance_steps);
     take(&RecipeRule::draft_tokens);
-    take(&RecipeRule::expert_kernel);
+    if (!r.kernels.empty()) out.kernels = r.kernels;
   }
   if (out.prompt_budget > 0) {
     out.batched_tokens = static_cast<int>(q.input + q.concurrency) + out.prompt_budget;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/spec/engine_spec.h"
 #include "sim/spec/model_spec.h"
 #include "sim/spec/schema.h"
 
@@ -19,6 +20,7 @@ struct RecipeRule {
   int input = 0, output = 0;
   int concurrency_from = 0, concurrency_below = 0, tensor_below = 0;
   bool data_parallel_attention = false;  ///< only with it
+  bool drafts = false;                   ///< only with multi-token prediction
 
   // Options; 0 = not given.
   int batched_tokens = 0;    ///< token budget of a step; SGLang: of a chunk and of a prefill batch
@@ -32,8 +34,8 @@ struct RecipeRule {
   int balance_steps = 0;    ///< TensorRT-LLM, attention_dp_config.timeout_iters with enable_balance
   std::string kv_cache;     ///< format of the cache; "" = fp8 where weights are narrower than bf16
   double memory_share = 0;  ///< of device memory the engine may use
-  std::string expert_kernel;  ///< of the products of experts; "" = the engine's choice
-  int draft_tokens = 0;       ///< of runs with multi-token prediction
+  int draft_tokens = 0;     ///< of runs with multi-token prediction
+  std::vector<KernelChoice> kernels;  ///< instead of the engine's own
   Places places;
 };
 
@@ -62,7 +64,7 @@ struct RecipeQuestion {
   std::string engine, model, device, precision;
   double input = 0, output = 0, concurrency = 0;
   int tensor = 1;
-  bool data_parallel_attention = false;
+  bool data_parallel_attention = false, drafts = false;
 };
 
 /// The options of all rules that apply, later ones over earlier ones; conditions are left empty.

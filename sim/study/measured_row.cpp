@@ -5,6 +5,7 @@
 
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
+#include "sim/spec/nvfp4_release.h"
 
 namespace tollgate {
 namespace {
@@ -172,6 +173,21 @@ RowResolver::RowResolver(Library& library) : library_(library) {
     engines_[name] = library.engine(name, {});
 }
 
+/// The engine with kernels that go before its own, under a name that tells which.
+const EngineSpec& RowResolver::with_kernels(const EngineSpec& engine,
+                                            const std::vector<KernelChoice>& kernels) {
+  std::string name = engine.name;
+  for (const KernelChoice& k : kernels) {
+    name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format;
+  }
+  const auto [at, fresh] = variants_.try_emplace(name, engine);
+  if (fresh) {
+    at->second.name = name;
+    at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
+  }
+  return at->second;
+}
+
 RowScenario RowResolver::resolve(const MeasuredRow& row) {
   RowScenario s;
   const auto refuse = [&](std::string why) {
@@ -209,6 +225,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     if (const auto gemm = format_of(row.gemm_format))
       s.precision.attention = s.precision.dense_ffn = s.precision.shared_experts = *gemm;
     if (const auto moe = format_of(row.moe_format)) s.precision.experts = *moe;
+    keep_as_nvfp4_release(*s.model, s.precision);
   }
   if (row.narrow_cache) s.precision.kv_cache = Precision::fp8;
 
@@ -251,7 +268,9 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     question.concurrency = row.concurrency;
     question.tensor = s.ranks.tensor;
     question.data_parallel_attention = s.ranks.data_attention > 1;
+    question.drafts = row.multi_token;
     s.options = options_for(recipes_[row.source], question);
+    if (!s.options.kernels.empty()) s.engine = &with_kernels(*s.engine, s.options.kernels);
   }
   DeploymentSpec deployment;
   if (row.multi_token) {

@@ -63,11 +63,13 @@ class RowResolver {
   RowScenario resolve(const MeasuredRow& row);
 
  private:
-  struct Shelf;
+  const EngineSpec& with_kernels(const EngineSpec& engine,
+                                 const std::vector<KernelChoice>& kernels);
   Library& library_;
   std::map<std::string, LlmSpec> models_;
   std::map<std::string, HardwareSpec> hardware_;
   std::map<std::string, EngineSpec> engines_;
+  std::map<std::string, EngineSpec> variants_;  ///< with the kernels of a recipe
   std::map<std::string, RecipeBook> recipes_;
 };
 

@@ -32,10 +32,6 @@ class RowPredictor {
       : row_(row), s_(s), shelf_(shelf), method_(method), mix_(summarise({s.request})) {
     engine_ = *s.engine;
     engine_.graphs.clear();  // the table pads batch by batch
-    if (!s.options.expert_kernel.empty()) {
-      engine_.kernels.insert(engine_.kernels.begin(),
-                             {"moe", "", s.options.expert_kernel, "", ExpertLayout::any, {}});
-    }
   }
 
   RowPrediction run() {

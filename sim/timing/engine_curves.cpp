@@ -15,15 +15,16 @@ EngineCurves::EngineCurves(std::shared_ptr<CurveFiles> files, const HardwareSpec
 
 const StepCurve& EngineCurves::of(std::string_view op, std::string_view precision,
                                   std::span<const KernelWish> wishes, Data data,
-                                  std::string_view backend) const {
-  const OperatorKey key{std::string(op),
-                        std::string(!backend.empty()          ? backend
-                                    : engine_.backend.empty() ? engine_.name
-                                                              : engine_.backend),
-                        std::string(precision),
-                        {}};
+                                  std::string_view backend, ExpertLayout layout) const {
+  OperatorKey key{std::string(op),
+                  std::string(!backend.empty()          ? backend
+                              : engine_.backend.empty() ? engine_.name
+                                                        : engine_.backend),
+                  std::string(precision),
+                  {}};
   std::string name = key.op + '\n' + key.backend + '\n' + key.precision;
   name += data == Data::cold ? "\ncold" : "\nwarm";
+  name += '\n' + std::to_string(static_cast<int>(layout));
   for (const KernelWish& w : wishes) name += '\n' + w.tail + '\t' + w.contains + '\t' + w.lacks;
   const std::lock_guard lock(mutex_);
   auto& known = known_[name];
@@ -33,11 +34,13 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   // What an operator needs goes before what the engine prefers.
   const bool particular = !wishes.empty() && !wishes.front().contains.empty();
   for (const KernelChoice& own : engine_.kernels) {
-    if (!particular && own.op == op && own.precision == precision &&
-        (own.architecture.empty() || own.architecture == architecture_of(hardware_.name)) &&
-        own.experts == ExpertLayout::any) {
-      all.insert(all.begin(), {"", own.kernel, ""});
-    }
+    if (particular || own.op != op || own.precision != precision) continue;
+    if (!own.architecture.empty() && own.architecture != architecture_of(hardware_.name)) continue;
+    if (own.experts != ExpertLayout::any && own.experts != layout) continue;
+    all.insert(all.begin(), {"", own.kernel, ""});
+    if (!own.backend.empty()) key.backend = own.backend;
+    if (!own.format.empty()) key.precision = own.format;
+    break;
   }
   StepCurve found;
   found.choice = curves_.find(key, all, strict_);

@@ -41,7 +41,7 @@ class EngineCurves {
   /// the engine's own choice (EngineSpec::kernels) goes before. `backend` empty: the engine's.
   const StepCurve& of(std::string_view op, std::string_view precision,
                       std::span<const KernelWish> wishes = {}, Data data = Data::cold,
-                      std::string_view backend = {}) const;
+                      std::string_view backend = {}, ExpertLayout layout = ExpertLayout::any) const;
 
   const HardwareSpec& hardware() const { return hardware_; }
   const EngineSpec& engine() const { return engine_; }

@@ -11,6 +11,31 @@
 namespace tollgate {
 namespace {
 
+/// Kernels behind one call of a curve, where a step is launched kernel by kernel.
+/// Grouped products of experts: two that sort the choices, product, activation, product, sum
+/// (SGLang fused_moe_triton: moe_align_block_size, moe_sum_reduce; TensorRT-LLM's CUTLASS experts
+/// have three prefix sums and an expansion instead of two).
+constexpr double expert_launches = 6;
+/// Quantising the inputs of a product.
+constexpr double quantise_launches = 1;
+/// Latent prompts: the keys' two parts are copied together (SGLang forward_mha.py, TensorRT-LLM
+/// attention.py forward_context).
+constexpr double latent_prefill_launches = 3;
+/// Chunked delta rule (SGLang fla/chunk.py): norms of queries and keys, cumulative sum, products of
+/// keys, triangular inverse, weights and updates, states, outputs; the gate before it, reading and
+/// writing the state around it (hybrid_linear_attn_backend.py, forward_extend).
+constexpr double linear_prefill_launches = 11;
+
+/// Bytes up to which an all-reduce with the residual sum and the norm in it is quicker than both
+/// apart (vLLM 0.16, passes/fusion/allreduce_rms_fusion.py, FI_ALLREDUCE_FUSION_MAX_SIZE_MB for
+/// compute capability 9.0 and 10.0).
+double longest_fused_reduce(int ranks, bool blackwell) {
+  constexpr double mebibyte = 1 << 20;
+  if (ranks <= 2) return 64 * mebibyte;
+  if (ranks <= 4) return (blackwell ? 32 : 2) * mebibyte;
+  return (blackwell ? 1 : 0.5) * mebibyte;
+}
+
 class Builder {
  public:
   explicit Builder(const OperatorContext& context)
@@ -27,13 +52,13 @@ class Builder {
     }
     logits();
     for (const Operators* list : {&per_token_, &per_logit_}) {
-      for (const RowOperator& op : *list) out_.calls += op.times;
+      for (const RowOperator& op : *list) out_.calls += op.times * op.launches;
     }
     for (const AttentionCore& core : out_.cores) {
-      out_.calls += core.times * (core.prefill_convolution ? 2 : 1);
+      out_.calls += core.times * (core.prefill_launches + (core.prefill_convolution ? 1 : 0));
     }
     for (const ExpertLayer& layer : out_.experts) {
-      out_.calls += layer.layers * (layer.out ? 3 : 1);
+      out_.calls += layer.layers * (layer.launches + (layer.out ? 2 : 0));
     }
     out_.per_token = RowTable(per_token_);
     out_.per_logit = RowTable(per_logit_);
@@ -73,6 +98,7 @@ class Builder {
     } else {
       op.curve = curve("products", "gemm", format_of(m.tensor));
       op.shape = {0, m.n, m.k, 0, 0, 0};
+      if (path.unit != ComputeClass::bf16) op.launches += quantise_launches;
     }
     op.compute_per_row = 2 * m.elements() / path.peak;
     op.memory_fixed = m.elements() * bytes_per_element(stored) / hardware_.memory_bandwidth;
@@ -125,6 +151,15 @@ class Builder {
   }
   void residual(double times) {  // read and write x and the residual, bf16
     elementwise(times, 8.0 * c_.model.hidden * c_.model.hyper_connections);
+    const Deployment& d = c_.deployment;
+    if (!c_.curves.engine().fuses_all_reduce || d.tensor == 1 || d.data_attention > 1) return;
+    // Dense Llama up to a width of 4096 and dense Qwen3 (5120) keep them apart (TensorRT-LLM,
+    // modeling_llama.py and modeling_qwen3.py).
+    const bool mixture = std::any_of(c_.model.ffns.begin(), c_.model.ffns.end(),
+                                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+    if (!mixture && c_.model.hidden <= 5120) return;
+    per_token_.back().fused_rows =
+        longest_fused_reduce(d.tensor, hardware_.peak.fp4 > 0) / (2.0 * c_.model.hidden);
   }
 
   void attention(const AttentionSpec& a, double times) {
@@ -158,9 +193,9 @@ class Builder {
     } else {
       // Rotary position and cache write; what is normed in between cannot be fused with attention.
       if (!c_.curves.engine().fuses_rotary || a.qk_norm) kernels += 2;
-      if (a.qk_norm) kernels += 2;  // norms of queries and of keys
-      if (mla) kernels += 1;        // of the latents
-      if (a.output_gate) kernels += 1;
+      if (a.qk_norm) kernels += 2;      // norms of queries and of keys
+      if (mla) kernels += 1;            // of the latents
+      if (a.output_gate) kernels += 2;  // taking it out of the queries, and its product
     }
     if (kernels > 0) elementwise(times * kernels, 4 * heads * width / kernels);
   }
@@ -213,6 +248,7 @@ class Builder {
   void latent(const AttentionSpec& a, AttentionCore& core) const {
     constexpr double cached = 576, products = 192 + 128;
     core.kind = AttentionCore::Kind::latent;
+    core.prefill_launches = latent_prefill_launches;
     core.latent_width = cache_shape(a).kv_per_position / cached;
     const double expanded = a.kind == AttentionKind::mla
                                 ? a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim
@@ -285,6 +321,7 @@ class Builder {
     const double tensor = c_.deployment.tensor;
     AttentionCore core;
     core.kind = AttentionCore::Kind::linear;
+    core.prefill_launches = linear_prefill_launches;
     core.rest = {a.qk_heads / tensor,
                  static_cast<double>(a.qk_head_dim),
                  a.v_heads / tensor,
@@ -370,7 +407,10 @@ class Builder {
     products({{choices, hidden, 1, TensorClass::router}}, times);
     elementwise(times, 4 * choices);                           // gate and top-k
     if (f.shared_experts > 0) elementwise(times, 6 * hidden);  // sum with the routed ones
-    if (f.shared_gate) elementwise(times, 4 * hidden);
+    if (f.shared_gate) {
+      products({{1, hidden, 1, TensorClass::router}}, times);
+      elementwise(times, 4 * hidden);
+    }
     products(dense_ffn_matrices(c_.model.hidden, shared_width(f), f.gated, c_.deployment.tensor,
                                 TensorClass::shared_experts),
              times);
@@ -422,7 +462,16 @@ class Builder {
     layer.hidden = width;
     layer.inter = static_cast<double>(f.intermediate) / d.expert_tensor();
     layer.gated = f.gated ? 1 : 0;
-    layer.curve = curve("experts", "moe", format_of(TensorClass::experts), expert_wishes(f.gated));
+    layer.launches =
+        expert_launches + (path.unit == ComputeClass::bf16 ? 0 : 2 * quantise_launches);
+    const std::vector<KernelWish> wishes{
+        {"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
+    const ExpertLayout layout = d.expert_tensor() > 1 ? ExpertLayout::sliced
+                                : d.expert > 1        ? ExpertLayout::whole
+                                                      : ExpertLayout::any;
+    layer.curve =
+        &c_.curves.of("moe", format_of(TensorClass::experts), wishes, Data::cold, {}, layout);
+    c_.used.insert({"experts", layer.curve});
     layer.compute_per_row = 2 * elements / path.peak;
     layer.weight_seconds =
         elements * bytes_per_element(c_.precision.experts) / hardware_.memory_bandwidth;
@@ -431,26 +480,6 @@ class Builder {
         hardware_.memory_bandwidth;
     if (d.data_attention > 1 && !gathers()) exchange(path, layer);
     return layer;
-  }
-
-  /// The engine's kernel, where it chooses one for such experts, and any of their kind.
-  std::vector<KernelWish> expert_wishes(bool gated) const {
-    std::vector<KernelWish> wishes{{"", gated ? "" : "nongated", gated ? "nongated" : ""}};
-    if (!gated) return wishes;
-    const ExpertLayout layout = c_.deployment.expert_tensor() > 1 ? ExpertLayout::sliced
-                                : c_.deployment.expert > 1        ? ExpertLayout::whole
-                                                                  : ExpertLayout::any;
-    const std::string_view format = format_of(TensorClass::experts);
-    for (const KernelChoice& own : c_.engine.kernels) {
-      if (own.op != "moe") continue;
-      if (!own.precision.empty() && own.precision != format) continue;
-      if (!own.architecture.empty() && own.architecture != architecture_of(hardware_.name))
-        continue;
-      if (own.experts != ExpertLayout::any && own.experts != layout) continue;
-      wishes.insert(wishes.begin(), {"", own.kernel, ""});
-      break;
-    }
-    return wishes;
   }
 
   void exchange(const ComputePath& path, ExpertLayer& layer) const {

@@ -61,7 +61,8 @@ struct AttentionCore {
   double dense_hidden = 0;                        ///< as `prefill_hidden`
   const StepCurve* decode_convolution = nullptr;  ///< linear; null: none
   const StepCurve* prefill_convolution = nullptr;
-  double prefill_hidden = 0;  ///< seconds of the launch of `prefill` that the host spends ahead
+  double prefill_launches = 1;  ///< kernels of `prefill` and of what prepares its inputs
+  double prefill_hidden = 0;    ///< seconds of the launch of `prefill` that the host spends ahead
   double heads = 0, kv_heads = 0, head_dim = 0;
   std::array<double, 6> rest{};  ///< columns of the curve after those of the batch and heads
   double channels = 0;           ///< of the short convolution
@@ -94,6 +95,7 @@ struct ExpertLayer {
   double experts = 0;  ///< on a rank
   const StepCurve* curve = nullptr;
   double hidden = 0, inter = 0, gated = 1;
+  double launches = 1;                                                 ///< kernels of `curve`
   double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
 
   /// Dispatch and combine between groups of data-parallel attention; null: none, or tokens are
@@ -114,7 +116,7 @@ struct OperatorSet {
   RowTable per_logit;  ///< rows = sampled positions of one group
   std::vector<AttentionCore> cores;
   std::vector<ExpertLayer> experts;
-  double calls = 0;  ///< kernels launched, each operator one
+  double calls = 0;  ///< kernels launched by a step with prompts
 };
 
 /// Curves used under the names that a reader knows them by, such as "experts".
@@ -124,8 +126,6 @@ using UsedCurves = std::set<std::pair<std::string, const StepCurve*>>;
 struct OperatorContext {
   const LlmSpec& model;
   const EngineCurves& curves;
-  const EngineSpec&
-      engine;  ///< as deployed: its choice of expert kernels may differ from the curves'
   const Deployment& deployment;
   const PrecisionMap& precision;
   const RoutingTables& routing;

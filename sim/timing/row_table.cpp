@@ -28,6 +28,7 @@ const std::array<double, points>& grid() {
 }
 
 RowTable::Entry entry_of(const RowOperator& op, double rows) {
+  if (rows <= op.fused_rows) return {};
   auto shape = op.shape;
   shape[op.column] = op.per_row * rows;
   const std::size_t columns = op.curve->choice.curve->columns().size();

@@ -30,6 +30,8 @@ struct RowOperator {
   std::size_t column = 0;         ///< the one that grows
   double per_row = 1;             ///< by this with each row
   double hidden = 0;              ///< seconds of a call's launch that run beside something longer
+  double launches = 1;            ///< kernels of a call
+  double fused_rows = 0;          ///< up to so many rows it is part of another operator
   /// Roofline seconds, which tell the limit an operator is at.
   double compute_per_row = 0, memory_fixed = 0, memory_per_row = 0;
 };

@@ -163,7 +163,7 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       host_per_call_(engine.host_per_call),
       graphs_(engine.graphs) {
   const HardwareSpec& hw = curves.hardware();
-  const OperatorContext context{model, curves, engine, d, precision, routing, contexts, used_};
+  const OperatorContext context{model, curves, d, precision, routing, contexts, used_};
   // A pipeline advances at the pace of its fullest stage.
   const auto layers = static_cast<double>(model.layers.size());
   const double pace = d.pipeline * std::ceil(layers / d.pipeline) / layers;
@@ -171,6 +171,8 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
   for (const LayerSpec& layer : model.layers) pass.add(layer, pace);
   main_ = build_operators(context, pass);
   if (drafts_ > 0) {
+    host_per_step_ += engine.draft_host_per_step;
+    host_per_sequence_ += engine.draft_host_per_sequence;
     PassCount draft;
     draft.add(model.mtp.layer, 1);
     draft_ = build_operators(context, draft, true);

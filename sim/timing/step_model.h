@@ -93,7 +93,7 @@ class StepModel {
   OperatorSet draft_;  ///< one draft pass
   RowTable pipeline_;  ///< hand-over between stages, by rows
   UsedCurves used_;
-  double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;
+  double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };
 
