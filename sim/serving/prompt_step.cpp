@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/base/portable_math.h"
+
 namespace tollgate {
 namespace {
 
@@ -48,13 +50,7 @@ PromptStep prompt_step(double arrivals, const PromptDemand& demand) {
 
 double largest_of_normals(double n) {
   if (n <= 1) return 0;
-  const double below = std::pow(0.5264, 1 / n);
-  double low = 0, high = 10;
-  for (int i = 0; i < 50; ++i) {
-    const double x = (low + high) / 2;
-    (0.5 * std::erfc(-x / std::sqrt(2.0)) < below ? low : high) = x;
-  }
-  return low;
+  return portable::normal_quantile(std::pow(0.5264, 1 / n));
 }
 
 }  // namespace tollgate

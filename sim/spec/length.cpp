@@ -1,22 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/base/portable_math.h"
 #include "sim/spec/length_spec.h"
 
 namespace tollgate {
 namespace {
-
-double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }
-
-/// Inverse of the standard normal distribution by bisection, to 1e-12: used once per bin edge.
-double normal_quantile(double p) {
-  double low = -9, high = 9;
-  while (high - low > 1e-12) {
-    const double middle = (low + high) / 2;
-    (normal_cdf(middle) < p ? low : high) = middle;
-  }
-  return (low + high) / 2;
-}
 
 /// Integral of the piecewise-linear inverse CDF from 0 to p.
 double integral_to(const std::vector<double>& quantiles, double p) {
@@ -54,7 +43,7 @@ std::vector<double> LengthSpec::bins(int count, double longest) const {
     double below = 0;
     for (int i = 1; i <= count; ++i) {
       const double upto =
-          i == count ? 1 : normal_cdf(normal_quantile(static_cast<double>(i) / count) - sigma);
+          i == count ? 1 : portable::normal_cdf(portable::normal_quantile(static_cast<double>(i) / count) - sigma);
       values.push_back(mean * (upto - below) * count);
       below = upto;
     }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "sim/base/error.h"
-#include "sim/serving/workload/portable_math.h"
+#include "sim/base/portable_math.h"
 
 namespace tollgate {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "sim/serving/workload/draws.h"
-#include "sim/serving/workload/portable_math.h"
+#include "sim/base/portable_math.h"
 
 namespace tollgate {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/serving/workload/portable_math.h"
+#include "sim/base/portable_math.h"
 
 #include <bit>
 #include <cmath>
