@@ -82,14 +82,7 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
 }  // namespace
 
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
-  PrecisionMap p = model.precision;
-  if (spec.weights) {
-    for (const auto member : {&PrecisionMap::attention, &PrecisionMap::dense_ffn,
-                              &PrecisionMap::experts, &PrecisionMap::shared_experts}) {
-      if (bytes_per_element(p.*member) > bytes_per_element(*spec.weights))
-        p.*member = *spec.weights;
-    }
-  }
+  PrecisionMap p = spec.weights ? precision_in(model, *spec.weights) : model.precision;
   if (spec.kv_cache) p.kv_cache = *spec.kv_cache;
   return p;
 }

@@ -42,8 +42,8 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware,
                        const DeploymentSpec& spec, const MethodSpec& method, double context,
                        int resident_tokens);
 
-/// The precision a deployment runs in: the model's own, with the overrides of the spec. An override
-/// of `weights` applies to every class stored wider than it, except embedding and router.
+/// The precision a deployment runs in: the model's own, with the overrides of the spec (`weights`:
+/// precision_in).
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec);
 
 }  // namespace tollgate

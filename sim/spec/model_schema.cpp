@@ -453,6 +453,32 @@ const Schema<PrecisionMap>& precision_schema() {
   return schema;
 }
 
+const Schema<ReleaseSpec>& release_schema() {
+  static const auto schema = [] {
+    Schema<ReleaseSpec> s("release", "A checkpoint of the model in another number format.");
+    s.choice<Precision>("format", &ReleaseSpec::format, required, precision_choices(),
+                        "Number format, what a deployment asks for as `weights`.");
+    s.text_list("kept", &ReleaseSpec::kept,
+                "Classes of tensors that stay in bf16: attention, dense_ffn, experts or "
+                "shared_experts.");
+    s.boolean("scales_per_block", &ReleaseSpec::scales_per_block, optional,
+              "fp8: a scale per block of 128 x 128 weights instead of one per tensor.");
+    s.text("from", &ReleaseSpec::from, required, "Where that was read.");
+    s.check([](const ReleaseSpec& r, const std::string& path) {
+      for (const std::string& name : r.kept) {
+        if (name != "attention" && name != "dense_ffn" && name != "experts" &&
+            name != "shared_experts") {
+          throw InputError(place_of(r.places, "kept"),
+                           path + ".kept: " + quote(name) +
+                               " is not attention, dense_ffn, experts or shared_experts.");
+        }
+      }
+    });
+    return s;
+  }();
+  return schema;
+}
+
 const Schema<LlmSpec>& model_schema() {
   static const auto schema = [] {
     Schema<LlmSpec> s("model", "The architecture of a language model.");
@@ -512,6 +538,8 @@ const Schema<LlmSpec>& model_schema() {
         });
     s.object("precision", &LlmSpec::precision, precision_schema(), optional,
              "Storage formats as shipped.");
+    s.list("releases", &LlmSpec::releases, release_schema(), optional,
+           "Checkpoints in other formats, as published.");
     s.object("published", &LlmSpec::published, published_schema(), optional, "Published figures.");
     s.list("sources", &LlmSpec::sources, source_schema(), required, "Where the figures were read.");
     s.text_list("notes", &LlmSpec::notes, "Remarks shown with the model.");

@@ -129,6 +129,16 @@ struct MtpSpec {
   Places places;
 };
 
+/// A checkpoint of the model in another number format than the shipped one, as it is published.
+struct ReleaseSpec {
+  Precision format = Precision::bf16;
+  std::vector<std::string> kept;  ///< classes that stay in bf16, as PrecisionMap names them
+  bool scales_per_block = false;  ///< a scale per block of 128 x 128 weights, not per tensor
+  std::string from;               ///< where that was read
+  Places places;
+  bool keeps(std::string_view tensor_class) const;
+};
+
 /// What the publisher states, to check ours against.
 struct PublishedFigures {
   double total_parameters = 0;  ///< 0 = not stated
@@ -161,11 +171,20 @@ struct LlmSpec {
   std::vector<LayerSpec> layers;  ///< in order, expanded
   MtpSpec mtp;
   PrecisionMap precision;
+  std::vector<ReleaseSpec> releases;
   PublishedFigures published;
   std::vector<Source> sources;
   std::vector<std::string> notes;
 
   Places places;
+
+  /// The published checkpoint in a format; null if none is known.
+  const ReleaseSpec* release(Precision format) const;
 };
+
+/// The formats of a deployment whose weights are in `format`: those of the published checkpoint;
+/// without one every class of matrices that is shipped wider is narrowed, and embedding and router
+/// stay.
+PrecisionMap precision_in(const LlmSpec& model, Precision format);
 
 }  // namespace tollgate

@@ -5,7 +5,6 @@
 
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
-#include "sim/spec/nvfp4_release.h"
 
 namespace tollgate {
 namespace {
@@ -105,6 +104,22 @@ std::vector<int> version_numbers(const std::string& version) {
     inside = digit;
   }
   return numbers;
+}
+
+/// Formats of the row's checkpoint: the shipped one, where its experts are in that format or in
+/// MXFP4, whatever a table calls that; else the published one; else as the row says.
+PrecisionMap formats_of(const MeasuredRow& row, const LlmSpec& model, bool mixture) {
+  PrecisionMap p = model.precision;
+  const auto gemm = format_of(row.gemm_format), moe = format_of(row.moe_format);
+  const bool shipped = p.experts == Precision::mxfp4 || (mixture && moe == p.experts);
+  if (!shipped && moe && model.release(*moe)) {
+    p = precision_in(model, *moe);
+  } else if (!shipped) {
+    if (gemm) p.attention = p.dense_ffn = p.shared_experts = *gemm;
+    if (moe) p.experts = *moe;
+  }
+  if (row.narrow_cache) p.kv_cache = Precision::fp8;
+  return p;
 }
 
 /// Of one backend's engines the oldest that is not older than the row's version, which is how a
@@ -219,18 +234,9 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   s.engine = engine_of(engines_, row);
   if (!s.engine) return refuse("no engine of models/engines is called " + quote(row.backend));
 
-  s.precision = s.model->precision;
-  // Checkpoints in MXFP4 are served as shipped, whatever a table calls them.
-  if (s.precision.experts != Precision::mxfp4) {
-    if (const auto gemm = format_of(row.gemm_format))
-      s.precision.attention = s.precision.dense_ffn = s.precision.shared_experts = *gemm;
-    if (const auto moe = format_of(row.moe_format)) s.precision.experts = *moe;
-    keep_as_nvfp4_release(*s.model, s.precision);
-  }
-  if (row.narrow_cache) s.precision.kv_cache = Precision::fp8;
-
   const bool mixture = std::any_of(s.model->ffns.begin(), s.model->ffns.end(),
                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  s.precision = formats_of(row, *s.model, mixture);
   if (row.mode == "disagg") {
     if (row.prefill_workers < 1 || row.decode_workers < 1 ||
         row.prefill_gpus < row.prefill_workers || row.decode_gpus < row.decode_workers) {

@@ -6,7 +6,6 @@
 #include "sim/operators/attention_kernels.h"
 #include "sim/spec/architecture.h"
 #include "sim/timing/compute_path.h"
-#include "sim/timing/fp8_release.h"
 
 namespace tollgate {
 namespace {
@@ -78,8 +77,9 @@ class Builder {
 
   std::string_view format_of(TensorClass tensor) const {
     const Precision stored = precision_of(c_.precision, tensor);
-    const bool shipped =
-        has_block_fp8_release(c_.model) || precision_of(c_.model.precision, tensor) == stored;
+    const ReleaseSpec* release = c_.model.release(stored);
+    const bool shipped = (release && release->scales_per_block) ||
+                         precision_of(c_.model.precision, tensor) == stored;
     return number_format_of(stored, shipped, hardware_.peak);
   }
 

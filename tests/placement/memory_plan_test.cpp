@@ -89,5 +89,22 @@ TEST(memory_plan, an_override_narrows_weights_and_never_widens_them) {
   EXPECT_EQ(p.embedding, Precision::bf16);
 }
 
+TEST(memory_plan, an_override_means_the_published_checkpoint_where_there_is_one) {
+  // nvidia/Kimi-K2.6-NVFP4: routed experts alone; the shipped ones are in int4, no wider.
+  Case kimi("Kimi-K2.5", "B200-SXM");
+  kimi.spec.weights = Precision::nvfp4;
+  const PrecisionMap p = deployed_precision(kimi.model, kimi.spec);
+  EXPECT_EQ(p.experts, Precision::nvfp4);
+  EXPECT_EQ(p.attention, Precision::bf16);
+  EXPECT_EQ(p.shared_experts, Precision::bf16);
+  // nvidia/DeepSeek-R1-0528-FP4: attention is wider than the shipped fp8.
+  Case deepseek("DeepSeek-R1", "B200-SXM");
+  EXPECT_EQ(deepseek.model.precision.attention, Precision::fp8);
+  deepseek.spec.weights = Precision::nvfp4;
+  const PrecisionMap q = deployed_precision(deepseek.model, deepseek.spec);
+  EXPECT_EQ(q.attention, Precision::bf16);
+  EXPECT_EQ(q.shared_experts, Precision::nvfp4);
+}
+
 }  // namespace
 }  // namespace tollgate

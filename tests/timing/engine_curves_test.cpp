@@ -7,7 +7,6 @@
 
 #include "sim/spec/library.h"
 #include "sim/timing/compute_path.h"
-#include "sim/timing/fp8_release.h"
 
 namespace tollgate {
 namespace {
@@ -90,19 +89,6 @@ TEST(number_format_of, follows_the_publisher_and_the_units_of_the_device) {
   EXPECT_EQ(number_format_of(Precision::mxfp4, true, blackwell), "mxfp4_fp8");
   EXPECT_EQ(number_format_of(Precision::int4, true, hopper), "int4");
   EXPECT_EQ(number_format_of(Precision::fp32, true, hopper), "bf16");
-}
-
-TEST(has_block_fp8_release, knows_the_series_with_a_release_of_the_publisher) {
-  const auto has = [](const char* name) {
-    LlmSpec model;
-    model.name = name;
-    return has_block_fp8_release(model);
-  };
-  EXPECT_TRUE(has("Qwen3-32B"));
-  EXPECT_TRUE(has("Qwen3.5-397B-A17B"));
-  EXPECT_TRUE(has("GLM-5.1"));
-  EXPECT_FALSE(has("Qwen2.5-72B"));
-  EXPECT_FALSE(has("Llama-3.1-70B"));
 }
 
 }  // namespace
