@@ -15,12 +15,12 @@ namespace {
 /// Grouped products of experts: two that sort the choices, product, activation, product, sum
 /// (SGLang fused_moe_triton: moe_align_block_size, moe_sum_reduce; TensorRT-LLM's CUTLASS experts
 /// have three prefix sums and an expansion instead of two).
-constexpr double expert_launches = 6;
+constexpr double expert_launches = 8;
 /// Quantising the inputs of a product.
 constexpr double quantise_launches = 1;
 /// Latent prompts: the keys' two parts are copied together (SGLang forward_mha.py, TensorRT-LLM
 /// attention.py forward_context).
-constexpr double latent_prefill_launches = 3;
+constexpr double latent_prefill_launches = 8;
 /// Chunked delta rule (SGLang fla/chunk.py): norms of queries and keys, cumulative sum, products of
 /// keys, triangular inverse, weights and updates, states, outputs; the gate before it, reading and
 /// writing the state around it (hybrid_linear_attn_backend.py, forward_extend).
@@ -193,8 +193,8 @@ class Builder {
     } else {
       // Rotary position and cache write; what is normed in between cannot be fused with attention.
       if (!c_.curves.engine().fuses_rotary || a.qk_norm) kernels += 2;
-      if (a.qk_norm) kernels += 2;  // norms of queries and of keys
-      if (mla) kernels += 1;        // of the latents
+      if (a.qk_norm) kernels += 2;      // norms of queries and of keys
+      if (mla) kernels += 1;            // of the latents
       if (a.output_gate) kernels += 2;  // taking it out of the queries, and its product
     }
     if (kernels > 0) elementwise(times * kernels, 4 * heads * width / kernels);

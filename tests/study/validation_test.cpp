@@ -69,6 +69,28 @@ TEST(Validation, AnEngineIsThatOfTheVersionARowStates) {
   EXPECT_EQ(engine("trtllm", "1.0.0rc3")->name, "trtllm");
 }
 
+TEST(Validation, ARecipeCanNameKernelsAndACheckpointItsFormats) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto resolve = [&](const std::string& model, const std::string& system,
+                           const std::string& source) {
+    const CsvTable t =
+        CsvTable::parse("model,system,backend,isl,osl,concurrency,precision,source_class\n" +
+                            model + "," + system + ",vllm,1024,1024,8,fp4," + source + "\n",
+                        "m.csv");
+    return resolver.resolve(measured_row(t, 0));
+  };
+  const RowScenario hopper = resolve("openai/gpt-oss-120b", "h200_sxm", "inferencex");
+  const RowScenario again = resolve("openai/gpt-oss-120b", "h100_sxm", "inferencex");
+  const RowScenario other = resolve("openai/gpt-oss-120b", "b200_sxm", "inferencex");
+  EXPECT_EQ(hopper.engine, again.engine) << "one engine per set of kernels";
+  EXPECT_NE(hopper.engine->name, other.engine->name);
+  ASSERT_FALSE(hopper.engine->kernels.empty());
+  EXPECT_EQ(hopper.engine->kernels.back().kernel, "marlin");
+  EXPECT_EQ(resolve("nvidia/DeepSeek-R1-0528-NVFP4-v2", "b200_sxm", "").precision.attention,
+            Precision::bf16);
+}
+
 TEST(Validation, TheLongestModelNameWins) {
   Library books = library();
   RowResolver resolver(books);
