@@ -56,11 +56,13 @@ TEST(Recipe, KernelsAndRulesOfDrafts) {
   book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}}};
   book.rules[1].drafts = true;
   book.rules[1].max_num_seqs = 7;
+  book.rules[1].expert_parallel = true;
   RecipeQuestion q;
   q.engine = "a";
   EXPECT_EQ(options_for(book, q).max_num_seqs, 0);
   q.drafts = true;
   EXPECT_EQ(options_for(book, q).max_num_seqs, 7);
+  EXPECT_TRUE(options_for(book, q).expert_parallel);
   ASSERT_EQ(options_for(book, q).kernels.size(), 1U) << "the rule after it names none";
   EXPECT_EQ(options_for(book, q).kernels[0].backend, "b");
 }
