@@ -51,6 +51,8 @@ const Schema<RecipeRule>& rule_schema() {
                   "Share of device memory the engine may use.")
           .integer("draft_tokens", &R::draft_tokens, optional, count,
                    "Tokens drafted where multi-token prediction is on.")
+          .boolean("expert_parallel", &R::expert_parallel, optional,
+                   "Experts are split by rank, also where a row does not say so.")
           .list("kernels", &R::kernels, kernel_schema(), optional,
                 "Kernels instead of the engine's own.");
   return schema;
@@ -131,6 +133,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::wait_share);
     take(&RecipeRule::balance_steps);
     take(&RecipeRule::draft_tokens);
+    take(&RecipeRule::expert_parallel);
     if (!r.kernels.empty()) out.kernels = r.kernels;
   }
   if (out.prompt_budget > 0) {

@@ -35,6 +35,7 @@ struct RecipeRule {
   std::string kv_cache;     ///< format of the cache; "" = fp8 where weights are narrower than bf16
   double memory_share = 0;  ///< of device memory the engine may use
   int draft_tokens = 0;     ///< of runs with multi-token prediction
+  bool expert_parallel = false;       ///< experts are split by rank, whatever a row says
   std::vector<KernelChoice> kernels;  ///< instead of the engine's own
   Places places;
 };

@@ -37,8 +37,21 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
     return waiting("TensorRT-LLM computes prompts whole, and many fill a step", 0.3);
   }
+  // The many kernels of a mixture take the host longer than short prompts take the device.
+  const auto& ffns = candidate.model.ffns;
+  const bool launches = candidate.engine.host_per_call > 0 &&
+                        std::any_of(ffns.begin(), ffns.end(),
+                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   if (deployment.data_attention == 1) {
-    if (policy != SchedulingPolicy::prefill_first) return {};
+    if (policy != SchedulingPolicy::prefill_first) {
+      if (!launches) return {};
+      return waiting("A step with prompts lasts as long as its launches, however few they are",
+                     0.2);
+    }
+    if (launches) {
+      return waiting(
+          "Prompts go before decoding, and a step of theirs lasts as long as its launches", 0.35);
+    }
     return waiting("Prompts go before decoding, and requests that end together come together", 0.1);
   }
   const std::string groups = "Data-parallel groups wait for the fullest of them";
@@ -50,7 +63,7 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
                                   [](const AttentionSpec& a) { return a.index.top_k > 0; });
   if (sparse)
     return waiting(groups + ", and sparse attention depends on each prompt's length", 0.2);
-  return waiting(groups, 0.15);
+  return waiting(groups, launches ? 0.2 : 0.15);
 }
 
 }  // namespace tollgate

@@ -92,6 +92,21 @@ Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
   return {gpus, 1, latent && mixture ? gpus : 1, 1};
 }
 
+/// Whether slices of the experts hold whole blocks of 128 weights with a scale each. Engines refuse
+/// to load others: "not divisible by weight quantization block_n" (vLLM, SGLang; TensorRT-LLM pull
+/// request 14613).
+bool slices_hold_whole_blocks(const LlmSpec& model, const PrecisionMap& precision,
+                              const Deployment& ranks) {
+  constexpr int block = 128;
+  const ReleaseSpec* release = model.release(Precision::fp8);
+  const bool blocks =
+      precision.experts == Precision::fp8 &&
+      (model.precision.experts == Precision::fp8 || (release && release->scales_per_block));
+  return !blocks || std::all_of(model.ffns.begin(), model.ffns.end(), [&](const FfnSpec& f) {
+    return f.kind != FfnKind::moe || f.intermediate % (block * ranks.expert_tensor()) == 0;
+  });
+}
+
 /// "1.0.0rc3" -> {1, 0, 0, 3}; no numbers where it does not begin with one.
 std::vector<int> version_numbers(const std::string& version) {
   std::vector<int> numbers;
@@ -251,6 +266,10 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   } else {
     return refuse("mode is " + quote(row.mode) + ", neither agg nor disagg");
   }
+  if (mixture && s.ranks.expert == 1 && !slices_hold_whole_blocks(*s.model, s.precision, s.ranks)) {
+    s.ranks.expert = s.ranks.stage_ranks();
+    s.note = "experts split by rank, because slices of them are no whole blocks of scales";
+  }
   if (s.ranks.stage_ranks() % s.ranks.expert != 0) {
     return refuse("moe_ep " + std::to_string(s.ranks.expert) +
                   " does not divide tp x attn_dp = " + std::to_string(s.ranks.stage_ranks()));
@@ -276,6 +295,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     question.data_parallel_attention = s.ranks.data_attention > 1;
     question.drafts = row.multi_token;
     s.options = options_for(recipes_[row.source], question);
+    if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
     if (!s.options.kernels.empty()) s.engine = &with_kernels(*s.engine, s.options.kernels);
   }
   DeploymentSpec deployment;

@@ -14,12 +14,12 @@ namespace {
 /// Grouped products of experts: two that sort the choices, product, activation, product, sum
 /// (SGLang fused_moe_triton: moe_align_block_size, moe_sum_reduce; TensorRT-LLM's CUTLASS experts
 /// have three prefix sums and an expansion instead of two).
-constexpr double expert_launches = 6;
+constexpr double expert_launches = 8;
 /// Quantising the inputs of a product.
 constexpr double quantise_launches = 1;
 /// Latent prompts: the keys' two parts are copied together (SGLang forward_mha.py, TensorRT-LLM
 /// attention.py forward_context).
-constexpr double latent_prefill_launches = 3;
+constexpr double latent_prefill_launches = 8;
 /// Chunked delta rule (SGLang fla/chunk.py): norms of queries and keys, cumulative sum, products of
 /// keys, triangular inverse, weights and updates, states, outputs; the gate before it, reading and
 /// writing the state around it (hybrid_linear_attn_backend.py, forward_extend).

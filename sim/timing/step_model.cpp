@@ -374,7 +374,8 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
   if (load.prefill_tokens > load.prompts_finished) {
     // Launched kernel by kernel, the host ahead of the device or the device waiting for it. (One
     // token of a prompt, the last one after a transfer, runs in a decode graph.)
-    sink.host(std::max(0.0, host_per_call_ * main_.calls - sink.total()));
+    sink.host(
+        std::max(0.0, host_per_call_ * (main_.calls + drafts_ * draft_.calls) - sink.total()));
   }
   sink.host(host_per_step_ + host_per_sequence_ * (sequences + finished));
 }

@@ -50,6 +50,23 @@ TEST(Recipe, BudgetsFollowTheLengths) {
   EXPECT_EQ(options_for(book, q).batched_tokens, 1089) << "a prompt beside the batch";
 }
 
+TEST(Recipe, KernelsAndRulesOfDrafts) {
+  RecipeBook book;
+  book.rules = {rule("a"), rule("a")};
+  book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}}};
+  book.rules[1].drafts = true;
+  book.rules[1].max_num_seqs = 7;
+  book.rules[1].expert_parallel = true;
+  RecipeQuestion q;
+  q.engine = "a";
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 0);
+  q.drafts = true;
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 7);
+  EXPECT_TRUE(options_for(book, q).expert_parallel);
+  ASSERT_EQ(options_for(book, q).kernels.size(), 1U) << "the rule after it names none";
+  EXPECT_EQ(options_for(book, q).kernels[0].backend, "b");
+}
+
 /// Names of the shipped rules exist, and acceptance rises with drafts up to four.
 TEST(Recipe, ShippedRecipesNameWhatIsThere) {
   Library library(TOLLGATE_REPOSITORY "/models");

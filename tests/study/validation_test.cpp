@@ -69,6 +69,47 @@ TEST(Validation, AnEngineIsThatOfTheVersionARowStates) {
   EXPECT_EQ(engine("trtllm", "1.0.0rc3")->name, "trtllm");
 }
 
+TEST(Validation, ARecipeCanNameKernelsAndACheckpointItsFormats) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto resolve = [&](const std::string& model, const std::string& system,
+                           const std::string& source) {
+    const CsvTable t =
+        CsvTable::parse("model,system,backend,isl,osl,concurrency,precision,source_class\n" +
+                            model + "," + system + ",vllm,1024,1024,8,fp4," + source + "\n",
+                        "m.csv");
+    return resolver.resolve(measured_row(t, 0));
+  };
+  const RowScenario hopper = resolve("openai/gpt-oss-120b", "h200_sxm", "inferencex");
+  const RowScenario again = resolve("openai/gpt-oss-120b", "h100_sxm", "inferencex");
+  const RowScenario other = resolve("openai/gpt-oss-120b", "b200_sxm", "inferencex");
+  EXPECT_EQ(hopper.engine, again.engine) << "one engine per set of kernels";
+  EXPECT_NE(hopper.engine->name, other.engine->name);
+  ASSERT_FALSE(hopper.engine->kernels.empty());
+  EXPECT_EQ(hopper.engine->kernels.back().kernel, "marlin");
+  EXPECT_EQ(resolve("openai/gpt-oss-120b", "b200_sxm", "inferencex").precision.kv_cache,
+            Precision::fp8);
+  EXPECT_EQ(resolve("nvidia/DeepSeek-R1-0528-NVFP4-v2", "b200_sxm", "").precision.attention,
+            Precision::bf16);
+}
+
+// 1536 / 8 = 192 is one and a half blocks of 128, 1536 / 4 = 384 three.
+TEST(Validation, ExpertsAreSplitByRankWhereASliceHoldsNoWholeBlocks) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto ranks = [&](const std::string& model, const std::string& precision, int tensor) {
+    const CsvTable t = CsvTable::parse(
+        "model,system,backend,isl,osl,concurrency,precision,tp,moe_ep\n" + model +
+            ",h200_sxm,vllm,1024,1024,8," + precision + "," + std::to_string(tensor) + ",1\n",
+        "m.csv");
+    return resolver.resolve(measured_row(t, 0)).ranks.expert;
+  };
+  EXPECT_EQ(ranks("MiniMaxAI/MiniMax-M2.5", "fp8", 8), 8);
+  EXPECT_EQ(ranks("MiniMaxAI/MiniMax-M2.5", "fp8", 4), 1);
+  EXPECT_EQ(ranks("Qwen/Qwen3-235B-A22B", "bf16", 8), 1) << "no scales";
+  EXPECT_EQ(ranks("deepseek-ai/DeepSeek-V3", "fp8", 8), 1);
+}
+
 TEST(Validation, TheLongestModelNameWins) {
   Library books = library();
   RowResolver resolver(books);

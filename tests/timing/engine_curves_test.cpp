@@ -58,6 +58,21 @@ TEST(EngineCurves, AnotherEngineOnTheDeviceStandsInAndSaysSo) {
   EXPECT_LT(deepep.log_sd, exchange.log_sd);
 }
 
+TEST(EngineCurves, AKernelCanComeFromTheTableThatMeasuredIt) {
+  EngineSpec engine = library().engine("vllm", {});
+  engine.kernels = {{"moe", "mxfp4", "marlin", "sglang", "int4", {}}};
+  const EngineCurves borrowing(std::make_shared<CurveFiles>(library()),
+                               library().hardware("H200-SXM", {}), engine);
+  const StepCurve& taken = borrowing.of("moe", "mxfp4");
+  const EngineCurves sglang = curves("H200-SXM", "sglang");
+  const std::vector<KernelWish> marlin{{"", "marlin", ""}};
+  const StepCurve& measured = sglang.of("moe", "int4", marlin);
+  EXPECT_EQ(taken.choice.parameters, measured.choice.parameters);
+  EXPECT_EQ(taken.choice.rule, TransferRule::none);
+  EXPECT_NE(taken.choice.parameters,
+            curves("H200-SXM", "vllm").of("moe", "mxfp4").choice.parameters);
+}
+
 TEST(EngineCurves, StrictRefusesAStandInByName) {
   const EngineCurves strict = curves("H100-SXM", "vllm", true);
   EXPECT_NO_THROW(strict.of("all_reduce", "bf16"));

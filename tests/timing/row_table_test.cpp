@@ -76,6 +76,17 @@ TEST(row_table, hidden_launches_are_not_paid) {
 // Below a millisecond a call runs at the full clock; eighty of them together do not: the table
 // takes the slowdown of one call 80 times as long, whose share beyond the first millisecond is
 // slower by `sustained`.
+TEST(row_table, what_is_part_of_another_operator_takes_no_time_of_its_own) {
+  RowOperator op = elementwise(5, 4e4);
+  const RowTable apart({op});
+  op.fused_rows = 16;
+  const RowTable fused({op});
+  EXPECT_EQ(fused.seconds(1), 0);
+  EXPECT_EQ(fused.seconds(16), 0);
+  EXPECT_DOUBLE_EQ(fused.seconds(18), apart.seconds(18));
+  EXPECT_DOUBLE_EQ(fused.seconds(4096), apart.seconds(4096));
+}
+
 TEST(row_table, products_share_the_power_limit) {
   const RowOperator one = product(1, 8192, 8192);
   const double rows = 4096;

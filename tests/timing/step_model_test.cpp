@@ -300,6 +300,66 @@ TEST(step_model, whole_prompts_cost_less_attention_than_one_chunk_of_a_long_one)
   EXPECT_NEAR(attention(4096 * 0.999) / attention(4096 * 1.001), 1, 0.02);
 }
 
+// Launched so slowly that nothing else counts, a prompt takes the number of its kernels.
+double launches_of_a_prompt(const char* model_name, Precision weights) {
+  Case c(model_name, "H200-SXM", {1, 1, 1, 1});
+  c.spec.weights = weights;
+  c.engine.host_per_step = c.engine.host_per_sequence = 0;
+  c.engine.host_per_call = 1;
+  return std::round(c.step_model().seconds(prefill(64, 32)));
+}
+
+TEST(step_model, a_prompt_launches_every_kernel_of_its_operators) {
+  // Llama-3.1-8B, 32 layers: two norms, four products, rotation and cache write, attention,
+  // activation; LM head and five passes of sampling.
+  EXPECT_EQ(launches_of_a_prompt("Llama-3.1-8B", Precision::bf16), 32 * 10 + 6);
+  // Narrow products quantise their inputs first.
+  EXPECT_EQ(launches_of_a_prompt("Llama-3.1-8B", Precision::fp8), 32 * (10 + 4) + 6);
+  // Qwen3-30B-A3B, 48 layers: two norms, two products, four kernels before attention, attention,
+  // router, its choice, eight of the experts.
+  EXPECT_EQ(launches_of_a_prompt("Qwen3-30B-A3B", Precision::bf16), 48 * 19 + 6);
+  // Inputs of both products and of both products of an expert are quantised.
+  EXPECT_EQ(launches_of_a_prompt("Qwen3-30B-A3B", Precision::fp8), 48 * (19 + 4) + 6);
+}
+
+TEST(step_model, drafts_cost_the_host_what_the_engine_says) {
+  Case c("DeepSeek-R1", "B200-SXM", {8, 1, 8, 1});
+  c.spec.mtp_draft_tokens = 2;
+  c.spec.mtp_acceptance_length = 2;
+  const double free = c.step_model().seconds(decode(24, 2000));
+  c.engine.draft_host_per_step = 2e-3;
+  c.engine.draft_host_per_sequence = 1e-4;
+  EXPECT_NEAR(c.step_model().seconds(decode(24, 2000)) - free, 2e-3 + 24e-4, 1e-9);
+  c.spec.mtp_draft_tokens = 0;
+  const double plain = c.step_model().seconds(decode(24, 2000));
+  c.engine.draft_host_per_step = 0;
+  EXPECT_EQ(c.step_model().seconds(decode(24, 2000)), plain) << "no drafts, no cost";
+}
+
+// The norms vanish behind short all-reduces of several ranks, and nowhere else.
+TEST(step_model, short_all_reduces_include_the_norm) {
+  const auto gain = [](const char* model, Deployment d, double sequences) {
+    Case c(model, "H200-SXM", d);
+    const auto seconds = [&](bool fuses) {
+      c.engine.fuses_all_reduce = fuses;
+      static Library library(TOLLGATE_REPOSITORY "/models");
+      c.curves = std::make_shared<EngineCurves>(std::make_shared<CurveFiles>(library), c.hardware,
+                                                c.engine);
+      return c.step_model().seconds(decode(sequences, 500));
+    };
+    return seconds(false) - seconds(true);
+  };
+  const double launch = Case("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1})
+                            .curves->of("elementwise", bytes_precision, {}, Data::warm, "cuda")
+                            .launch;
+  const double saved = gain("Llama-3.1-70B", {8, 1, 1, 1}, 8);
+  EXPECT_GT(saved, 160 * launch * 0.9) << "two norms in each of 80 layers";
+  EXPECT_LT(saved, 160 * launch * 2);
+  EXPECT_EQ(gain("Llama-3.1-70B", {1, 1, 1, 1}, 8), 0) << "nothing to reduce";
+  EXPECT_EQ(gain("Llama-3.1-70B", {8, 1, 1, 1}, 64), 0) << "1 MiB is not short among eight";
+  EXPECT_EQ(gain("Qwen3-32B", {8, 1, 1, 1}, 8), 0) << "a small dense model";
+}
+
 TEST(step_model, names_the_curves_it_is_made_of) {
   const Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8}, ExpertExchange::deepep);
   const StepModel model = c.step_model();
