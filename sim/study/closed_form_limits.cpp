@@ -17,10 +17,8 @@ ClosedFormCaveat waiting(const std::string& why, double within) {
                       " % from `fidelity: simulated`, which follows single requests."};
 }
 
-}  // namespace
-
-ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment, const WorkloadMix& mix) {
+/// What any closed form averages; no sentence where it averages nothing.
+ClosedFormCaveat averaged_arrivals(const Scenario& scenario) {
   const auto& classes = scenario.workload;
   if (scenario.load.kind == LoadKind::trace) return averaged("The trace's bursts are averaged");
   if (std::any_of(classes.begin(), classes.end(),
@@ -32,6 +30,14 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       arrivals != ArrivalKind::uniform) {
     return averaged("Bursts of arrivals are averaged");
   }
+  return {};
+}
+
+}  // namespace
+
+ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                    const Deployment& deployment, const WorkloadMix& mix) {
+  if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   const SchedulingPolicy policy = candidate.engine.policy;
   if (policy == SchedulingPolicy::no_evict &&
       mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
@@ -51,6 +57,13 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
   if (sparse)
     return waiting(groups + ", and sparse attention depends on each prompt's length", 0.2);
   return waiting(groups, 0.15);
+}
+
+ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                  const PoolRates& alone, const Deployment& decode) {
+  if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
+  (void)candidate, (void)alone, (void)decode;
+  return {};
 }
 
 }  // namespace tollgate

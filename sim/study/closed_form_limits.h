@@ -3,7 +3,7 @@
 #include <string>
 
 #include "sim/placement/sharding.h"
-#include "sim/serving/workload_mix.h"
+#include "sim/serving/two_pools.h"
 #include "sim/spec/scenario.h"
 
 namespace tollgate {
@@ -18,5 +18,9 @@ struct ClosedFormCaveat {
 /// Held by tests/study/fidelity_test.cpp over closed loops of three engines.
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                     const Deployment& deployment, const WorkloadMix& mix);
+
+/// The same of a replica of two pools whose parts could carry `alone` by themselves.
+ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                  const PoolRates& alone, const Deployment& decode);
 
 }  // namespace tollgate

@@ -91,7 +91,7 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
     s.simulation.requests = std::max(12000LL, 40LL * static_cast<int>(users));
     const OperatingPoint point = find_operating_point(model, plan, mix, limits, s.load, s.slo);
     const SimulatedPoint simulated = find_simulated_point(
-        service, {&s.workload, s.load, s.slo, s.simulation, s.seed, mix.output}, point,
+        {{&service, 1}, {}, {}}, {&s.workload, s.load, s.slo, s.simulation, s.seed, mix.output}, point,
         plan.largest_batch);
     const SimulatedResult& r = simulated.result;
     const double noise =
