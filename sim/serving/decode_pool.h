@@ -12,7 +12,7 @@ struct DecodePace {
   double residual = 0;  ///< seconds until the next scheduling point
   double first = 0;     ///< seconds from the arrival of the cache to the first token
   double step = 0;      ///< seconds per step
-  StepLoad load;        ///< a step in which nobody joins
+  StepLoad load;        ///< a step
 };
 
 /// Closed form of a decode engine of a disaggregated pair (method.md, "Two pools"). vLLM computes
@@ -28,8 +28,6 @@ class DecodePool {
   DecodePace at(double decoding, double others) const;
 
  private:
-  double seconds(const StepLoad& load) const { return time_scale_ * model_.seconds(load); }
-
   const StepModel& model_;
   const WorkloadMix& mix_;
   const SchedulerLimits& limits_;
