@@ -21,7 +21,9 @@ DecodePace DecodePool::at(double decoding, double others) const {
   const double joining = sends_first ? 0 : sequences / steps;
 
   DecodePace pace;
-  pace.load = loads_.of(sequences + joining);
+  // A sequence steps beside as many others as an arrival finds there (arrival theorem, Sevcik and
+  // Mitrani, JACM 28(2), 1981), which is one less than the mean number where that is constant.
+  pace.load = loads_.of(1 + others * sequences + joining);
   pace.step = time_scale_ * model_.seconds(pace.load);
   pace.tpot = pace.step / limits_.acceptance_length;
   // An engine with few sequences is often found idle.

@@ -70,9 +70,11 @@ class Solver {
     return p;
   }
 
+  bool keeps_up(const Passage& p) const {
+    return p.rate < prefill_rate() && p.rate < link_rate();
+  }
   bool has_room(const Passage& p) const {
-    return p.rate < prefill_rate() && p.rate < link_rate() && p.pinned <= pools_.prefill.room &&
-           p.resident <= pools_.decode.room;
+    return p.pinned <= pools_.prefill.room && p.resident <= pools_.decode.room;
   }
 
   double end_to_end(const Passage& p) const { return p.ttft + mix_.decoded * p.decode.tpot; }
@@ -125,7 +127,7 @@ SteadyState solve_two_pools(const TwoPools& pools, const WorkloadMix& mix, doubl
   const double most = std::min(pools.decode.room, in_flight / pools.decode.instances);
   const double decoding = largest(most, [&](double n) {
     const Passage p = solver.at(n, others);
-    return solver.has_room(p) && p.rate * solver.end_to_end(p) <= in_flight;
+    return solver.keeps_up(p) && solver.has_room(p) && p.rate * solver.end_to_end(p) <= in_flight;
   });
   const Passage p = solver.at(std::max(decoding, 1e-12), others);
   SteadyState state;
@@ -145,6 +147,22 @@ SteadyState solve_two_pools(const TwoPools& pools, const WorkloadMix& mix, doubl
   state.prefill_busy = p.prefill.busy;
   state.pinned = p.pinned;
   return state;
+}
+
+double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale) {
+  const Solver solver(pools, mix, time_scale);
+  const double decoding = largest(pools.decode.room, [&](double n) {
+    const Passage p = solver.at(n, 1);
+    return solver.keeps_up(p) && solver.has_room(p);
+  });
+  const Passage full = solver.at(std::max(decoding, 1e-12), 1);
+  const Passage beyond = solver.at(decoding * 1.001 + 1e-9, 1);
+  // What stops it may be the prompts, whose queue takes no memory.
+  if (!solver.keeps_up(beyond)) {
+    return pools.prefill.room * pools.prefill.instances +
+           pools.decode.room * pools.decode.instances;
+  }
+  return std::max(1.0, std::floor(full.rate * solver.end_to_end(full)));
 }
 
 PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo) {

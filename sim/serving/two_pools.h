@@ -39,6 +39,9 @@ struct PoolRates {
 SteadyState solve_two_pools(const TwoPools& pools, const WorkloadMix& mix, double in_flight,
                             double time_scale = 1);
 
+/// Requests in flight at which the memory of a pool is full on average.
+double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale = 1);
+
 /// The most each part carries under the targets by itself, 0 where one request misses them. The
 /// prefill pool may use of the TTFT what the others leave; without a target a pool may be full.
 PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/pricing/unit_cost.h"
+#include "sim/serving/engine/scheduler_config.h"
 #include "sim/study/pool_matching.h"
 
 namespace tollgate {
@@ -70,9 +71,15 @@ TwoPools DeploymentTrials::two_pools(const DeploymentTrial& t, const StepModel& 
   pools.prefill = {&prefill, pools_.prefill->limits(), static_cast<double>(t.prefill->instances),
                    std::max(1.0, t.prefill->memory.largest_batch)};
   pools.decode = {&decode, pools_.main.limits(), static_cast<double>(t.main.instances),
-                  std::max(1.0, t.main.memory.largest_batch)};
+                  decode_room(t.main.memory.largest_batch)};
   pools.transfer = t.transfer;
   return pools;
+}
+
+double DeploymentTrials::decode_room(double batch) const {
+  if (pools_.main.limits().policy != SchedulingPolicy::prefill_first) return std::max(1.0, batch);
+  const double reserved = static_cast<double>(SchedulerConfig().reserved_decode_tokens);
+  return std::max(1.0, batch * pools_.main.resident() / (pools_.main.resident() + reserved));
 }
 
 DeploymentTrial DeploymentTrials::best_pair() const {
@@ -141,13 +148,12 @@ OperatingPoint DeploymentTrials::point_of(const DeploymentTrial& t, const TrialM
                                 scenario_.slo, time_scale);
   }
   TwoPools pools = two_pools(t, *models.prefill, models.main);
-  pools.decode.room = plan.largest_batch;
+  pools.decode.room = decode_room(plan.largest_batch);
   ReplicaModel replica;
   replica.solve = [&](double in_flight) {
     return solve_two_pools(pools, mix_, in_flight, time_scale);
   };
-  replica.room = pools.prefill.room * pools.prefill.instances +
-                 pools.decode.room * pools.decode.instances;
+  replica.room = room_of(pools, mix_, time_scale);
   replica.full = bound_of_batch(plan);
   return find_operating_point(replica, scenario_.load, scenario_.slo);
 }

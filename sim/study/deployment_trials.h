@@ -74,6 +74,9 @@ class DeploymentTrials {
   void finish(DeploymentTrial& trial, const TrialModels& models) const;
   TwoPools two_pools(const DeploymentTrial& trial, const StepModel& prefill,
                      const StepModel& decode) const;
+  /// Of the sequences that a decode engine's memory holds, those it takes: SGLang reserves tokens
+  /// for each.
+  double decode_room(double batch) const;
   CacheTransfer transfer_of(const Deployment& prefill, const Deployment& decode, int gpus) const;
 
   const Scenario& scenario_;
