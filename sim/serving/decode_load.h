@@ -18,8 +18,14 @@ class DecodeLoads {
   /// A step of `decoding` sequences over all groups.
   StepLoad of(double decoding) const;
 
+  /// The same where their number has this variance: vLLM's fullest group then has the next whole
+  /// number of sequences above the even share.
+  StepLoad of(double decoding, double variance) const;
+
  private:
   const WorkloadMix& mix_;
+  StepLoad load(double each, double most) const;
+
   double groups_, largest_, dealt_;
 };
 

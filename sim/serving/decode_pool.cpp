@@ -23,7 +23,8 @@ DecodePace DecodePool::at(double decoding, double others) const {
   DecodePace pace;
   // A sequence steps beside as many others as an arrival finds there (arrival theorem, Sevcik and
   // Mitrani, JACM 28(2), 1981), which is one less than the mean number where that is constant.
-  pace.load = loads_.of(1 + others * sequences + joining);
+  const double variance = sequences * std::max(0.0, 1 - sequences * (1 - others));
+  pace.load = loads_.of(1 + others * sequences + joining, variance);
   pace.step = time_scale_ * model_.seconds(pace.load);
   pace.tpot = pace.step / limits_.acceptance_length;
   // An engine with few sequences is often found idle.

@@ -11,6 +11,21 @@ namespace {
 constexpr int most_iterations = 100;
 constexpr double tolerance = 1e-10;
 
+/// Coefficient of variation of the mean position that the tokens of a group's step see, with `room`
+/// tokens in it: of whole prompts, or of parts of long ones.
+double uneven_positions(const WorkloadMix& mix, double room) {
+  double tokens = 0, positions = 0, squares = 0;
+  for (const ContextMix::Prompt& p : mix.contexts.prompts) {
+    const double w = p.share * p.computed, middle = p.context - p.computed / 2;
+    const double parts = std::max(0.0, p.computed * p.computed - room * room) / 12;
+    tokens += w;
+    positions += w * middle;
+    squares += w * (middle * middle + parts);
+  }
+  const double scv = squares * tokens / (positions * positions) - 1;
+  return std::sqrt(std::max(0.0, scv) / std::max(1.0, room / mix.uncached));
+}
+
 }  // namespace
 
 PrefillPool::PrefillPool(const StepModel& model, const WorkloadMix& mix,
@@ -24,29 +39,31 @@ PrefillPool::PrefillPool(const StepModel& model, const WorkloadMix& mix,
       room_(limits.batched_tokens) {
   // SGLang divides the chunk by the groups (server_args.py).
   if (limits.policy == SchedulingPolicy::prefill_first) room_ /= groups_;
-  full_ = seconds(room_ * groups_, room_);
+  uneven_ = uneven_positions(mix, room_);
+  full_ = seconds(room_ * groups_, room_, groups_);
   // A pipeline works on as many steps at once as it has stages.
   capacity_ = model.deployment().pipeline * groups_ * room_ / (mix.uncached * full_);
 }
 
-StepLoad PrefillPool::load_of(double tokens, double busiest) const {
+StepLoad PrefillPool::load_of(double tokens, double busiest, double busy) const {
   StepLoad load;
   load.prefill_tokens = tokens;
-  load.prefill_context = mix_.prefill_context;
+  // All wait for the group whose tokens see most.
+  load.prefill_context = mix_.prefill_context * (1 + uneven_ * largest_of_normals(busy));
   load.prompts_finished = tokens / mix_.uncached;
   load.busiest_prompt_rows = busiest;
   return load;
 }
 
-double PrefillPool::seconds(double tokens, double busiest) const {
-  return time_scale_ * model_.seconds(load_of(tokens, busiest));
+double PrefillPool::seconds(double tokens, double busiest, double busy) const {
+  return time_scale_ * model_.seconds(load_of(tokens, busiest, busy));
 }
 
 PrefillPace PrefillPool::at(double rate, double others) const {
   const double u = mix_.uncached;
   const double per_batch = rate / model_.deployment().pipeline;
   const double alone = std::min(u, room_);
-  const double lone_step = seconds(alone, alone);
+  const double lone_step = seconds(alone, alone, 1);
   const PromptDemand demand{u, mix_.uncached_scv, room_, groups_};
   // After a step that prompts arrived in comes one that computes them; after another one the
   // engine rests until the next prompt, which it computes alone.
@@ -58,12 +75,13 @@ PrefillPace PrefillPool::at(double rate, double others) const {
     const double before = pace.step;
     arrivals = std::max(per_batch * before, 1e-12);
     p = prompt_step(arrivals, demand);
-    busy_step = seconds(p.tokens, p.busiest);
+    busy_step = seconds(p.tokens, p.busiest, groups_ * p.busy / p.share);
     pace.step = 0.5 * (before + p.share * busy_step + (1 - p.share) * lone_step);
     if (std::fabs(pace.step - before) <= tolerance * before) break;
   }
   const double tokens = p.share * p.tokens + (1 - p.share) * alone;
-  pace.load = load_of(tokens, p.share * p.busiest + (1 - p.share) * alone);
+  pace.load = load_of(tokens, p.share * p.busiest + (1 - p.share) * alone,
+                      1 + p.share * (groups_ * p.busy / p.share - 1));
   pace.busy = std::min(1.0, per_batch * u * pace.step / tokens);
 
   // The rest of the step under way, and with asynchronous scheduling the one decided before.
@@ -79,7 +97,8 @@ PrefillPace PrefillPool::at(double rate, double others) const {
   const double beside = others * pace.busy * arrivals;
   const auto own_step = [&] {
     const double rows = std::min(room_, u * (1 + beside / groups_));
-    return seconds(rows + (groups_ - 1) * std::min(room_, u * beside / groups_), rows);
+    const double elsewhere = std::min(room_, u * beside / groups_);
+    return seconds(rows + (groups_ - 1) * elsewhere, rows, 1 + std::min(beside, groups_ - 1));
   };
   pace.own = u <= room_ ? own_step() : service;
   pace.together = std::min(1 + beside / groups_, std::max(1.0, room_ / u));

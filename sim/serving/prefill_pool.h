@@ -30,14 +30,16 @@ class PrefillPool {
   PrefillPace at(double rate, double others) const;
 
  private:
-  StepLoad load_of(double tokens, double busiest) const;
-  double seconds(double tokens, double busiest) const;
+  /// A step with prompts in `busy` groups.
+  StepLoad load_of(double tokens, double busiest, double busy) const;
+  double seconds(double tokens, double busiest, double busy) const;
 
   const StepModel& model_;
   const WorkloadMix& mix_;
   bool async_;
   double spread_, time_scale_;
   double groups_, room_;  ///< prompt tokens of a group's step
+  double uneven_;         ///< spread of the mean position of a group's prompt tokens, over its mean
   double full_;           ///< seconds of a full step
   double capacity_;
 };
