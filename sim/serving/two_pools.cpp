@@ -9,6 +9,7 @@ namespace {
 
 constexpr double overfull = std::numeric_limits<double>::infinity();
 constexpr int halvings = 50;
+constexpr int few_halvings = 20;  // for a choice between deployments
 
 /// Squared coefficient of variation of the prompts' lengths, cached tokens included.
 double prompt_scv(const WorkloadMix& mix) {
@@ -101,10 +102,10 @@ class Solver {
 /// The largest x in (0, most] that is good, given that it is up to some value and not beyond; 0
 /// where there is none.
 template <class Good>
-double largest(double most, const Good& good) {
+double largest(double most, const Good& good, int steps = halvings) {
   if (good(most)) return most;
   double low = 0, high = most;
-  for (int i = 0; i < halvings; ++i) {
+  for (int i = 0; i < steps; ++i) {
     const double middle = (low + high) / 2;
     (good(middle) ? low : high) = middle;
   }
@@ -165,21 +166,45 @@ double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale)
   return std::max(1.0, std::floor(full.rate * solver.end_to_end(full)));
 }
 
+double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo) {
+  const PrefillPool engine(*pool.model, mix, pool.limits, 1, 1);
+  return largest(
+      engine.capacity(),
+      [&](double rate) {
+        const PrefillPace p = engine.at(rate, 1);
+        return rate < engine.capacity() &&
+               (slo.ttft == 0 || pool.limits.host_per_request + p.waiting + p.own <= slo.ttft);
+      },
+      few_halvings);
+}
+
+double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo) {
+  const DecodePool engine(*pool.model, mix, pool.limits, 1);
+  const double decoding = largest(
+      pool.room, [&](double n) { return slo.tpot == 0 || engine.at(n, 1).tpot <= slo.tpot; },
+      few_halvings);
+  return decoding > 0 ? engine.at(decoding, 1).requests_per_second : 0;
+}
+
 PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo) {
   const Solver solver(pools, mix, 1);
   PoolRates rates;
   rates.link = solver.link_rate();
   const auto quick = [&](const DecodePace& d) { return slo.tpot == 0 || d.tpot <= slo.tpot; };
   const double decoding =
-      largest(pools.decode.room, [&](double n) { return quick(solver.at(n, 1).decode); });
+      largest(pools.decode.room, [&](double n) { return quick(solver.at(n, 1).decode); },
+              few_halvings);
   if (decoding <= 0) return rates;
   const DecodePace decode = solver.at(decoding, 1).decode;
   rates.decode = pools.decode.instances * decode.requests_per_second;
-  rates.prefill = largest(solver.prefill_rate(), [&](double rate) {
-    const Passage p = solver.with(decode, rate, 1);
-    return rate < solver.prefill_rate() && p.pinned <= pools.prefill.room &&
-           (slo.ttft == 0 || p.ttft <= slo.ttft);
-  });
+  rates.prefill = largest(
+      solver.prefill_rate(),
+      [&](double rate) {
+        const Passage p = solver.with(decode, rate, 1);
+        return rate < solver.prefill_rate() && p.pinned <= pools.prefill.room &&
+               (slo.ttft == 0 || p.ttft <= slo.ttft);
+      },
+      few_halvings);
   return rates;
 }
 

@@ -42,6 +42,11 @@ SteadyState solve_two_pools(const TwoPools& pools, const WorkloadMix& mix, doubl
 /// Requests in flight at which the memory of a pool is full on average.
 double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale = 1);
 
+/// The most one engine of a pool carries under the targets when the other pool and the links take
+/// no time; 0 where one request misses them.
+double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo);
+double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo);
+
 /// The most each part carries under the targets by itself, 0 where one request misses them. The
 /// prefill pool may use of the TTFT what the others leave; without a target a pool may be full.
 PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo);

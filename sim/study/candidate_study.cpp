@@ -95,8 +95,11 @@ ServingPools pools_of(const Scenario& scenario, const CandidateSpec& c, const Wo
                      "disaggregation of " + c.name +
                          " has nothing to decode: all answers are one token long.");
   }
-  return {PoolStudy(pool_candidate(c, d.decode), scenario.method, mix, mix.decode_context, curves),
-          PoolStudy(pool_candidate(c, d.prefill), scenario.method, mix, mix.input, curves), d};
+  const bool divides = c.engine.policy == SchedulingPolicy::prefill_first;
+  const auto pool = [&](const PoolSpec& spec, double resident) {
+    return PoolStudy(pool_candidate(c, spec), scenario.method, mix, resident, curves, divides);
+  };
+  return {pool(d.decode, mix.decode_context), pool(d.prefill, mix.input), d};
 }
 
 void fill_sizes(const ChosenEngines& e, PoolResult& r) {
@@ -304,7 +307,10 @@ void CandidateStudy::fill_assumptions(const TrialModels& models, const Deploymen
   }
   add(of(pools_.main, best.main, models.main));
   const ClosedFormCaveat caveat =
-      best.prefill ? two_pools_caveat(asked_, candidate_, best.alone, best.main.deployment)
+      best.prefill ? two_pools_caveat(asked_, candidate_, best.prefill->deployment,
+                                      best.main.deployment,
+                                      best.point.state.resident / best.main.instances /
+                                          best.main.memory.largest_batch)
                    : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {

@@ -7,6 +7,9 @@
 namespace tollgate {
 namespace {
 
+/// Share of the cache from which on growing sequences run into its end.
+constexpr double nearly_full = 0.9;
+
 ClosedFormCaveat averaged(const std::string& what) {
   return {0, what + "; `fidelity: simulated` follows single requests."};
 }
@@ -60,10 +63,15 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
 }
 
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                  const PoolRates& alone, const Deployment& decode) {
+                                  const Deployment& prefill, const Deployment& decode,
+                                  double filled) {
   if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
-  (void)candidate, (void)alone, (void)decode;
-  return {};
+  if (filled > nearly_full) {
+    return averaged("Decode engines are full, and what they preempt or put off is left out");
+  }
+  if (prefill.data_attention == 1 && decode.data_attention == 1) return {};
+  return waiting("Data-parallel groups of a pool wait for the fullest of them",
+                 candidate.engine.policy == SchedulingPolicy::prefill_first ? 0.25 : 0.15);
 }
 
 }  // namespace tollgate

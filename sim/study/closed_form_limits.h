@@ -3,7 +3,7 @@
 #include <string>
 
 #include "sim/placement/sharding.h"
-#include "sim/serving/two_pools.h"
+#include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
 
 namespace tollgate {
@@ -19,8 +19,10 @@ struct ClosedFormCaveat {
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                     const Deployment& deployment, const WorkloadMix& mix);
 
-/// The same of a replica of two pools whose parts could carry `alone` by themselves.
+/// The same of a replica of two pools (tests/study/two_pools_test.cpp). `filled` is the share of the
+/// decode engines' room that is taken.
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                  const PoolRates& alone, const Deployment& decode);
+                                  const Deployment& prefill, const Deployment& decode,
+                                  double filled);
 
 }  // namespace tollgate

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "sim/pricing/unit_cost.h"
 #include "sim/serving/engine/scheduler_config.h"
@@ -12,6 +13,9 @@ namespace {
 
 /// Pairs of deployments whose operating point is found, those that seem cheapest.
 constexpr std::size_t pairs_followed = 6;
+/// Deployments of a pool that are tried with those of the other, those that serve most by
+/// themselves for their accelerators.
+constexpr std::ptrdiff_t engines_shortlisted = 12;
 
 double gpu_hours_of(const DeploymentTrial& t, const WorkloadMix& mix) {
   const double tokens = t.point.state.requests_per_second * mix.output * t.point.replicas;
@@ -82,43 +86,59 @@ double DeploymentTrials::decode_room(double batch) const {
   return std::max(1.0, batch * pools_.main.resident() / (pools_.main.resident() + reserved));
 }
 
+std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill) const {
+  const PoolStudy& pool = prefill ? *pools_.prefill : pools_.main;
+  std::vector<Engines> engines;
+  for (const Deployment& d : pool.fitting()) {
+    Engines e{{d, pool.memory(d), 1}, pool.step_model(d, routing_)};
+    const double batch = e.chosen.memory.largest_batch;
+    const EnginePoolModel model{&e.model, pool.limits(), 1, prefill ? batch : decode_room(batch)};
+    const double rate = prefill ? prefill_rate_alone(model, mix_, scenario_.slo)
+                                : decode_rate_alone(model, mix_, scenario_.slo);
+    e.gpus_per_rate = rate > 0 ? d.gpus() / rate : std::numeric_limits<double>::infinity();
+    engines.push_back(std::move(e));
+  }
+  std::stable_sort(engines.begin(), engines.end(), [](const Engines& a, const Engines& b) {
+    return a.gpus_per_rate < b.gpus_per_rate;
+  });
+  engines.erase(engines.begin() + std::min(std::ssize(engines), engines_shortlisted),
+                engines.end());
+  return engines;
+}
+
 DeploymentTrial DeploymentTrials::best_pair() const {
   const DisaggregationSpec& spec = pools_.disaggregation;
-  std::vector<StepModel> prefill_models, decode_models;
-  for (const Deployment& d : pools_.prefill->fitting()) {
-    prefill_models.push_back(pools_.prefill->step_model(d, routing_));
-  }
-  for (const Deployment& d : pools_.main.fitting()) {
-    decode_models.push_back(pools_.main.step_model(d, routing_));
-  }
+  const std::vector<Engines> prefill = shortlist(true), decode = shortlist(false);
   struct Pair {
-    std::size_t prefill, decode;
+    const Engines *prefill, *decode;
     PoolCounts counts;
     bool keeps;
   };
-  std::vector<Pair> pairs;
-  DeploymentTrial t;
-  t.prefill.emplace();
-  const auto choose = [&](std::size_t p, std::size_t d) {
-    const Deployment &prefill = pools_.prefill->fitting()[p], &decode = pools_.main.fitting()[d];
-    t.prefill = {prefill, pools_.prefill->memory(prefill), 1};
-    t.main = {decode, pools_.main.memory(decode), 1};
-    t.transfer = transfer_of(prefill, decode, t.gpus());
+  const auto trial_of = [&](const Engines& p, const Engines& d, int prefills, int decodes) {
+    DeploymentTrial t;
+    t.prefill = p.chosen;
+    t.main = d.chosen;
+    t.prefill->instances = prefills;
+    t.main.instances = decodes;
+    t.transfer = transfer_of(p.chosen.deployment, d.chosen.deployment, t.gpus());
+    return t;
   };
-  for (std::size_t p = 0; p < prefill_models.size(); ++p) {
-    for (std::size_t d = 0; d < decode_models.size(); ++d) {
-      choose(p, d);
-      const TwoPools one_each = two_pools(t, prefill_models[p], decode_models[d]);
-      PoolRates rates = rates_alone(one_each, mix_, scenario_.slo);
+  std::vector<Pair> pairs;
+  for (const Engines& p : prefill) {
+    for (const Engines& d : decode) {
+      const DeploymentTrial one_each = trial_of(p, d, 1, 1);
+      const TwoPools pools = two_pools(one_each, p.model, d.model);
+      PoolRates rates = rates_alone(pools, mix_, scenario_.slo);
       const bool keeps = rates.least() > 0;
-      if (!keeps) rates = rates_alone(one_each, mix_, {});
-      const double sent = t.transfer.latency + t.transfer.per_token * mix_.input;
-      const PoolSide prefill{std::min(rates.prefill, t.transfer.senders / sent),
-                             t.prefill->deployment.gpus(), spec.prefill.instances};
-      const PoolSide decode{std::min(rates.decode, t.transfer.receivers / sent),
-                            t.main.deployment.gpus(), spec.decode.instances};
-      pairs.push_back({p, d, match_pools(prefill, decode, spec.most_instances, scenario_.load),
-                       keeps});
+      if (!keeps) rates = rates_alone(pools, mix_, {});
+      const CacheTransfer& link = one_each.transfer;
+      const double sent = link.latency + link.per_token * mix_.input;
+      const PoolSide prompts{std::min(rates.prefill, link.senders / sent),
+                             p.chosen.deployment.gpus(), spec.prefill.instances};
+      const PoolSide answers{std::min(rates.decode, link.receivers / sent),
+                             d.chosen.deployment.gpus(), spec.decode.instances};
+      pairs.push_back(
+          {&p, &d, match_pools(prompts, answers, spec.most_instances, scenario_.load), keeps});
     }
   }
   std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
@@ -127,12 +147,11 @@ DeploymentTrial DeploymentTrials::best_pair() const {
   std::optional<DeploymentTrial> best;
   for (std::size_t i = 0; i < std::min(pairs.size(), pairs_followed); ++i) {
     const Pair& pair = pairs[i];
-    choose(pair.prefill, pair.decode);
-    t.prefill->instances = pair.counts.prefill;
-    t.main.instances = pair.counts.decode;
-    t.transfer = transfer_of(t.prefill->deployment, t.main.deployment, t.gpus());
-    const TrialModels models{decode_models[pair.decode], prefill_models[pair.prefill]};
-    t.alone = rates_alone(two_pools(t, *models.prefill, models.main), mix_, scenario_.slo);
+    DeploymentTrial t =
+        trial_of(*pair.prefill, *pair.decode, pair.counts.prefill, pair.counts.decode);
+    const TrialModels models{pair.decode->model, pair.prefill->model};
+    t.alone = rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_,
+                          scenario_.slo);
     finish(t, models);
     if (!best || t.better_than(*best)) best = t;
   }

@@ -56,9 +56,9 @@ class DeploymentTrials {
   DeploymentTrials(const Scenario& scenario, const WorkloadMix& mix, const ServingPools& pools,
                    const RoutingTables& routing);
 
-  /// The best of all. Of two pools the numbers of engines are matched (pool_matching.h) by what
-  /// each pool carries by itself, for every pair of deployments, and the operating point is found
-  /// for the pairs that seem cheapest.
+  /// The best of all. Of two pools the deployments that serve most by themselves are paired; the
+  /// numbers of engines are matched (pool_matching.h) by what each carries in the pair, and the
+  /// operating point is found for the pairs that seem cheapest.
   DeploymentTrial best() const;
 
   TrialModels models(const DeploymentTrial& trial) const;
@@ -69,7 +69,15 @@ class DeploymentTrials {
                           double time_scale, double batch) const;
 
  private:
+  /// Engines of a pool with what they serve by themselves.
+  struct Engines {
+    ChosenEngines chosen;
+    StepModel model;
+    double gpus_per_rate = 0;  ///< accelerators for a request per second
+  };
+
   DeploymentTrial best_alone() const;
+  std::vector<Engines> shortlist(bool prefill) const;
   DeploymentTrial best_pair() const;
   void finish(DeploymentTrial& trial, const TrialModels& models) const;
   TwoPools two_pools(const DeploymentTrial& trial, const StepModel& prefill,
