@@ -50,17 +50,19 @@ class Solver {
   /// With `decoding` sequences in each decode engine.
   Passage at(double decoding, double others) const {
     const DecodePace decode = decode_.at(decoding, others);
-    return with(decode, decode.requests_per_second * pools_.decode.instances, others);
+    const double rate = decode.requests_per_second * pools_.decode.instances;
+    return with(decode, rate, others, rate);
   }
 
-  /// With the decode pool as it is and a rate of its own for the rest.
-  Passage with(const DecodePace& decode, double rate, double others) const {
+  /// With the decode pool as it is and a rate of its own for the rest, whose transfers wait for
+  /// each other at `sent`.
+  Passage with(const DecodePace& decode, double rate, double others, double sent) const {
     Passage p;
     p.decode = decode;
     p.rate = rate;
     p.prefill = prefill_.at(rate / pools_.prefill.instances, others);
     const bool room_first = pools_.decode.limits.policy == SchedulingPolicy::prefill_first;
-    p.sending = sent_ + waiting_for_links(rate, others) +
+    p.sending = sent_ + waiting_for_links(sent, others) +
                 sent_ * (p.prefill.together - 1) / 2;  // prompts that ended in one step
     p.ttft = pools_.prefill.limits.host_per_request + p.prefill.waiting + p.prefill.own +
              decode.residual + p.sending + decode.first;
@@ -200,7 +202,7 @@ PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSp
   rates.prefill = largest(
       solver.prefill_rate(),
       [&](double rate) {
-        const Passage p = solver.with(decode, rate, 1);
+        const Passage p = solver.with(decode, rate, 1, 0);
         return rate < solver.prefill_rate() && p.pinned <= pools.prefill.room &&
                (slo.ttft == 0 || p.ttft <= slo.ttft);
       },

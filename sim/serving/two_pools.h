@@ -48,7 +48,8 @@ double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, c
 double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo);
 
 /// The most each part carries under the targets by itself, 0 where one request misses them. The
-/// prefill pool may use of the TTFT what the others leave; without a target a pool may be full.
+/// prefill pool may use of the TTFT what the others leave while nobody waits for the links; without
+/// a target a pool may be full.
 PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo);
 
 }  // namespace tollgate
