@@ -36,6 +36,7 @@ PrefillPool::PrefillPool(const StepModel& model, const WorkloadMix& mix,
       spread_(spread),
       time_scale_(time_scale),
       groups_(model.deployment().data_attention),
+      largest_(largest_of_normals(groups_)),
       room_(limits.batched_tokens) {
   // SGLang divides the chunk by the groups (server_args.py).
   if (limits.policy == SchedulingPolicy::prefill_first) room_ /= groups_;
@@ -49,10 +50,16 @@ StepLoad PrefillPool::load_of(double tokens, double busiest, double busy) const 
   StepLoad load;
   load.prefill_tokens = tokens;
   // All wait for the group whose tokens see most.
-  load.prefill_context = mix_.prefill_context * (1 + uneven_ * largest_of_normals(busy));
+  load.prefill_context = mix_.prefill_context * (1 + uneven_ * largest_of(busy));
   load.prompts_finished = tokens / mix_.uncached;
   load.busiest_prompt_rows = busiest;
   return load;
+}
+
+/// Mean of the largest of `busy` normal draws, 1 to all groups: largest_of_normals to 0.1.
+double PrefillPool::largest_of(double busy) const {
+  return groups_ > 1 ? largest_ * std::pow(std::log(std::max(1.0, busy)) / std::log(groups_), 0.8)
+                     : 0;
 }
 
 double PrefillPool::seconds(double tokens, double busiest, double busy) const {

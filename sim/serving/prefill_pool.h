@@ -33,12 +33,14 @@ class PrefillPool {
   /// A step with prompts in `busy` groups.
   StepLoad load_of(double tokens, double busiest, double busy) const;
   double seconds(double tokens, double busiest, double busy) const;
+  double largest_of(double busy) const;
 
   const StepModel& model_;
   const WorkloadMix& mix_;
   bool async_;
   double spread_, time_scale_;
-  double groups_, room_;  ///< prompt tokens of a group's step
+  double groups_, largest_;
+  double room_;           ///< prompt tokens of a group's step
   double uneven_;         ///< spread of the mean position of a group's prompt tokens, over its mean
   double full_;           ///< seconds of a full step
   double capacity_;
