@@ -102,8 +102,7 @@ std::string memory_amounts(const MemoryResult& m, bool fits) {
     parts.push_back(
         glued(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value)));
   }
-  if (fits && showable(m.free))
-    parts.push_back(glued(". free " + bytes_text(m.free.value)));
+  if (fits && showable(m.free)) parts.push_back(glued(". free " + bytes_text(m.free.value)));
   return join(parts);
 }
 
@@ -263,10 +262,9 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
   if (c.disaggregation) memory("prefill, a GPU", c.disaggregation->prefill.memory);
   memory(c.disaggregation ? "decode, a GPU" : "memory per GPU", c.memory);
   if (has_operating_point(c)) {
-    std::string batch =
-        batch_text(c.batch.value) + (c.disaggregation ? " requests" : " sequences") +
-        " in flight per replica" +
-        (c.disaggregation ? "" : ", room for " + batch_text(c.largest_batch.value));
+    std::string batch = batch_text(c.batch.value) +
+                        (c.disaggregation ? " requests" : " sequences") + " in flight per replica" +
+                        (c.disaggregation ? "" : ", room for " + batch_text(c.largest_batch.value));
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
     } else if (!c.limited_by.empty()) {

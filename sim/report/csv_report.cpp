@@ -128,8 +128,8 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
     const bool known = runs && line != c.cost.classes.end();
     std::string key = name;
     std::replace(key.begin(), key.end(), ' ', '_');
-    add_estimate(row, "allocated_usd_per_million_" + key + "_tokens", known ? line->usd : Estimate{},
-                 known);
+    add_estimate(row, "allocated_usd_per_million_" + key + "_tokens",
+                 known ? line->usd : Estimate{}, known);
   }
   const bool powered = runs && c.cost.energy.kwh_per_million.value > 0;
   add_estimate(row, "kwh_per_million_output_tokens", c.cost.energy.kwh_per_million, powered);

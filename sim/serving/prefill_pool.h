@@ -40,9 +40,9 @@ class PrefillPool {
   bool async_;
   double spread_, time_scale_;
   double groups_, largest_;
-  double room_;           ///< prompt tokens of a group's step
-  double uneven_;         ///< spread of the mean position of a group's prompt tokens, over its mean
-  double full_;           ///< seconds of a full step
+  double room_;    ///< prompt tokens of a group's step
+  double uneven_;  ///< spread of the mean position of a group's prompt tokens, over its mean
+  double full_;    ///< seconds of a full step
   double capacity_;
 };
 

@@ -14,7 +14,8 @@ constexpr int few_halvings = 20;  // for a choice between deployments
 /// Squared coefficient of variation of the prompts' lengths, cached tokens included.
 double prompt_scv(const WorkloadMix& mix) {
   double squares = 0;
-  for (const ContextMix::Prompt& p : mix.contexts.prompts) squares += p.share * p.context * p.context;
+  for (const ContextMix::Prompt& p : mix.contexts.prompts)
+    squares += p.share * p.context * p.context;
   return std::max(0.0, squares / (mix.input * mix.input) - 1);
 }
 
@@ -73,9 +74,7 @@ class Solver {
     return p;
   }
 
-  bool keeps_up(const Passage& p) const {
-    return p.rate < prefill_rate() && p.rate < link_rate();
-  }
+  bool keeps_up(const Passage& p) const { return p.rate < prefill_rate() && p.rate < link_rate(); }
   bool has_room(const Passage& p) const {
     return p.pinned <= pools_.prefill.room && p.resident <= pools_.decode.room;
   }
@@ -193,9 +192,8 @@ PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSp
   PoolRates rates;
   rates.link = solver.link_rate();
   const auto quick = [&](const DecodePace& d) { return slo.tpot == 0 || d.tpot <= slo.tpot; };
-  const double decoding =
-      largest(pools.decode.room, [&](double n) { return quick(solver.at(n, 1).decode); },
-              few_halvings);
+  const double decoding = largest(
+      pools.decode.room, [&](double n) { return quick(solver.at(n, 1).decode); }, few_halvings);
   if (decoding <= 0) return rates;
   const DecodePace decode = solver.at(decoding, 1).decode;
   rates.decode = pools.decode.instances * decode.requests_per_second;

@@ -354,7 +354,8 @@ void check_deployment(const CandidateSpec& c) {
                            " does not go with disaggregation; give it for each pool.");
     }
   }
-  check_sizes(c, pool_deployment(d, d.disaggregation->prefill), "deployment.disaggregation.prefill");
+  check_sizes(c, pool_deployment(d, d.disaggregation->prefill),
+              "deployment.disaggregation.prefill");
   check_sizes(c, pool_deployment(d, d.disaggregation->decode), "deployment.disaggregation.decode");
 }
 

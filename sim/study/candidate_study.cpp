@@ -91,9 +91,9 @@ ServingPools pools_of(const Scenario& scenario, const CandidateSpec& c, const Wo
   }
   const DisaggregationSpec& d = *c.deployment.disaggregation;
   if (mix.decoded <= 0) {
-    throw InputError(place_of(d.places, ""),
-                     "disaggregation of " + c.name +
-                         " has nothing to decode: all answers are one token long.");
+    throw InputError(
+        place_of(d.places, ""),
+        "disaggregation of " + c.name + " has nothing to decode: all answers are one token long.");
   }
   const bool divides = c.engine.policy == SchedulingPolicy::prefill_first;
   const auto pool = [&](const PoolSpec& spec, double resident) {
@@ -191,9 +191,8 @@ void CandidateStudy::fill_deployment(const DeploymentTrial& best, CandidateResul
   two.decode.most_requests_per_second = best.alone.decode;
   fill_sizes(*best.prefill, two.prefill);
   two.prefill.sequences = held(state.pinned, *best.prefill);
-  pools_.prefill->fill_memory(best.prefill->memory, two.prefill.sequences,
-                              best.prefill->deployment, two.prefill.memory,
-                              two.prefill.largest_batch);
+  pools_.prefill->fill_memory(best.prefill->memory, two.prefill.sequences, best.prefill->deployment,
+                              two.prefill.memory, two.prefill.largest_batch);
   two.prefill.busy = state.prefill_busy;
   two.prefill.most_requests_per_second = best.alone.prefill;
   two.limiting = best.alone.limiting();
@@ -280,9 +279,8 @@ void CandidateStudy::fill_routing(const TrialModels& models, const DeploymentTri
   };
   step(models.main, models.prompts(), &StepSeconds::mean);
   const PoolStudy& prefill = pools_.prefill ? *pools_.prefill : pools_.main;
-  for (const auto& [which, member] :
-       {std::pair{RoutingTable::Step::p50, &StepSeconds::p50},
-        std::pair{RoutingTable::Step::p95, &StepSeconds::p95}}) {
+  for (const auto& [which, member] : {std::pair{RoutingTable::Step::p50, &StepSeconds::p50},
+                                      std::pair{RoutingTable::Step::p95, &StepSeconds::p95}}) {
     const RoutingTables tables = of_step(routing, which);
     step(pools_.main.step_model(d, tables), prefill.step_model(prompts, tables), member);
   }
@@ -307,11 +305,11 @@ void CandidateStudy::fill_assumptions(const TrialModels& models, const Deploymen
   }
   add(of(pools_.main, best.main, models.main));
   const ClosedFormCaveat caveat =
-      best.prefill ? two_pools_caveat(asked_, candidate_, best.prefill->deployment,
-                                      best.main.deployment,
-                                      best.point.state.resident / best.main.instances /
-                                          best.main.memory.largest_batch)
-                   : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
+      best.prefill
+          ? two_pools_caveat(
+                asked_, candidate_, best.prefill->deployment, best.main.deployment,
+                best.point.state.resident / best.main.instances / best.main.memory.largest_batch)
+          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(
@@ -353,8 +351,8 @@ void CandidateStudy::simulate(const RoutingTables& routing, DeploymentTrial& bes
   r.simulated = found.result;
 }
 
-void CandidateStudy::fill_times(const TrialModels& models, const DeploymentTrial& best, CandidateResult& r,
-                                double& log_sd) const {
+void CandidateStudy::fill_times(const TrialModels& models, const DeploymentTrial& best,
+                                CandidateResult& r, double& log_sd) const {
   const SteadyState& state = best.point.state;
   const StepTime decode = models.main.detail(state.decode_load);
   const StepTime mixed = models.prompts().detail(state.mixed_load);
@@ -427,13 +425,12 @@ void CandidateStudy::fill_cost(const DeploymentTrials& trials, const TrialModels
   r.usd_per_million_output_tokens = product(cost.gpu_hours_per_million_output, rate);
   r.usd_per_million_tokens = product(cost.gpu_hours_per_million_total, rate);
   r.usd_per_hour = r.price.usd_per_hour * gpus * r.replicas;
-  const double prefill_share =
-      best.prefill ? static_cast<double>(best.prefill->gpus()) / gpus
-                   : share_of_prompts(models.main, point.state, mix_);
+  const double prefill_share = best.prefill ? static_cast<double>(best.prefill->gpus()) / gpus
+                                            : share_of_prompts(models.main, point.state, mix_);
   r.cost = cost_of(candidate_, mix_,
                    {cost.gpu_hours_per_million_output, cost.gpu_hours_per_million_total,
-                    scaled(r.requests_per_second, mix_.input + mix_.output), gpus,
-                    prefill_share, r.kv_bytes_per_token});
+                    scaled(r.requests_per_second, mix_.input + mix_.output), gpus, prefill_share,
+                    r.kv_bytes_per_token});
   if (point.meets_slo && !slow.meets_slo) {
     r.assumptions.push_back(
         "At the slow end of the band no batch keeps the latency target; the high cost is that of "

@@ -150,8 +150,8 @@ DeploymentTrial DeploymentTrials::best_pair() const {
     DeploymentTrial t =
         trial_of(*pair.prefill, *pair.decode, pair.counts.prefill, pair.counts.decode);
     const TrialModels models{pair.decode->model, pair.prefill->model};
-    t.alone = rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_,
-                          scenario_.slo);
+    t.alone =
+        rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_, scenario_.slo);
     finish(t, models);
     if (!best || t.better_than(*best)) best = t;
   }

@@ -52,7 +52,8 @@ struct TrialModels {
 /// Tries the deployments of a candidate in closed form.
 class DeploymentTrials {
  public:
-  /// Keeps references to the arguments. `scenario` is on average (average_traffic.h). The pools fit.
+  /// Keeps references to the arguments. `scenario` is on average (average_traffic.h). The pools
+  /// fit.
   DeploymentTrials(const Scenario& scenario, const WorkloadMix& mix, const ServingPools& pools,
                    const RoutingTables& routing);
 

@@ -38,8 +38,8 @@ std::vector<Trial> trials_of(const InflationSpec& spec) {
 }  // namespace
 
 std::vector<InflationResult> inflate_tasks(const Scenario& asked, const CandidateSpec& candidate,
-                                           const EngineCurves& curves,
-                                           const RoutingTables& routing, double longest) {
+                                           const EngineCurves& curves, const RoutingTables& routing,
+                                           double longest) {
   // One knob against another is a ratio: the closed form has no sampling noise in it.
   Scenario scenario = asked;
   scenario.fidelity = Fidelity::analytic;

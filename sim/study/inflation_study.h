@@ -9,7 +9,7 @@ namespace tollgate {
 /// every one, so that hits, lengths and turns change throughput too. Fan-out only multiplies calls.
 /// `longest` is the longest context of a request.
 std::vector<InflationResult> inflate_tasks(const Scenario& scenario, const CandidateSpec& candidate,
-                                           const EngineCurves& curves,
-                                           const RoutingTables& routing, double longest);
+                                           const EngineCurves& curves, const RoutingTables& routing,
+                                           double longest);
 
 }  // namespace tollgate

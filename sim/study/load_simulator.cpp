@@ -90,8 +90,7 @@ LoadSimulator::LoadSimulator(const SimulatedReplica& replica, const SimulationQu
     : replica_(replica), q_(question) {
   // A block is kept for the tokens in flight, and SGLang's decode engines keep what they reserve.
   const auto longest = [](const SchedulerConfig& s, std::int64_t kept) {
-    return std::min(s.context,
-                    std::max<std::int64_t>(2, (s.blocks - 2) * s.block_tokens - kept));
+    return std::min(s.context, std::max<std::int64_t>(2, (s.blocks - 2) * s.block_tokens - kept));
   };
   const SchedulerConfig& main = replica.main.service->scheduler();
   const bool reserves = replica.prefill && main.policy == SchedulerPolicy::sglang;

@@ -22,15 +22,16 @@ void every_pair(const PoolSide& prefill, const PoolSide& decode, int most, const
 
 PoolCounts match_pools(const PoolSide& prefill, const PoolSide& decode, int most,
                        const LoadSpec& load) {
-  const auto gpus = [&](int p, int d) { return static_cast<double>(p) * prefill.gpus + static_cast<double>(d) * decode.gpus; };
+  const auto gpus = [&](int p, int d) {
+    return static_cast<double>(p) * prefill.gpus + static_cast<double>(d) * decode.gpus;
+  };
   const auto cost = [&](int p, int d) {
     const double rate = std::min(p * prefill.rate, d * decode.rate);
     if (load.kind != LoadKind::rate) return gpus(p, d) / rate;
     return gpus(p, d) * std::ceil(load.rate / rate - 1e-9) / load.rate;
   };
   double fewest = std::numeric_limits<double>::infinity();
-  every_pair(prefill, decode, most,
-             [&](int p, int d) { fewest = std::min(fewest, cost(p, d)); });
+  every_pair(prefill, decode, most, [&](int p, int d) { fewest = std::min(fewest, cost(p, d)); });
   PoolCounts best;
   double smallest = std::numeric_limits<double>::infinity();
   every_pair(prefill, decode, most, [&](int p, int d) {

@@ -66,8 +66,8 @@ RunResult run_scenario(const Scenario& asked, Library& library,
     const auto tables = shelf.tables_of(candidate);
     r = studies[i].report(tables);
     if (r.fits && scenario.answers.inflation) {
-      r.cost.inflation = inflate_tasks(scenario, as_chosen(candidate, r), *curves_of[i], tables,
-                                       longest);
+      r.cost.inflation =
+          inflate_tasks(scenario, as_chosen(candidate, r), *curves_of[i], tables, longest);
     }
   });
   for (std::size_t i = 0; i < count; ++i) {

@@ -42,9 +42,9 @@ constexpr const char* fixed_lengths = "{name: w, input: 1000, output: 101, prefi
 /// token, and both fidelities say so. 131,072 B of cache per token (2 x 8 x 128 x 32 x 2 B), with
 /// half a block of 8 tokens, over the two GPUs' common NVLink of 450 GB/s and 2 us.
 TEST(TwoPools, OneUserPassesOneStageAfterTheOther) {
-  const CandidateResult c = run(parse(small_pools(1, 1), fixed_lengths,
-                                      "{kind: concurrency, concurrency: 1}",
-                                      "fidelity: simulated\nsimulation: {requests: 100}\n"));
+  const CandidateResult c =
+      run(parse(small_pools(1, 1), fixed_lengths, "{kind: concurrency, concurrency: 1}",
+                "fidelity: simulated\nsimulation: {requests: 100}\n"));
   ASSERT_TRUE(c.disaggregation && c.simulated);
   const DisaggregationResult& d = *c.disaggregation;
   EXPECT_NEAR(d.bytes_per_prompt, 131072 * 1008.0, 1);
@@ -89,9 +89,8 @@ TEST(TwoPools, PoolsMatchEachOther) {
   const PoolResult &p = c.disaggregation->prefill, &d = c.disaggregation->decode;
   const double prefill = p.most_requests_per_second / p.instances,
                decode = d.most_requests_per_second / d.instances;
-  EXPECT_EQ(c.disaggregation->limiting, p.most_requests_per_second < d.most_requests_per_second
-                                            ? "prefill"
-                                            : "decode");
+  EXPECT_EQ(c.disaggregation->limiting,
+            p.most_requests_per_second < d.most_requests_per_second ? "prefill" : "decode");
   EXPECT_LE(c.requests_per_second.value,
             1.02 * std::min(p.most_requests_per_second, d.most_requests_per_second));
   EXPECT_LE(c.ttft.value, 2);
@@ -135,10 +134,10 @@ TEST(TwoPools, AModelThatDoesNotFitIntoAPoolSaysWhichOne) {
     EXPECT_FALSE(c.fits);
     EXPECT_THAT(c.reason, StartsWith(pool + " pool: on 1 x H100-SXM weights, workspace and "));
   }
-  const CandidateResult c = run(
-      parse("{name: c, model: Llama-3.1-8B, hardware: H100-SXM, deployment: {disaggregation: "
-            "{decode: {gpus: 3, tensor: 2}}}}",
-            fixed_lengths, "{kind: saturate}"));
+  const CandidateResult c =
+      run(parse("{name: c, model: Llama-3.1-8B, hardware: H100-SXM, deployment: {disaggregation: "
+                "{decode: {gpus: 3, tensor: 2}}}}",
+                fixed_lengths, "{kind: saturate}"));
   EXPECT_FALSE(c.fits);
   EXPECT_THAT(c.reason, StartsWith("decode pool: no deployment agrees with the sizes given"));
 }
@@ -161,13 +160,13 @@ struct Cell {
 
 Cell compare(const std::string& engine, const std::string& sizes, const std::string& workload,
              int users, int prefills, int decodes) {
-  const Scenario s = parse(
-      "{name: c, " + sizes + ", pipeline: 1, disaggregation: {prefill: {instances: " +
-          std::to_string(prefills) + "}, decode: {instances: " + std::to_string(decodes) + "}}}}",
-      workload, "{kind: concurrency, concurrency: " + std::to_string(users) + "}",
-      "fidelity: simulated\nengine: " + engine +
-          "\nsimulation: {timeline: 0, requests: " + std::to_string(std::max(6000, 20 * users)) +
-          "}\n");
+  const Scenario s =
+      parse("{name: c, " + sizes +
+                ", pipeline: 1, disaggregation: {prefill: {instances: " + std::to_string(prefills) +
+                "}, decode: {instances: " + std::to_string(decodes) + "}}}}",
+            workload, "{kind: concurrency, concurrency: " + std::to_string(users) + "}",
+            "fidelity: simulated\nengine: " + engine + "\nsimulation: {timeline: 0, requests: " +
+                std::to_string(std::max(6000, 20 * users)) + "}\n");
   const CandidateResult c = run(s);
   const SimulatedResult& r = *c.simulated;
   const DisaggregationResult& d = *c.disaggregation;
@@ -187,17 +186,22 @@ Cell compare(const std::string& engine, const std::string& sizes, const std::str
 /// Closed loops of three draws, where memory is not full: throughput and TPOT to 5 % and the
 /// simulation's own 95 % interval, or what the report says.
 TEST(TwoPools, FidelitiesAgreeWithinFivePercentOrSaySo) {
-  const std::string dense = "model: Llama-3.1-8B, hardware: H100-SXM, deployment: {tensor: 1, "
-                            "data_attention: 1",
-                    mixture = "model: gpt-oss-120b, hardware: B200-SXM, deployment: {tensor: 2, "
-                              "data_attention: 1, expert: 1",
-                    groups = "model: MiniMax-M2.5, hardware: H200-SXM, deployment: {tensor: 1, "
-                             "data_attention: 8, expert: 8";
-  const std::string chat = "{name: chat, prefix_hit_rate: 0, input: {kind: lognormal, mean: 300, "
-                           "sigma: 0.8}, output: {kind: lognormal, mean: 300, sigma: 0.7}}",
-                    documents = "{name: documents, prefix_hit_rate: 0, input: {kind: lognormal, "
-                                "mean: 8000, sigma: 0.5}, output: {kind: lognormal, mean: 200, "
-                                "sigma: 0.5}}";
+  const std::string dense =
+                        "model: Llama-3.1-8B, hardware: H100-SXM, deployment: {tensor: 1, "
+                        "data_attention: 1",
+                    mixture =
+                        "model: gpt-oss-120b, hardware: B200-SXM, deployment: {tensor: 2, "
+                        "data_attention: 1, expert: 1",
+                    groups =
+                        "model: MiniMax-M2.5, hardware: H200-SXM, deployment: {tensor: 1, "
+                        "data_attention: 8, expert: 8";
+  const std::string chat =
+                        "{name: chat, prefix_hit_rate: 0, input: {kind: lognormal, mean: 300, "
+                        "sigma: 0.8}, output: {kind: lognormal, mean: 300, sigma: 0.7}}",
+                    documents =
+                        "{name: documents, prefix_hit_rate: 0, input: {kind: lognormal, "
+                        "mean: 8000, sigma: 0.5}, output: {kind: lognormal, mean: 200, "
+                        "sigma: 0.5}}";
   struct Ask {
     std::string engine, sizes, workload;
     int users, prefills, decodes;
@@ -207,7 +211,8 @@ TEST(TwoPools, FidelitiesAgreeWithinFivePercentOrSaySo) {
     for (const std::string& workload : {chat, documents}) {
       for (const auto& [p, d] : {std::pair{1, 1}, std::pair{2, 1}, std::pair{1, 3}}) {
         for (const std::string& sizes : {dense, mixture}) {
-          for (const int users : {8, 64, 200}) asks.push_back({engine, sizes, workload, users, p, d});
+          for (const int users : {8, 64, 200})
+            asks.push_back({engine, sizes, workload, users, p, d});
         }
         asks.push_back({engine, groups, workload, 200, p, d});
       }
