@@ -65,8 +65,8 @@ const Schema<DisaggregationSpec>& disaggregation_schema() {
 void read_disaggregation(const YamlNode& node, const std::string& path,
                          DeploymentSpec& deployment) {
   if (node.kind == YamlNode::Kind::scalar) {
-    if (node.scalar != "auto" && node.scalar != "off") {
-      throw InputError(node.place, path + " must be 'auto', 'off' or a mapping, but is " +
+    if (node.scalar != "auto" && node.scalar != "none") {
+      throw InputError(node.place, path + " must be 'auto', 'none' or a mapping, but is " +
                                        quote(node.scalar) + ".");
     }
     deployment.disaggregation.reset();

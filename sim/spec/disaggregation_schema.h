@@ -9,7 +9,7 @@ namespace tollgate {
 
 const Schema<DisaggregationSpec>& disaggregation_schema();
 
-/// `deployment.disaggregation`: `auto`, `off`, or a mapping on top of what is there.
+/// `deployment.disaggregation`: `auto`, `none`, or a mapping on top of what is there.
 void read_disaggregation(const YamlNode& node, const std::string& path, DeploymentSpec& deployment);
 
 }  // namespace tollgate

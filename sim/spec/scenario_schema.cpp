@@ -471,9 +471,9 @@ const Schema<DeploymentSpec>& deployment_schema() {
     FieldInfo disaggregation =
         reference("disaggregation", disaggregation_schema().info(), optional,
                   "Prompts in one pool of engines and answers in another: `auto` searches both, a "
-                  "mapping fixes what it names, `off` is the default. The sizes above are then "
+                  "mapping fixes what it names, `none` is the default. The sizes above are then "
                   "those of an engine of either pool.");
-    disaggregation.default_text = "off";
+    disaggregation.default_text = "none";
     s.custom(std::move(disaggregation), read_disaggregation);
     s.check([](const DeploymentSpec& d, const std::string& path) {
       for (const char* key : {"redundant_experts", "plan_domains"}) {

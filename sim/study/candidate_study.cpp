@@ -245,7 +245,7 @@ CandidateResult CandidateStudy::report(const RoutingTables& routing) const {
   fill_routing(models, best, routing, r);
   fill_cost(trials, models, best, log_sd, r);
   r.reason = reason_of(best) + pools_.main.note();
-  fill_assumptions(models, best, r);
+  fill_assumptions(trials, models, best, r);
   return r;
 }
 
@@ -286,8 +286,8 @@ void CandidateStudy::fill_routing(const TrialModels& models, const DeploymentTri
   }
 }
 
-void CandidateStudy::fill_assumptions(const TrialModels& models, const DeploymentTrial& best,
-                                      CandidateResult& r) const {
+void CandidateStudy::fill_assumptions(const DeploymentTrials& trials, const TrialModels& models,
+                                      const DeploymentTrial& best, CandidateResult& r) const {
   const auto add = [&](const std::vector<std::string>& sentences) {
     for (const std::string& s : sentences) {
       if (std::find(r.assumptions.begin(), r.assumptions.end(), s) == r.assumptions.end()) {
@@ -306,9 +306,9 @@ void CandidateStudy::fill_assumptions(const TrialModels& models, const Deploymen
   add(of(pools_.main, best.main, models.main));
   const ClosedFormCaveat caveat =
       best.prefill
-          ? two_pools_caveat(
-                asked_, candidate_, best.prefill->deployment, best.main.deployment,
-                best.point.state.resident / best.main.instances / best.main.memory.largest_batch)
+          ? two_pools_caveat(asked_, candidate_, best.prefill->deployment, best.main.deployment,
+                             best.point.state.resident / best.main.instances /
+                                 trials.decode_room(best.main.memory.largest_batch))
           : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {

@@ -32,8 +32,8 @@ class CandidateStudy {
                     const RoutingTables& routing, CandidateResult& r) const;
   void fill_cost(const DeploymentTrials& trials, const TrialModels& models,
                  const DeploymentTrial& best, double log_sd, CandidateResult& r) const;
-  void fill_assumptions(const TrialModels& models, const DeploymentTrial& best,
-                        CandidateResult& r) const;
+  void fill_assumptions(const DeploymentTrials& trials, const TrialModels& models,
+                        const DeploymentTrial& best, CandidateResult& r) const;
   /// Replaces the operating point by that of the simulation.
   void simulate(const RoutingTables& routing, DeploymentTrial& best, CandidateResult& r) const;
   std::string reason_of(const DeploymentTrial& best) const;

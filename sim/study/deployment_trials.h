@@ -64,6 +64,10 @@ class DeploymentTrials {
 
   TrialModels models(const DeploymentTrial& trial) const;
 
+  /// Of the sequences that a decode engine's memory holds, those it takes: SGLang reserves tokens
+  /// for each.
+  double decode_room(double batch) const;
+
   /// The operating point of a trial with other step times, and with room for `batch` sequences in
   /// each of its main engines.
   OperatingPoint point_of(const DeploymentTrial& trial, const TrialModels& models,
@@ -83,9 +87,6 @@ class DeploymentTrials {
   void finish(DeploymentTrial& trial, const TrialModels& models) const;
   TwoPools two_pools(const DeploymentTrial& trial, const StepModel& prefill,
                      const StepModel& decode) const;
-  /// Of the sequences that a decode engine's memory holds, those it takes: SGLang reserves tokens
-  /// for each.
-  double decode_room(double batch) const;
   CacheTransfer transfer_of(const Deployment& prefill, const Deployment& decode, int gpus) const;
 
   const Scenario& scenario_;
