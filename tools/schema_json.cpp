@@ -73,6 +73,9 @@ class Writer {
       case Shorthand::automatic:
         forms = {Json{{"const", "auto"}}, reference(child)};
         break;
+      case Shorthand::auto_or_none:
+        forms = {Json{{"enum", {"auto", "none"}}}, reference(child)};
+        break;
       case Shorthand::share:
         forms = {Json{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 1}},
                  reference(child)};
@@ -213,6 +216,7 @@ class Writer {
 Shorthand shorthand_of(const SchemaInfo& info) {
   if (info.name == "length") return Shorthand::count;
   if (info.name == "deployment") return Shorthand::automatic;
+  if (info.name == "disaggregation") return Shorthand::auto_or_none;
   if (info.name == "utilisation") return Shorthand::share;
   if (info.name == "model" || info.name == "engine") return Shorthand::name;
   if (info.name == "hardware") return Shorthand::names;

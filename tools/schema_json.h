@@ -13,12 +13,13 @@ std::string json_schema(const SchemaInfo& info);
 /// What may stand instead of a mapping described by a table.
 enum class Shorthand {
   none,
-  count,      ///< a whole number: a fixed length
-  automatic,  ///< `auto`
-  share,      ///< a number above 0 and at most 1
-  name,       ///< the name of an entry of models/, or a mapping on a `base`
-  names,      ///< also a list of names
-  kind,       ///< the value of its `kind`, where that needs no other key
+  count,         ///< a whole number: a fixed length
+  automatic,     ///< `auto`
+  auto_or_none,  ///< `auto` or `none`
+  share,         ///< a number above 0 and at most 1
+  name,          ///< the name of an entry of models/, or a mapping on a `base`
+  names,         ///< also a list of names
+  kind,          ///< the value of its `kind`, where that needs no other key
 };
 Shorthand shorthand_of(const SchemaInfo& info);
 

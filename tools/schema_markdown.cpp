@@ -54,6 +54,8 @@ std::string type_text(const FieldInfo& field) {
           return "whole number or " + anchor(*field.child);
         case Shorthand::automatic:
           return "`auto` or " + anchor(*field.child);
+        case Shorthand::auto_or_none:
+          return "`auto`, `none` or " + anchor(*field.child);
         case Shorthand::share:
           return "number or " + anchor(*field.child);
         case Shorthand::name:

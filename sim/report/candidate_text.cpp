@@ -47,6 +47,11 @@ std::string title(const CandidateResult& c) {
 
 std::string deployment(const CandidateResult& c) {
   std::string text = deployment_text(c);
+  if (c.disaggregation) {
+    const DisaggregationResult& d = *c.disaggregation;
+    text += " (" + plural(d.prefill.all_gpus(), "GPU") + " and " +
+            plural(d.decode.all_gpus(), "GPU") + ")";
+  }
   if (!c.precision.empty()) text += "; " + printable(c.precision);
   text += "; " + plural(c.replicas, "replica") + " of " + plural(c.gpus, "GPU");
   if (c.usd_per_hour > 0) {
@@ -62,10 +67,9 @@ struct MemoryPart {
   const Estimate* bytes;
 };
 
-std::vector<MemoryPart> memory_parts(const CandidateResult& c) {
-  const MemoryResult& m = c.memory;
+std::vector<MemoryPart> memory_parts(const MemoryResult& m, bool fits) {
   std::vector<MemoryPart> parts{{"weights", 'W', &m.weights}};
-  if (c.fits) {
+  if (fits) {
     parts.push_back({"KV cache", 'K', &m.kv_cache});
     parts.push_back({"recurrent state", 'S', &m.recurrent_state});
   }
@@ -78,13 +82,13 @@ std::vector<MemoryPart> memory_parts(const CandidateResult& c) {
 }
 
 /// "WWWWWWKKKKKKKKa......": one letter per fiftieth of the capacity, dots are free.
-std::string memory_bar(const CandidateResult& c) {
+std::string memory_bar(const MemoryResult& m) {
   constexpr double cells = 50;
   std::string bar;
   double sum = 0;
-  for (const MemoryPart& part : memory_parts(c)) {
+  for (const MemoryPart& part : memory_parts(m, true)) {
     sum += part.bytes->value;
-    const double until = std::clamp(std::round(sum / c.memory.capacity.value * cells), 0.0, cells);
+    const double until = std::clamp(std::round(sum / m.capacity.value * cells), 0.0, cells);
     if (static_cast<double>(bar.size()) < until)
       bar.resize(static_cast<std::size_t>(until), part.letter);
   }
@@ -92,14 +96,13 @@ std::string memory_bar(const CandidateResult& c) {
   return "[" + bar + "]";
 }
 
-std::string memory_amounts(const CandidateResult& c) {
+std::string memory_amounts(const MemoryResult& m, bool fits) {
   std::vector<std::string> parts;
-  for (const MemoryPart& part : memory_parts(c)) {
+  for (const MemoryPart& part : memory_parts(m, fits)) {
     parts.push_back(
         glued(std::string(1, part.letter) + " " + part.name + " " + bytes_text(part.bytes->value)));
   }
-  if (c.fits && showable(c.memory.free))
-    parts.push_back(glued(". free " + bytes_text(c.memory.free.value)));
+  if (fits && showable(m.free)) parts.push_back(glued(". free " + bytes_text(m.free.value)));
   return join(parts);
 }
 
@@ -196,6 +199,22 @@ std::string steps(const CandidateResult& c) {
          phase(c.prefill_step, "prompt part of a step");
 }
 
+/// Who of two pools could carry what, and what sending the caches takes.
+std::string pools(const DisaggregationResult& d) {
+  const auto rate = [](double value) { return glued(count_text(value) + " requests/s"); };
+  const std::string limiting = d.limiting == "link" ? "the links" : "the " + d.limiting + " pool";
+  return "limited by " + limiting + ": prefill could carry " +
+         rate(d.prefill.most_requests_per_second) + ", decode " +
+         rate(d.decode.most_requests_per_second) + ", the links " +
+         rate(d.link_requests_per_second) + "; prefill engines compute " +
+         percent_text(d.prefill.busy) + " of the time, decode engines hold " +
+         batch_text(d.decode.sequences) + " sequences of " +
+         batch_text(d.decode.largest_batch.value) + "; the cache of a prompt, " +
+         glued(bytes_text(d.bytes_per_prompt)) + " on the busiest link, takes " +
+         glued(seconds_text(d.seconds_per_prompt)) + ", with waiting " +
+         glued(seconds_text(d.sending)) + " (" + printable(d.link) + ")";
+}
+
 /// "[1-4, 7]": the numbers of the sentences.
 std::string references(const CandidateResult& c, const std::vector<std::string>& sentences) {
   std::vector<std::string> parts;
@@ -234,20 +253,25 @@ std::string candidate_text(const CandidateResult& c, const BlockContext& context
     line("misses target", printable(c.reason), Style::bad);
   }
   if (c.gpus > 0) line("deployment", deployment(c));
-  if (showable(c.memory.capacity) && c.memory.capacity.value > 0) {
-    const std::string bar = c.fits ? memory_bar(c) + " " : "";
-    line("memory per GPU", bar + "of " + glued(bytes_text(c.memory.capacity.value)) + " usable");
-    line("", memory_amounts(c));
-  }
+  const auto memory = [&](const char* label, const MemoryResult& m) {
+    if (!showable(m.capacity) || m.capacity.value <= 0) return;
+    const std::string bar = c.fits ? memory_bar(m) + " " : "";
+    line(label, bar + "of " + glued(bytes_text(m.capacity.value)) + " usable");
+    line("", memory_amounts(m, c.fits));
+  };
+  if (c.disaggregation) memory("prefill, a GPU", c.disaggregation->prefill.memory);
+  memory(c.disaggregation ? "decode, a GPU" : "memory per GPU", c.memory);
   if (has_operating_point(c)) {
-    std::string batch = batch_text(c.batch.value) + " sequences in flight per replica, room for " +
-                        batch_text(c.largest_batch.value);
+    std::string batch = batch_text(c.batch.value) +
+                        (c.disaggregation ? " requests" : " sequences") + " in flight per replica" +
+                        (c.disaggregation ? "" : ", room for " + batch_text(c.largest_batch.value));
     if (c.meets_slo && !c.reason.empty()) {
       batch += "; " + printable(c.reason);
     } else if (!c.limited_by.empty()) {
       batch += "; limited by " + printable(c.limited_by);
     }
     line("batch", batch);
+    if (c.disaggregation) line("pools", pools(*c.disaggregation));
     line("latency", "TTFT " + estimate(c.ttft, seconds_text) + ", TPOT " +
                         estimate(c.tpot, seconds_text) + ", whole request " +
                         estimate(c.end_to_end, seconds_text));

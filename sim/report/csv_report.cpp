@@ -34,6 +34,32 @@ void add_estimate(Row& row, const std::string& name, const Estimate& e, bool kno
   row.emplace_back(name + "_p90", shown ? number(e.high) : "");
 }
 
+/// Empty where one engine does everything.
+void add_pools(Row& row, const CandidateResult& c) {
+  const bool two = c.disaggregation.has_value();
+  const DisaggregationResult d = c.disaggregation.value_or(DisaggregationResult{});
+  const auto add = [&](const std::string& name, double value) {
+    row.emplace_back(name, two ? number(value) : "");
+  };
+  for (const auto& [name, p] : {std::pair{"prefill", &d.prefill}, std::pair{"decode", &d.decode}}) {
+    const std::string pool = name;
+    add(pool + "_instances", p->instances);
+    add(pool + "_gpus_per_instance", p->gpus);
+    add(pool + "_tensor", p->tensor);
+    add(pool + "_pipeline", p->pipeline);
+    add(pool + "_expert", p->expert);
+    add(pool + "_data_attention", p->data_attention);
+    add(pool + "_memory_weights_bytes", p->memory.weights.value);
+    add(pool + "_memory_kv_cache_bytes", p->memory.kv_cache.value);
+    add(pool + "_sequences_per_instance", p->sequences);
+    add(pool + "_most_requests_per_second", p->most_requests_per_second);
+  }
+  row.emplace_back("limiting_pool", d.limiting);
+  row.emplace_back("transfer_link", d.link);
+  add("transfer_bytes_per_prompt", d.bytes_per_prompt);
+  add("transfer_seconds", d.sending);
+}
+
 Row row_of(const RunResult& result, const CandidateResult& c) {
   const bool runs = has_operating_point(c);
   Row row;
@@ -102,8 +128,8 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
     const bool known = runs && line != c.cost.classes.end();
     std::string key = name;
     std::replace(key.begin(), key.end(), ' ', '_');
-    add_estimate(row, "allocated_usd_per_million_" + key + "_tokens", known ? line->usd : Estimate{},
-                 known);
+    add_estimate(row, "allocated_usd_per_million_" + key + "_tokens",
+                 known ? line->usd : Estimate{}, known);
   }
   const bool powered = runs && c.cost.energy.kwh_per_million.value > 0;
   add_estimate(row, "kwh_per_million_output_tokens", c.cost.energy.kwh_per_million, powered);
@@ -118,6 +144,7 @@ Row row_of(const RunResult& result, const CandidateResult& c) {
   signed_number("markup", sold, sales.markup.value);
   add_estimate(row, "break_even_utilisation", sales.break_even_utilisation, sold);
   signed_number("profit_usd_per_gpu_hour", sold, sales.profit_per_gpu_hour.value);
+  add_pools(row, c);
   text("inputs_digest", result.inputs_digest);
   return row;
 }

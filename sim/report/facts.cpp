@@ -34,18 +34,33 @@ std::vector<std::size_t> by_cost(const RunResult& result) {
   return order;
 }
 
-std::string deployment_text(const CandidateResult& c) {
+namespace {
+
+template <class Sizes>
+std::string sizes_text(const Sizes& s) {
   std::string text;
   const auto part = [&](const char* name, int degree) {
     if (degree <= 1) return;
     if (!text.empty()) text += ' ';
     text += name + std::to_string(degree);
   };
-  part("TP", c.tensor);
-  part("DP", c.data_attention);
-  part("EP", c.expert);
-  part("PP", c.pipeline);
+  part("TP", s.tensor);
+  part("DP", s.data_attention);
+  part("EP", s.expert);
+  part("PP", s.pipeline);
   return text.empty() ? "1 GPU" : text;
+}
+
+}  // namespace
+
+std::string pool_text(const PoolResult& pool) {
+  return std::to_string(pool.instances) + " x " + sizes_text(pool);
+}
+
+std::string deployment_text(const CandidateResult& c) {
+  if (!c.disaggregation) return sizes_text(c);
+  return "prefill " + pool_text(c.disaggregation->prefill) + ", decode " +
+         pool_text(c.disaggregation->decode);
 }
 
 std::string short_name(const CandidateResult& c) {

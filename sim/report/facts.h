@@ -24,6 +24,9 @@ std::vector<std::size_t> by_cost(const RunResult& result);
 /// pipeline; what is 1 is left out, and "1 GPU" stands alone.
 std::string deployment_text(const CandidateResult& candidate);
 
+/// "2 x TP4" of a pool's engines.
+std::string pool_text(const PoolResult& pool);
+
 /// The name without " on HARDWARE", where that was made from model and hardware.
 std::string short_name(const CandidateResult& candidate);
 

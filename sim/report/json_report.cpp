@@ -62,15 +62,14 @@ Json slo_json(const SloSpec& slo) {
           {"tpot_seconds", slo.tpot > 0 ? number(slo.tpot) : Json(nullptr)}};
 }
 
-Json memory_json(const CandidateResult& c) {
-  const MemoryResult& m = c.memory;
+Json memory_json(const MemoryResult& m, bool fits) {
   return {{"capacity", estimate(m.capacity, "B")},
           {"weights", estimate(m.weights, "B")},
-          {"kv_cache", c.fits ? estimate(m.kv_cache, "B") : Json(nullptr)},
-          {"recurrent_state", c.fits ? estimate(m.recurrent_state, "B") : Json(nullptr)},
+          {"kv_cache", fits ? estimate(m.kv_cache, "B") : Json(nullptr)},
+          {"recurrent_state", fits ? estimate(m.recurrent_state, "B") : Json(nullptr)},
           {"activations", estimate(m.activations, "B")},
           {"runtime_overhead", estimate(m.runtime_overhead, "B")},
-          {"free", c.fits ? estimate(m.free, "B") : Json(nullptr)}};
+          {"free", fits ? estimate(m.free, "B") : Json(nullptr)}};
 }
 
 Json bound_json(const BoundResult& b) {
@@ -147,6 +146,36 @@ Json deployment_json(const CandidateResult& c) {
           {"tensor", c.tensor},         {"pipeline", c.pipeline},
           {"expert", c.expert},         {"data_attention", c.data_attention},
           {"precision", c.precision}};
+}
+
+Json pool_json(const PoolResult& p) {
+  return {{"instances", p.instances},
+          {"gpus_per_instance", p.gpus},
+          {"tensor", p.tensor},
+          {"pipeline", p.pipeline},
+          {"expert", p.expert},
+          {"data_attention", p.data_attention},
+          {"memory", memory_json(p.memory, true)},
+          {"largest_batch", estimate(p.largest_batch, "sequences")},
+          {"sequences_per_instance", number(p.sequences)},
+          {"most_requests_per_second", number(p.most_requests_per_second)}};
+}
+
+/// Null where one engine does everything.
+Json disaggregation_json(const CandidateResult& c) {
+  if (!c.disaggregation) return nullptr;
+  const DisaggregationResult& d = *c.disaggregation;
+  Json prefill = pool_json(d.prefill);
+  prefill["busy"] = number(d.prefill.busy);
+  return {{"prefill", prefill},
+          {"decode", pool_json(d.decode)},
+          {"limiting", d.limiting},
+          {"transfer",
+           {{"link", d.link},
+            {"bytes_per_prompt", number(d.bytes_per_prompt)},
+            {"seconds_per_prompt", number(d.seconds_per_prompt)},
+            {"seconds_with_waiting", number(d.sending)},
+            {"most_requests_per_second", number(d.link_requests_per_second)}}}};
 }
 
 Json price_json(const CandidateResult& c) {
@@ -234,7 +263,8 @@ Json candidate_json(const CandidateResult& c) {
   json["reason"] = c.reason;
   json["limited_by"] = c.limited_by;
   json["deployment"] = deployment_json(c);
-  json["memory"] = memory_json(c);
+  json["disaggregation"] = disaggregation_json(c);
+  json["memory"] = memory_json(c.memory, c.fits);
   json["largest_batch"] = c.fits ? estimate(c.largest_batch, "sequences") : Json(nullptr);
   json["batch"] = at_point(c.batch, "sequences");
   json["throughput"] = {

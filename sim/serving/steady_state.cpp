@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/serving/decode_load.h"
 #include "sim/serving/prompt_step.h"
 
 namespace tollgate {
@@ -10,9 +11,6 @@ namespace {
 
 constexpr int most_iterations = 200;
 constexpr double tolerance = 1e-9;
-/// Spread of the numbers of sequences that are dealt out in turn, over that of numbers by chance;
-/// from simulations of closed loops.
-constexpr double uneven_turns = 0.5;
 
 /// Mean times of a replica's steps at a rate of arrivals.
 struct Pace {
@@ -52,10 +50,7 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
   const double others_in_group = std::max(0.0, (population - groups) / population);
   const double fed = model.tokens_per_sequence();
   const bool prefill_first = limits.policy == SchedulingPolicy::prefill_first;
-  // Groups step together and wait for the fullest: the largest of as many sums over sequences.
-  // Groups without sequences keep the others company, so that the fullest has at least a whole one.
-  // vLLM evens out the numbers of sequences, SGLang deals them out in turn.
-  const double largest = largest_of_normals(groups);
+  const DecodeLoads decode_loads(mix, groups, limits.policy);
   const auto seconds = [&](const StepLoad& load) { return time_scale * model.seconds(load); };
 
   SteadyState state;
@@ -64,15 +59,7 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
   Pace pace;
   double rate = 0;  // requests per second of one micro-batch
   for (int i = 0; i < most_iterations; ++i) {
-    StepLoad decode;
-    const double each = std::max(decoding / groups, std::min(1.0, decoding));
-    const double spread = largest / std::sqrt(std::max(1.0, each));
-    const double dealt = prefill_first ? uneven_turns : 0;
-    const double most = 1 + dealt * spread;
-    decode.decode_sequences = groups * each * most;
-    decode.decode_context = mix.decode_context *
-                            (1 + spread * std::hypot(dealt, std::sqrt(mix.decode_context_scv))) /
-                            most;
+    const StepLoad decode = decode_loads.of(decoding);
     const double decode_seconds = decoding > 0 ? seconds(decode) : 0;
 
     PromptDemand demand{mix.uncached, mix.uncached_scv, limits.batched_tokens, groups};

@@ -23,6 +23,12 @@ struct SteadyState {
   double step = 0;                 ///< seconds per step, mean
   StepLoad decode_load;            ///< a step without prompt tokens
   StepLoad mixed_load;             ///< a step with prompt tokens
+
+  // Two pools only (two_pools.h); `step` and `decode_load` are then of a decode engine, `chunk` and
+  // `mixed_load` of a prefill engine.
+  double sending = 0;       ///< seconds of the TTFT for the links and the transfer, mean
+  double prefill_busy = 0;  ///< share of time in which a prefill engine computes
+  double pinned = 0;        ///< requests whose cache a prefill engine holds
 };
 
 /// What decides the order of an engine's work; the defaults are vLLM's.

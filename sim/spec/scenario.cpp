@@ -11,4 +11,22 @@ DeploymentSpec with_engine_defaults(DeploymentSpec d, const EngineSpec& engine,
   return d;
 }
 
+DeploymentSpec pool_deployment(const DeploymentSpec& whole, const PoolSpec& pool) {
+  DeploymentSpec d = whole;
+  d.disaggregation.reset();
+  const auto on_top = [](int& value, int given) {
+    if (given > 0) value = given;
+  };
+  on_top(d.gpus, pool.gpus);
+  on_top(d.tensor, pool.tensor);
+  on_top(d.pipeline, pool.pipeline);
+  on_top(d.expert, pool.expert);
+  on_top(d.data_attention, pool.data_attention);
+  on_top(d.max_batch, pool.max_batch);
+  on_top(d.max_num_seqs, pool.max_num_seqs);
+  on_top(d.batched_tokens, pool.batched_tokens);
+  for (const auto& [key, place] : pool.places) d.places[key] = place;
+  return d;
+}
+
 }  // namespace tollgate

@@ -8,6 +8,7 @@
 #include "sim/spec/candidate_prices.h"
 #include "sim/spec/cost_spec.h"
 #include "sim/spec/demand_spec.h"
+#include "sim/spec/disaggregation_spec.h"
 #include "sim/spec/engine_spec.h"
 #include "sim/spec/hardware_spec.h"
 #include "sim/spec/market_spec.h"
@@ -40,12 +41,16 @@ struct DeploymentSpec {
   int plan_domains = 0;            ///< domains of the traffic the plan was made from; 0 = as served
   double mtp_acceptance_length = 1;  ///< tokens emitted per verify step
   int mtp_draft_tokens = 0;
+  std::optional<DisaggregationSpec> disaggregation;  ///< prompts and answers in pools of their own
   Places places;
 };
 
 /// The deployment with the engine's defaults for this accelerator where it leaves something open.
 DeploymentSpec with_engine_defaults(DeploymentSpec deployment, const EngineSpec& engine,
                                     const HardwareSpec& hardware);
+
+/// The deployment of one engine of a pool: what the pool says, on top of the whole's.
+DeploymentSpec pool_deployment(const DeploymentSpec& whole, const PoolSpec& pool);
 
 /// How tokens spread over experts; sent to the routing engine.
 struct RoutingSpec {

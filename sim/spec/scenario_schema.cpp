@@ -6,6 +6,7 @@
 #include "sim/base/file.h"
 #include "sim/base/text.h"
 #include "sim/spec/cost_schema.h"
+#include "sim/spec/disaggregation_schema.h"
 #include "sim/spec/market_schema.h"
 #include "sim/spec/model_schema.h"
 #include "sim/spec/money.h"
@@ -283,39 +284,38 @@ void find_requests(LoadSpec& load, const YamlPtr& workload, Library& library) {
 }
 
 /// The places where `expert` and friends contradict each other or the model.
-void check_deployment(const CandidateSpec& c) {
-  const DeploymentSpec& d = c.deployment;
+void check_sizes(const CandidateSpec& c, const DeploymentSpec& d, const std::string& path) {
   const auto at = [&](const char* key) {
     return d.places.count(key) ? place_of(d.places, key) : place_of(c.places, "");
   };
   const long long known =
       1LL * std::max(1, d.tensor) * std::max(1, d.pipeline) * std::max(1, d.data_attention);
   if (known > 16384) {
-    throw InputError(at("tensor"), "deployment.tensor x pipeline x data_attention is " +
+    throw InputError(at("tensor"), path + ".tensor x pipeline x data_attention is " +
                                        std::to_string(known) +
                                        ", more than the 16384 accelerators a replica may have.");
   }
   for (const AttentionSpec& a : c.model.attentions) {
     const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
     if (d.tensor > 1 && heads % d.tensor != 0) {
-      throw InputError(at("tensor"), "deployment.tensor is " + std::to_string(d.tensor) +
+      throw InputError(at("tensor"), path + ".tensor is " + std::to_string(d.tensor) +
                                          ", which does not divide the " + std::to_string(heads) +
                                          " heads of " + c.model.name + ".");
     }
   }
   if (d.mtp_draft_tokens > 0 && c.model.mtp.modules == 0) {
     throw InputError(at("mtp_draft_tokens"),
-                     "deployment.mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
+                     path + ".mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
                          ", but " + c.model.name + " has no multi-token-prediction module.");
   }
   if (d.gpus > 0 && d.tensor && d.pipeline && d.data_attention && known != d.gpus) {
-    throw InputError(at("gpus"), "deployment.gpus is " + std::to_string(d.gpus) +
+    throw InputError(at("gpus"), path + ".gpus is " + std::to_string(d.gpus) +
                                      ", but tensor x pipeline x "
                                      "data_attention is " +
                                      std::to_string(known) + ".");
   }
   if (d.pipeline > static_cast<int>(c.model.layers.size())) {
-    throw InputError(at("pipeline"), "deployment.pipeline is " + std::to_string(d.pipeline) +
+    throw InputError(at("pipeline"), path + ".pipeline is " + std::to_string(d.pipeline) +
                                          ", but the model has " +
                                          std::to_string(c.model.layers.size()) + " layers.");
   }
@@ -325,20 +325,38 @@ void check_deployment(const CandidateSpec& c) {
       if (ffn.kind == FfnKind::moe) fewest = fewest ? std::min(fewest, ffn.experts) : ffn.experts;
     }
     if (fewest == 0) {
-      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " +
+      throw InputError(at("expert"), path + ".expert is " + std::to_string(d.expert) + ", but " +
                                          c.model.name + " has no experts.");
     }
     if (d.expert > fewest) {
-      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) + ", but " +
+      throw InputError(at("expert"), path + ".expert is " + std::to_string(d.expert) + ", but " +
                                          c.model.name + " has only " + std::to_string(fewest) +
                                          " experts.");
     }
     if (d.tensor && d.data_attention && (d.tensor * d.data_attention) % d.expert != 0) {
-      throw InputError(at("expert"), "deployment.expert is " + std::to_string(d.expert) +
+      throw InputError(at("expert"), path + ".expert is " + std::to_string(d.expert) +
                                          ", which does not divide tensor x data_attention = " +
                                          std::to_string(d.tensor * d.data_attention) + ".");
     }
   }
+}
+
+void check_deployment(const CandidateSpec& c) {
+  const DeploymentSpec& d = c.deployment;
+  if (!d.disaggregation) {
+    check_sizes(c, d, "deployment");
+    return;
+  }
+  for (const char* key : {"gpus", "max_batch"}) {
+    if (d.places.count(key)) {
+      throw InputError(place_of(d.places, key),
+                       std::string("deployment.") + key +
+                           " does not go with disaggregation; give it for each pool.");
+    }
+  }
+  check_sizes(c, pool_deployment(d, d.disaggregation->prefill),
+              "deployment.disaggregation.prefill");
+  check_sizes(c, pool_deployment(d, d.disaggregation->decode), "deployment.disaggregation.decode");
 }
 
 /// A plain scenario needs candidates, a workload and a load; a market scenario needs mixes and a
@@ -450,6 +468,13 @@ const Schema<DeploymentSpec>& deployment_schema() {
              Range{1, 17},
              "Tokens emitted per verify step, the certain one included; measured, never predicted "
              "here.");
+    FieldInfo disaggregation =
+        reference("disaggregation", disaggregation_schema().info(), optional,
+                  "Prompts in one pool of engines and answers in another: `auto` searches both, a "
+                  "mapping fixes what it names, `none` is the default. The sizes above are then "
+                  "those of an engine of either pool.");
+    disaggregation.default_text = "none";
+    s.custom(std::move(disaggregation), read_disaggregation);
     s.check([](const DeploymentSpec& d, const std::string& path) {
       for (const char* key : {"redundant_experts", "plan_domains"}) {
         if (d.places.count(key) && !d.planned_placement) {

@@ -61,6 +61,18 @@ bool widened(Precision stored, const PeakRates& peak) {
 
 }  // namespace
 
+std::vector<std::string> assumptions_of_transfer(const CandidateSpec& candidate,
+                                                 const CacheTransfer& transfer) {
+  std::vector<std::string> out{
+      "Caches are sent over " + transfer.over +
+      " at its full bandwidth, one prompt at a time on each link, after the prompt is computed "
+      "(assumed)."};
+  if (candidate.engine.policy == SchedulingPolicy::no_evict) {
+    out.push_back("The pools of TensorRT-LLM are scheduled as vLLM's (assumed).");
+  }
+  return out;
+}
+
 std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
                                         const WorkloadMix& mix, const StepModel& step,

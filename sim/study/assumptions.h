@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/placement/cache_transfer.h"
 #include "sim/placement/sharding.h"
 #include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
@@ -16,5 +17,9 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         const PrecisionMap& precision, const Deployment& deployment,
                                         const WorkloadMix& mix, const StepModel& step,
                                         Fidelity fidelity);
+
+/// What sending caches from pool to pool rests on.
+std::vector<std::string> assumptions_of_transfer(const CandidateSpec& candidate,
+                                                 const CacheTransfer& transfer);
 
 }  // namespace tollgate

@@ -17,18 +17,7 @@
 namespace tollgate {
 namespace {
 
-/// Log-sd of workspace and runtime memory, which are conventions of engines, not counted.
-constexpr double memory_log_sd = 0.25;
-
 constexpr int most_replicas = 1'000'000;
-
-double gpu_hours_of(const Deployment& d, const OperatingPoint& point, const WorkloadMix& mix) {
-  const double tokens = point.state.requests_per_second * mix.output * point.replicas;
-  return gpu_hours_per_million(exactly(tokens), static_cast<double>(d.gpus()) * point.replicas, 1)
-      .value;
-}
-
-std::string gigabytes(double bytes) { return fixed(bytes / 1e9, bytes < 10e9 ? 1 : 0) + " GB"; }
 
 std::string describe_precision(const PrecisionMap& p, const LlmSpec& model) {
   const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
@@ -57,7 +46,7 @@ BoundResult bound_of(const StepTime& t) {
 
 /// Share of a replica's busy time that its prompts add: what a step with prompt tokens takes longer
 /// than the same step without them.
-double prefill_share(const StepModel& model, const SteadyState& state, const WorkloadMix& mix) {
+double share_of_prompts(const StepModel& model, const SteadyState& state, const WorkloadMix& mix) {
   if (state.step <= 0 || state.chunk <= 0) return 0;
   const double batches =
       std::min<double>(model.deployment().pipeline, std::max(1.0, state.in_flight));
@@ -79,23 +68,50 @@ void add_operators(const char* phase, const StepTime& t, CandidateResult& r) {
   }
 }
 
-}  // namespace
-
-/// One deployment with everything worked out.
-struct CandidateStudy::Trial {
-  Deployment deployment;
-  MemoryPlan memory;
-  OperatingPoint point;
-  double gpu_hours = 0;        ///< per million output tokens
-  OperatingPoint closed_form;  ///< `point`, unless that was simulated
-
-  bool better_than(const Trial& other) const {
-    if (point.meets_slo != other.point.meets_slo) return point.meets_slo;
-    const double a = gpu_hours, b = other.gpu_hours;
-    if (point.meets_slo && std::fabs(a - b) > 1e-9 * b) return a < b;
-    return point.state.end_to_end < other.point.state.end_to_end * (1 - 1e-12);
+/// The engines of one pool, as a candidate of its own.
+CandidateSpec pool_candidate(const CandidateSpec& whole, const PoolSpec& pool) {
+  CandidateSpec c = whole;
+  c.deployment = pool_deployment(whole.deployment, pool);
+  // Engines of a pool admit what fits, as vLLM's do: nothing decodes beside prompts.
+  if (c.engine.policy == SchedulingPolicy::no_evict) {
+    c.engine.policy = SchedulingPolicy::running_first;
   }
-};
+  return c;
+}
+
+/// Tokens that a resident sequence takes in the cache of an engine that does both.
+double resident_context(const EngineSpec& engine, const WorkloadMix& mix) {
+  return engine.policy == SchedulingPolicy::no_evict ? mix.reserved_context : mix.decode_context;
+}
+
+ServingPools pools_of(const Scenario& scenario, const CandidateSpec& c, const WorkloadMix& mix,
+                      const EngineCurves& curves) {
+  if (!c.deployment.disaggregation) {
+    return {PoolStudy(c, scenario.method, mix, resident_context(c.engine, mix), curves), {}, {}};
+  }
+  const DisaggregationSpec& d = *c.deployment.disaggregation;
+  if (mix.decoded <= 0) {
+    throw InputError(
+        place_of(d.places, ""),
+        "disaggregation of " + c.name + " has nothing to decode: all answers are one token long.");
+  }
+  const bool divides = c.engine.policy == SchedulingPolicy::prefill_first;
+  const auto pool = [&](const PoolSpec& spec, double resident) {
+    return PoolStudy(pool_candidate(c, spec), scenario.method, mix, resident, curves, divides);
+  };
+  return {pool(d.decode, mix.decode_context), pool(d.prefill, mix.input), d};
+}
+
+void fill_sizes(const ChosenEngines& e, PoolResult& r) {
+  r.instances = e.instances;
+  r.gpus = e.deployment.gpus();
+  r.tensor = e.deployment.tensor;
+  r.pipeline = e.deployment.pipeline;
+  r.expert = e.deployment.expert;
+  r.data_attention = e.deployment.data_attention;
+}
+
+}  // namespace
 
 CandidateStudy::CandidateStudy(const Scenario& scenario, const Scenario& asked,
                                const CandidateSpec& candidate, const WorkloadMix& mix,
@@ -105,27 +121,16 @@ CandidateStudy::CandidateStudy(const Scenario& scenario, const Scenario& asked,
       candidate_(candidate),
       mix_(mix),
       context_(context),
-      curves_(curves),
-      precision_(deployed_precision(candidate.model, candidate.deployment)),
-      limits_(scheduler_limits(candidate.engine, candidate.deployment)) {}
+      pools_(pools_of(scenario, candidate, mix, curves)) {}
 
-MemoryPlan CandidateStudy::memory(const Deployment& d) const {
-  return plan_memory(
-      candidate_.model, candidate_.hardware, d, precision_, candidate_.deployment, scenario_.method,
-      resident_context(),
-      candidate_.engine.resident_tokens(candidate_.deployment.batched_tokens, d.data_attention));
-}
-
-double CandidateStudy::resident_context() const {
-  return candidate_.engine.policy == SchedulingPolicy::no_evict ? mix_.reserved_context
-                                                                : mix_.decode_context;
-}
-
-std::vector<Deployment> CandidateStudy::that_fit(const std::vector<Deployment>& deployments) const {
-  std::vector<Deployment> out;
-  std::copy_if(deployments.begin(), deployments.end(), std::back_inserter(out),
-               [&](const Deployment& d) { return memory(d).fits(); });
-  return out;
+std::vector<Deployment> CandidateStudy::deployments() const {
+  if (!pools_.fit()) return {};
+  std::vector<Deployment> all = pools_.main.fitting();
+  if (pools_.prefill) {
+    const auto& prefill = pools_.prefill->fitting();
+    all.insert(all.end(), prefill.begin(), prefill.end());
+  }
+  return all;
 }
 
 CandidateResult CandidateStudy::describe() const {
@@ -137,85 +142,68 @@ CandidateResult CandidateStudy::describe() const {
   r.price = candidate_.price;
   r.cost.stack = stack_of(candidate_);
   r.price.usd_per_hour = r.cost.stack.total().value;
-  r.precision = describe_precision(precision_, model);
+  r.precision = describe_precision(pools_.main.precision(), model);
   const ParameterCount count = count_parameters(model);
   r.total_parameters = count.total();
   r.active_parameters = count.active(true);
-  r.kv_bytes_per_token = kv_bytes_per_token(model, precision_);
+  r.kv_bytes_per_token = kv_bytes_per_token(model, pools_.main.precision());
   return r;
 }
 
-CandidateResult CandidateStudy::explain_misfit(const std::vector<Deployment>& tried) const {
+CandidateResult CandidateStudy::explain_misfit() const {
   CandidateResult r = describe();
-  r.limited_by = "memory";
-  if (tried.empty()) {
-    r.reason =
-        "no deployment agrees with the sizes given: heads must divide by tensor, experts by expert "
-        "ranks, and "
-        "gpus by all.";
-    r.limited_by = "deployment";
-    return r;
-  }
-  const Deployment& roomiest =
-      *std::max_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
-        return memory(a).for_sequences < memory(b).for_sequences;
-      });
-  const MemoryPlan plan = memory(roomiest);
-  const std::string on =
-      "on " + std::to_string(roomiest.gpus()) + " x " + candidate_.hardware.name + " ";
-  if (plan.for_sequences <= 0) {
-    r.reason = on + "weights, workspace and runtime need " +
-               gigabytes(plan.weights + plan.activations + plan.runtime_overhead) +
-               " per GPU, of " + gigabytes(plan.capacity) + " usable.";
-  } else {
-    r.reason = on + gigabytes(plan.for_sequences) +
-               " per GPU are left after weights, but one sequence of " +
-               fixed(resident_context(), 0) + " tokens needs " + gigabytes(plan.per_sequence()) +
-               ".";
-  }
-  fill_memory(plan, 0, roomiest, r);
+  const bool prompts = pools_.prefill && pools_.prefill->fitting().empty();
+  const PoolStudy& pool = prompts ? *pools_.prefill : pools_.main;
+  const Misfit misfit = pool.misfit();
+  r.limited_by = misfit.limited_by;
+  r.reason = (!pools_.prefill ? "" : prompts ? "prefill pool: " : "decode pool: ") + misfit.reason;
+  if (misfit.limited_by == "deployment") return r;
+  DeploymentTrial roomiest;
+  roomiest.main.deployment = misfit.roomiest;
   fill_deployment(roomiest, r);
+  pool.fill_memory(pool.memory(misfit.roomiest), 0, misfit.roomiest, r.memory, r.largest_batch);
   return r;
 }
 
-void CandidateStudy::fill_deployment(const Deployment& d, CandidateResult& r) const {
-  r.gpus = d.gpus();
+void CandidateStudy::fill_deployment(const DeploymentTrial& best, CandidateResult& r) const {
+  const Deployment& d = best.main.deployment;
+  r.gpus = best.gpus();
   r.tensor = d.tensor;
   r.pipeline = d.pipeline;
   r.expert = d.expert;
   r.data_attention = d.data_attention;
-}
-
-void CandidateStudy::fill_memory(const MemoryPlan& plan, double sequences, const Deployment& d,
-                                 CandidateResult& r) const {
-  const double per_group = sequences / d.data_attention;
-  MemoryResult& m = r.memory;
-  m.capacity = exactly(plan.capacity);
-  m.weights = exactly(plan.weights);
-  m.kv_cache = exactly(plan.kv_per_sequence * per_group);
-  m.recurrent_state = exactly(plan.state_per_sequence * per_group);
-  m.activations = with_log_sd(plan.activations, memory_log_sd, Provenance::assumed);
-  m.runtime_overhead = with_log_sd(plan.runtime_overhead, memory_log_sd, Provenance::assumed);
-  const Estimate reserved = sum(m.activations, m.runtime_overhead);
-  const double free = std::max(0.0, plan.for_sequences - plan.per_sequence() * per_group);
-  m.free = {free, std::max(0.0, free + reserved.value - reserved.high),
-            free + reserved.value - reserved.low, Provenance::assumed};
-  r.largest_batch = exactly(plan.largest_batch);
-  if (plan.per_sequence() <= 0) return;
-  const auto batch = [&](double room) {
-    const double in_memory =
-        std::floor(std::max(0.0, room) / plan.per_sequence()) * d.data_attention;
-    const double cap = candidate_.deployment.max_batch;
-    return std::min({in_memory, plan.scheduler_batch, cap > 0 ? cap : in_memory});
+  r.replicas = best.point.replicas;
+  const SteadyState& state = best.point.state;
+  if (!best.main.memory.fits()) return;
+  const auto held = [](double sequences, const ChosenEngines& e) {
+    return std::min(sequences, e.memory.largest_batch);
   };
-  r.largest_batch = {
-      plan.largest_batch,
-      std::min(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.high)),
-      std::max(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.low)),
-      Provenance::assumed};
+  const double decoding = held(state.resident / best.main.instances, best.main);
+  Estimate batch;
+  pools_.main.fill_memory(best.main.memory, decoding, d, r.memory, batch);
+  r.largest_batch = scaled(batch, best.main.instances);
+  if (!best.prefill) return;
+  DisaggregationResult& two = r.disaggregation.emplace();
+  fill_sizes(best.main, two.decode);
+  two.decode.memory = r.memory;
+  two.decode.largest_batch = batch;
+  two.decode.sequences = decoding;
+  two.decode.most_requests_per_second = best.alone.decode;
+  fill_sizes(*best.prefill, two.prefill);
+  two.prefill.sequences = held(state.pinned, *best.prefill);
+  pools_.prefill->fill_memory(best.prefill->memory, two.prefill.sequences, best.prefill->deployment,
+                              two.prefill.memory, two.prefill.largest_batch);
+  two.prefill.busy = state.prefill_busy;
+  two.prefill.most_requests_per_second = best.alone.prefill;
+  two.limiting = best.alone.limiting();
+  two.link = best.transfer.over;
+  two.link_requests_per_second = best.alone.link;
+  two.bytes_per_prompt = best.transfer.bytes_per_token * mix_.input;
+  two.seconds_per_prompt = best.transfer.latency + best.transfer.per_token * mix_.input;
+  two.sending = state.sending;
 }
 
-std::string CandidateStudy::reason_of(const Trial& best) const {
+std::string CandidateStudy::reason_of(const DeploymentTrial& best) const {
   const OperatingPoint& p = best.point;
   if (!p.meets_slo) {
     const bool tpot = scenario_.slo.tpot > 0 && p.state.tpot > scenario_.slo.tpot;
@@ -234,22 +222,11 @@ std::string CandidateStudy::reason_of(const Trial& best) const {
   return "the load asks for no more.";
 }
 
-CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
-                                       const RoutingTables& routing,
-                                       const std::string& note) const {
-  const auto step_model = [&](const Deployment& d) {
-    return StepModel(candidate_.model, curves_, d, precision_, candidate_.deployment,
-                     candidate_.engine, routing, mix_.contexts);
-  };
-  std::optional<Trial> best;
-  for (const Deployment& d : fitting) {
-    Trial trial{d, memory(d), {}, 0, {}};
-    trial.point = find_operating_point(step_model(d), trial.memory, mix_, limits_, scenario_.load,
-                                       scenario_.slo);
-    trial.gpu_hours = gpu_hours_of(d, trial.point, mix_);
-    if (!best || trial.better_than(*best)) best = trial;
-  }
-  if (best->point.replicas > most_replicas) {
+CandidateResult CandidateStudy::report(const RoutingTables& routing) const {
+  if (!pools_.fit()) return explain_misfit();
+  const DeploymentTrials trials(scenario_, mix_, pools_, routing);
+  DeploymentTrial best = trials.best();
+  if (best.point.replicas > most_replicas) {
     throw InputError(place_of(scenario_.load.places, "rate"),
                      "load.rate is " + significant(scenario_.load.rate, 4) +
                          " req/s, which takes " + candidate_.name +
@@ -257,57 +234,82 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
   }
 
   CandidateResult r = describe();
-  const Deployment& d = best->deployment;
-  const StepModel model = step_model(d);
-  best->closed_form = best->point;
-  if (scenario_.fidelity == Fidelity::simulated) simulate(routing, *best, r);
+  const TrialModels models = trials.models(best);
+  if (scenario_.fidelity == Fidelity::simulated) simulate(routing, best, r);
   r.fits = true;
-  r.meets_slo = best->point.meets_slo;
-  r.limited_by = best->point.limited_by;
-  r.replicas = best->point.replicas;
-  fill_deployment(d, r);
-  fill_memory(best->memory, std::min(best->point.state.resident, best->memory.largest_batch), d, r);
+  r.meets_slo = best.point.meets_slo;
+  r.limited_by = best.point.limited_by;
+  fill_deployment(best, r);
   double log_sd = 0;
-  fill_times(model, *best, r, log_sd);
+  fill_times(models, best, r, log_sd);
+  fill_routing(models, best, routing, r);
+  fill_cost(trials, models, best, log_sd, r);
+  r.reason = reason_of(best) + pools_.main.note();
+  fill_assumptions(trials, models, best, r);
+  return r;
+}
+
+void CandidateStudy::fill_routing(const TrialModels& models, const DeploymentTrial& best,
+                                  const RoutingTables& routing, CandidateResult& r) const {
+  const SteadyState& state = best.point.state;
+  const Deployment& d = best.main.deployment;
+  const Deployment& prompts = best.prefill ? best.prefill->deployment : d;
   for (std::size_t i = 0; i < routing.size(); ++i) {
     const FfnSpec& ffn = candidate_.model.ffns[i];
     const RoutingTable* table = routing[i].at(d.expert).decode;
     if (!table) continue;
-    const double tokens =
-        best->point.state.decode_load.decode_sequences * model.tokens_per_sequence();
+    const double tokens = state.decode_load.decode_sequences * models.main.tokens_per_sequence();
     const RoutingTable::Point p = table->at(std::max(1.0, tokens));
     r.routing.push_back({ffn.name, ffn.experts, ffn.top_k, d.expert, tokens, p.busiest_ratio,
                          p.distinct, table->destination_ranks(), p.busiest_ratio_p95});
     if (!routing[i].routed) continue;
-    r.routing.back().decode =
-        decode_routing(candidate_, ffn, precision_, d, routing[i], std::max(1.0, tokens));
+    r.routing.back().decode = decode_routing(candidate_, ffn, pools_.main.precision(), d,
+                                             routing[i], std::max(1.0, tokens));
     r.routing.back().prefill =
-        prefill_routing(candidate_, ffn, precision_, d, routing[i],
-                        std::max(1.0, best->point.state.mixed_load.prefill_tokens));
+        prefill_routing(candidate_, ffn, pools_.main.precision(), prompts, routing[i],
+                        std::max(1.0, state.mixed_load.prefill_tokens));
   }
-  if (!r.routing.empty()) {
-    const auto step = [&](const StepModel& m, double StepSeconds::*member) {
-      StepLoad prompt = best->point.state.mixed_load;
-      prompt.decode_sequences = 0;
-      r.decode_step.*member = m.seconds(best->point.state.decode_load);
-      r.prefill_step.*member = m.seconds(prompt);
-    };
-    const auto at = [&](RoutingTable::Step which, double StepSeconds::*member) {
-      const RoutingTables tables = of_step(routing, which);
-      step(StepModel(candidate_.model, curves_, d, precision_, candidate_.deployment,
-                     candidate_.engine, tables, mix_.contexts),
-           member);
-    };
-    step(model, &StepSeconds::mean);
-    at(RoutingTable::Step::p50, &StepSeconds::p50);
-    at(RoutingTable::Step::p95, &StepSeconds::p95);
+  if (r.routing.empty()) return;
+  const auto step = [&](const StepModel& decode, const StepModel& prefill,
+                        double StepSeconds::*member) {
+    StepLoad prompt = state.mixed_load;
+    prompt.decode_sequences = 0;
+    r.decode_step.*member = decode.seconds(state.decode_load);
+    r.prefill_step.*member = prefill.seconds(prompt);
+  };
+  step(models.main, models.prompts(), &StepSeconds::mean);
+  const PoolStudy& prefill = pools_.prefill ? *pools_.prefill : pools_.main;
+  for (const auto& [which, member] : {std::pair{RoutingTable::Step::p50, &StepSeconds::p50},
+                                      std::pair{RoutingTable::Step::p95, &StepSeconds::p95}}) {
+    const RoutingTables tables = of_step(routing, which);
+    step(pools_.main.step_model(d, tables), prefill.step_model(prompts, tables), member);
   }
-  fill_cost(model, *best, log_sd, r);
-  r.reason = reason_of(*best) + note;
-  const auto assumptions =
-      assumptions_of(candidate_, precision_, d, mix_, model, scenario_.fidelity);
-  r.assumptions.insert(r.assumptions.end(), assumptions.begin(), assumptions.end());
-  const ClosedFormCaveat caveat = closed_form_caveat(asked_, candidate_, d, mix_);
+}
+
+void CandidateStudy::fill_assumptions(const DeploymentTrials& trials, const TrialModels& models,
+                                      const DeploymentTrial& best, CandidateResult& r) const {
+  const auto add = [&](const std::vector<std::string>& sentences) {
+    for (const std::string& s : sentences) {
+      if (std::find(r.assumptions.begin(), r.assumptions.end(), s) == r.assumptions.end()) {
+        r.assumptions.push_back(s);
+      }
+    }
+  };
+  const auto of = [&](const PoolStudy& pool, const ChosenEngines& engines, const StepModel& model) {
+    return assumptions_of(pool.candidate(), pool.precision(), engines.deployment, mix_, model,
+                          scenario_.fidelity);
+  };
+  if (best.prefill) {
+    add(of(*pools_.prefill, *best.prefill, *models.prefill));
+    add(assumptions_of_transfer(candidate_, best.transfer));
+  }
+  add(of(pools_.main, best.main, models.main));
+  const ClosedFormCaveat caveat =
+      best.prefill
+          ? two_pools_caveat(asked_, candidate_, best.prefill->deployment, best.main.deployment,
+                             best.point.state.resident / best.main.instances /
+                                 trials.decode_room(best.main.memory.largest_batch))
+          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(
@@ -315,13 +317,26 @@ CandidateResult CandidateStudy::report(const std::vector<Deployment>& fitting,
         "form's, "
         "in proportion.");
   }
-  return r;
 }
 
-void CandidateStudy::simulate(const RoutingTables& routing, Trial& best, CandidateResult& r) const {
-  const SimulatedService service(candidate_, best.deployment, precision_, curves_, routing,
-                                 mix_.contexts, best.memory, resident_context(), context_,
-                                 asked_.simulation);
+void CandidateStudy::simulate(const RoutingTables& routing, DeploymentTrial& best,
+                              CandidateResult& r) const {
+  SimulationSpec spec = asked_.simulation;
+  const auto engines = [&](const PoolStudy& pool, const ChosenEngines& chosen) {
+    return SimulatedService(pool.candidate(), chosen.deployment, pool.precision(), pool.curves(),
+                            routing, mix_.contexts, chosen.memory, pool.resident(), context_, spec);
+  };
+  std::optional<SimulatedService> prefill;
+  if (best.prefill) {
+    prefill.emplace(engines(*pools_.prefill, *best.prefill));
+    spec.host_cache = 0;  // prefixes are found where prompts are computed
+  }
+  const SimulatedService main = engines(pools_.main, best.main);
+  SimulatedReplica replica{{&main, best.main.instances}, {}, {}};
+  if (prefill) {
+    replica.prefill = {&*prefill, best.prefill->instances};
+    replica.link = link_of(best.transfer);
+  }
   SimulationQuestion question;
   question.workload = &asked_.workload;
   question.load = asked_.load;
@@ -329,20 +344,21 @@ void CandidateStudy::simulate(const RoutingTables& routing, Trial& best, Candida
   question.simulation = scenario_.simulation;
   question.seed = scenario_.seed;
   question.output = mix_.output;
-  const SimulatedPoint found =
-      find_simulated_point(service, question, best.point, best.memory.largest_batch);
+  double room = best.main.memory.largest_batch * best.main.instances;
+  if (best.prefill) room += best.prefill->memory.largest_batch * best.prefill->instances;
+  const SimulatedPoint found = find_simulated_point(replica, question, best.point, room);
   best.point = found.point;
   r.simulated = found.result;
 }
 
-void CandidateStudy::fill_times(const StepModel& model, const Trial& best, CandidateResult& r,
-                                double& log_sd) const {
+void CandidateStudy::fill_times(const TrialModels& models, const DeploymentTrial& best,
+                                CandidateResult& r, double& log_sd) const {
   const SteadyState& state = best.point.state;
-  const StepTime decode = model.detail(state.decode_load);
-  const StepTime mixed = model.detail(state.mixed_load);
+  const StepTime decode = models.main.detail(state.decode_load);
+  const StepTime mixed = models.prompts().detail(state.mixed_load);
   StepLoad prompt = state.mixed_load;
   prompt.decode_sequences = 0;
-  const StepTime prefill = model.detail(prompt);
+  const StepTime prefill = models.prompts().detail(prompt);
   r.decode_bound = bound_of(decode);
   r.prefill_bound = bound_of(prefill);
   add_operators("prefill", prefill, r);
@@ -360,25 +376,20 @@ void CandidateStudy::fill_times(const StepModel& model, const Trial& best, Candi
   r.end_to_end = with_log_sd(state.end_to_end, log_sd, provenance);
 }
 
-void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double log_sd,
+void CandidateStudy::fill_cost(const DeploymentTrials& trials, const TrialModels& models,
+                               const DeploymentTrial& best, double log_sd,
                                CandidateResult& r) const {
-  const Deployment& d = best.deployment;
+  const int gpus = best.gpus();
   const OperatingPoint& point = best.point;
   const Provenance provenance = r.tpot.provenance;
   // The operating point itself moves with the step time and with what memory is left, so it is
   // found again at both ends of the band.
   const Estimate scale = with_log_sd(1, log_sd, provenance);
-  const auto at = [&](double time_scale, double batch) {
-    MemoryPlan plan = best.memory;
-    plan.largest_batch = std::max(1.0, batch);
-    return find_operating_point(model, plan, mix_, limits_, scenario_.load, scenario_.slo,
-                                time_scale);
-  };
   // A simulated point keeps the closed form's band, in proportion.
   const double ratio = point.state.requests_per_second / best.closed_form.state.requests_per_second;
   const double crowd = point.state.in_flight / best.closed_form.state.in_flight;
   const auto scaled_at = [&](double time_scale, double batch) {
-    OperatingPoint p = at(time_scale, batch);
+    OperatingPoint p = trials.point_of(best, models, time_scale, batch / best.main.instances);
     p.state.requests_per_second *= ratio;
     p.state.in_flight *= crowd;
     return p;
@@ -391,12 +402,12 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
   r.requests_per_second = band(slow.state.requests_per_second, point.state.requests_per_second,
                                fast.state.requests_per_second);
   r.batch = band(slow.state.in_flight, point.state.in_flight, fast.state.in_flight);
-  r.input_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.input / d.gpus());
-  r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / d.gpus());
+  r.input_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.input / gpus);
+  r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / gpus);
 
   const double utilisation = utilisation_of(candidate_.pricing);
   Delivery delivery{scaled(r.requests_per_second, mix_.input),
-                    scaled(r.requests_per_second, mix_.output), static_cast<double>(d.gpus()),
+                    scaled(r.requests_per_second, mix_.output), static_cast<double>(gpus),
                     utilisation};
   if (scenario_.load.kind == LoadKind::rate) {
     // The service's rate is given; what is uncertain is how many replicas it takes.
@@ -406,18 +417,20 @@ void CandidateStudy::fill_cost(const StepModel& model, const Trial& best, double
     const Estimate carried =
         scaled(band(share(slow), 1, share(fast)), point.state.requests_per_second * point.replicas);
     delivery = {scaled(carried, mix_.input), scaled(carried, mix_.output),
-                static_cast<double>(d.gpus()) * point.replicas, utilisation};
+                static_cast<double>(gpus) * point.replicas, utilisation};
   }
   const UnitCost cost = unit_cost(delivery, r.price.usd_per_hour);
   const Estimate rate = r.cost.stack.total();
   r.gpu_hours_per_million_output_tokens = cost.gpu_hours_per_million_output;
   r.usd_per_million_output_tokens = product(cost.gpu_hours_per_million_output, rate);
   r.usd_per_million_tokens = product(cost.gpu_hours_per_million_total, rate);
-  r.usd_per_hour = r.price.usd_per_hour * d.gpus() * r.replicas;
+  r.usd_per_hour = r.price.usd_per_hour * gpus * r.replicas;
+  const double prefill_share = best.prefill ? static_cast<double>(best.prefill->gpus()) / gpus
+                                            : share_of_prompts(models.main, point.state, mix_);
   r.cost = cost_of(candidate_, mix_,
                    {cost.gpu_hours_per_million_output, cost.gpu_hours_per_million_total,
-                    scaled(r.requests_per_second, mix_.input + mix_.output), d.gpus(),
-                    prefill_share(model, point.state, mix_), r.kv_bytes_per_token});
+                    scaled(r.requests_per_second, mix_.input + mix_.output), gpus, prefill_share,
+                    r.kv_bytes_per_token});
   if (point.meets_slo && !slow.meets_slo) {
     r.assumptions.push_back(
         "At the slow end of the band no batch keeps the latency target; the high cost is that of "

@@ -7,6 +7,9 @@
 namespace tollgate {
 namespace {
 
+/// Share of the cache from which on growing sequences run into its end.
+constexpr double nearly_full = 0.9;
+
 ClosedFormCaveat averaged(const std::string& what) {
   return {0, what + "; `fidelity: simulated` follows single requests."};
 }
@@ -17,10 +20,8 @@ ClosedFormCaveat waiting(const std::string& why, double within) {
                       " % from `fidelity: simulated`, which follows single requests."};
 }
 
-}  // namespace
-
-ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment, const WorkloadMix& mix) {
+/// What any closed form averages; no sentence where it averages nothing.
+ClosedFormCaveat averaged_arrivals(const Scenario& scenario) {
   const auto& classes = scenario.workload;
   if (scenario.load.kind == LoadKind::trace) return averaged("The trace's bursts are averaged");
   if (std::any_of(classes.begin(), classes.end(),
@@ -32,6 +33,14 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       arrivals != ArrivalKind::uniform) {
     return averaged("Bursts of arrivals are averaged");
   }
+  return {};
+}
+
+}  // namespace
+
+ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                    const Deployment& deployment, const WorkloadMix& mix) {
+  if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   const SchedulingPolicy policy = candidate.engine.policy;
   if (policy == SchedulingPolicy::no_evict &&
       mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
@@ -64,6 +73,18 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
   if (sparse)
     return waiting(groups + ", and sparse attention depends on each prompt's length", 0.2);
   return waiting(groups, launches ? 0.2 : 0.15);
+}
+
+ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                  const Deployment& prefill, const Deployment& decode,
+                                  double filled) {
+  if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
+  if (filled > nearly_full) {
+    return averaged("Decode engines are full, and what they preempt or put off is left out");
+  }
+  if (prefill.data_attention == 1 && decode.data_attention == 1) return {};
+  return waiting("Data-parallel groups of a pool wait for the fullest of them",
+                 candidate.engine.policy == SchedulingPolicy::prefill_first ? 0.25 : 0.15);
 }
 
 }  // namespace tollgate

@@ -19,4 +19,10 @@ struct ClosedFormCaveat {
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                     const Deployment& deployment, const WorkloadMix& mix);
 
+/// The same of a replica of two pools (tests/study/two_pools_test.cpp). `filled` is the share of
+/// the decode engines' room that is taken.
+ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
+                                  const Deployment& prefill, const Deployment& decode,
+                                  double filled);
+
 }  // namespace tollgate

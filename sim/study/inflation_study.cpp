@@ -38,8 +38,8 @@ std::vector<Trial> trials_of(const InflationSpec& spec) {
 }  // namespace
 
 std::vector<InflationResult> inflate_tasks(const Scenario& asked, const CandidateSpec& candidate,
-                                           const EngineCurves& curves, const Deployment& deployment,
-                                           const RoutingTables& routing, double longest) {
+                                           const EngineCurves& curves, const RoutingTables& routing,
+                                           double longest) {
   // One knob against another is a ratio: the closed form has no sampling noise in it.
   Scenario scenario = asked;
   scenario.fidelity = Fidelity::analytic;
@@ -59,11 +59,9 @@ std::vector<InflationResult> inflate_tasks(const Scenario& asked, const Candidat
     r.cached = r.calls * mix.cached;
     r.output = r.calls * mix.output;
     if (candidate.prices.tariff) r.price_per_task = r.calls * price_of_request(candidate, mix);
-    const bool fits = !study.that_fit({deployment}).empty();
-    r.runs = fits;
-    if (fits) {
-      const CandidateResult at = study.report({deployment}, routing, "");
-      r.runs = at.meets_slo;
+    const CandidateResult at = study.report(routing);
+    r.runs = at.fits && at.meets_slo;
+    if (at.fits) {
       r.gpu_hours_per_million = at.cost.gpu_hours_per_million;
       r.usd_per_task = scaled(at.usd_per_million_tokens, r.calls * (mix.input + mix.output) / 1e6);
     }

@@ -86,15 +86,36 @@ bool has_conversations(const std::vector<RequestClass>& workload) {
                      [](const RequestClass& c) { return c.session.has_value(); });
 }
 
-LoadSimulator::LoadSimulator(const SimulatedService& service, const SimulationQuestion& question)
-    : service_(service), q_(question) {
-  const SchedulerConfig& s = service.scheduler();
-  // A block is kept for the tokens in flight.
-  context_ = std::min(s.context, std::max<std::int64_t>(2, (s.blocks - 2) * s.block_tokens));
+LoadSimulator::LoadSimulator(const SimulatedReplica& replica, const SimulationQuestion& question)
+    : replica_(replica), q_(question) {
+  // A block is kept for the tokens in flight, and SGLang's decode engines keep what they reserve.
+  const auto longest = [](const SchedulerConfig& s, std::int64_t kept) {
+    return std::min(s.context, std::max<std::int64_t>(2, (s.blocks - 2) * s.block_tokens - kept));
+  };
+  const SchedulerConfig& main = replica.main.service->scheduler();
+  const bool reserves = replica.prefill && main.policy == SchedulerPolicy::sglang;
+  context_ = longest(main, reserves ? main.reserved_decode_tokens : 0);
+  if (replica.prefill) {
+    context_ = std::min(context_, longest(replica.prefill->service->scheduler(), 0));
+  }
+}
+
+ServingSystem LoadSimulator::system_of(int replicas, bool by_priority) const {
+  const auto pool = [&](const SimulatedEngines& e) {
+    EnginePool p{e.service->scheduler(), &e.service->timer(), replicas * e.instances};
+    p.scheduler.by_priority = by_priority;
+    return p;
+  };
+  ServingSystem system;
+  system.engines = pool(replica_.prefill ? *replica_.prefill : replica_.main);
+  if (replica_.prefill) system.decode = pool(replica_.main);
+  system.link = replica_.link;
+  system.router = router_of(q_.simulation.router);
+  return system;
 }
 
 Ticks LoadSimulator::ingest() const {
-  return std::llround(service_.ingest() * static_cast<double>(ticks_per_second));
+  return std::llround(replica_.first().ingest() * static_cast<double>(ticks_per_second));
 }
 
 LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_flight, int seeds,
@@ -112,17 +133,12 @@ LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_fligh
     options.requests = requests(in_flight);
     GeneratedTraffic traffic = generate_traffic(*q_.workload, load, options);
     delay_followers(traffic.table, ingest());
-    ServingSystem system;
-    system.engines.scheduler = service_.scheduler();
-    system.engines.scheduler.by_priority = !traffic.table.priority.empty();
-    system.engines.timer = &service_.timer();
-    system.engines.replicas = replicas;
-    system.router = router_of(q_.simulation.router);
+    ServingSystem system = system_of(replicas, !traffic.table.priority.empty());
     system.closed_loop = traffic.closed_loop;
     if (system.closed_loop) system.closed_loop->think_time += ingest();
     const Outcome outcome = simulate(system, traffic.table, i == 0 ? recording : nullptr);
     SummaryOptions summary;
-    summary.classes = promises_to_engine(traffic.classes, service_.ingest());
+    summary.classes = promises_to_engine(traffic.classes, replica_.first().ingest());
     summary.class_of = traffic.class_of;
     summary.window = settled_window(traffic, outcome);
     trial.seeds[i] = summarise(traffic.table, outcome, summary);
@@ -143,7 +159,7 @@ std::int64_t LoadSimulator::requests(double in_flight) const {
 }
 
 bool LoadSimulator::keeps(const LoadTrial& trial) const {
-  double ttft = service_.ingest(), tpot = 0;
+  double ttft = replica_.first().ingest(), tpot = 0;
   for (const ServingSummary& s : trial.seeds) {
     ttft += s.ttft.mean / static_cast<double>(trial.seeds.size());
     tpot += s.tpot.mean / static_cast<double>(trial.seeds.size());

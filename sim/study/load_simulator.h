@@ -28,11 +28,11 @@ struct LoadTrial {
 /// Some class has conversations: its users think, and are not requests all the time.
 bool has_conversations(const std::vector<RequestClass>& workload);
 
-/// Runs a load through replicas of a deployment, request by request.
+/// Runs a load through replicas, request by request.
 class LoadSimulator {
  public:
   /// Keeps references to both.
-  LoadSimulator(const SimulatedService& service, const SimulationQuestion& question);
+  LoadSimulator(const SimulatedReplica& replica, const SimulationQuestion& question);
 
   /// As many draws as `seeds`, in parallel. `in_flight`: about how many requests the replicas hold
   /// together, for the length of a draw. `recording`, where given, is filled from the first one.
@@ -52,8 +52,9 @@ class LoadSimulator {
 
  private:
   Ticks ingest() const;
+  ServingSystem system_of(int replicas, bool by_priority) const;
 
-  const SimulatedService& service_;
+  const SimulatedReplica& replica_;
   const SimulationQuestion& q_;
   std::int64_t context_;
 };

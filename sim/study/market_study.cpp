@@ -8,6 +8,7 @@
 #include "sim/placement/memory_plan.h"
 #include "sim/pricing/profit.h"
 #include "sim/serving/workload_mix.h"
+#include "sim/study/chosen_deployment.h"
 #include "sim/study/cost_study.h"
 #include "sim/study/demand_study.h"
 #include "sim/study/growth_study.h"
@@ -177,18 +178,6 @@ class MixStudy {
            a.kv_cache != b.kv_cache;
   }
 
-  /// The candidate in the deployment that was found cheapest: one assumption is varied at a time.
-  CandidateSpec as_chosen(const RunResult& base, std::size_t index) const {
-    CandidateSpec c = scenario_.candidates[index];
-    const CandidateResult& r = base.candidates[index];
-    c.deployment.gpus = r.gpus;
-    c.deployment.tensor = r.tensor;
-    c.deployment.pipeline = r.pipeline;
-    c.deployment.expert = r.expert;
-    c.deployment.data_attention = r.data_attention;
-    return c;
-  }
-
   std::vector<std::vector<Variant>> variants_of(const RunResult& base,
                                                 const std::vector<int>& chosen,
                                                 const std::vector<OfferResult>& offers) const {
@@ -217,7 +206,8 @@ class MixStudy {
     std::vector<std::string> other_what;
     for (std::size_t i = 0; i < offers.size(); ++i) {
       if (chosen[i] < 0) continue;
-      const CandidateSpec c = as_chosen(base, static_cast<std::size_t>(chosen[i]));
+      const auto k = static_cast<std::size_t>(chosen[i]);
+      const CandidateSpec c = as_chosen(scenario_.candidates[k], base.candidates[k]);
       same.push_back(c);
       same_of.push_back(i);
       for (const PrecisionChange& change : market.precisions) {

@@ -27,18 +27,30 @@ double largest(double most, const Good& good) {
 
 }  // namespace
 
+std::string bound_of_batch(const MemoryPlan& memory) {
+  if (memory.largest_batch < std::min(memory.memory_batch, memory.scheduler_batch)) {
+    return "max_batch";
+  }
+  return memory.scheduler_batch < memory.memory_batch ? "max_num_seqs" : "kv memory";
+}
+
 OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& memory,
                                     const WorkloadMix& mix, const SchedulerLimits& limits,
                                     const LoadSpec& load, const SloSpec& slo, double time_scale) {
-  const auto solve = [&](double in_flight) {
+  ReplicaModel replica;
+  replica.solve = [&](double in_flight) {
     return solve_steady_state(model, mix, limits, in_flight, time_scale);
   };
+  replica.room = std::max(1.0, memory.largest_batch);
+  replica.full = bound_of_batch(memory);
+  return find_operating_point(replica, load, slo);
+}
+
+OperatingPoint find_operating_point(const ReplicaModel& replica, const LoadSpec& load,
+                                    const SloSpec& slo) {
+  const auto& solve = replica.solve;
+  const double room = replica.room;
   OperatingPoint point;
-  const double room = std::max(1.0, memory.largest_batch);
-  const std::string full =
-      memory.largest_batch < std::min(memory.memory_batch, memory.scheduler_batch) ? "max_batch"
-      : memory.scheduler_batch < memory.memory_batch                               ? "max_num_seqs"
-                                                                                   : "kv memory";
   if (load.kind == LoadKind::concurrency) {
     point.state = solve(std::min(load.concurrency, room));
     // Requests that there is no room for wait outside: Little's law for the longer line.
@@ -46,7 +58,7 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
     point.state.ttft += waiting;
     point.state.end_to_end += waiting;
     point.meets_slo = keeps(point.state, slo);
-    point.limited_by = load.concurrency > room ? full : "load";
+    point.limited_by = load.concurrency > room ? replica.full : "load";
     return point;
   }
 
@@ -57,7 +69,7 @@ OperatingPoint find_operating_point(const StepModel& model, const MemoryPlan& me
     const SteadyState next = solve(std::max(1.0, best + 1));
     point.limited_by = slo.tpot > 0 && next.tpot > slo.tpot ? "tpot" : "ttft";
   } else {
-    point.limited_by = full;
+    point.limited_by = replica.full;
   }
   if (load.kind == LoadKind::rate) {
     const double replicas = std::ceil(load.rate / point.state.requests_per_second - 1e-9);

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/placement/memory_plan.h"
+#include "sim/placement/cache_transfer.h"
 #include "sim/serving/engine/engine_scheduler.h"
 #include "sim/serving/engine/step_table.h"
 #include "sim/serving/steady_state.h"
 #include "sim/serving/workload_mix.h"
 #include "sim/study/measured_loop.h"
+#include "sim/study/simulated_service.h"
 
 namespace tollgate {
 namespace {
@@ -77,20 +78,28 @@ class RowPredictor {
                      mix_.contexts);
   }
 
-  MemoryPlan plan(const Deployment& ranks, double utilisation) const {
+  MemoryPlan plan(const Deployment& ranks, double utilisation, double context) const {
     DeploymentSpec spec = s_.deployment;
     spec.memory_utilisation = utilisation;
-    return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_,
-                       mix_.decode_context,
+    return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_, context,
                        s_.engine->resident_tokens(spec.batched_tokens, ranks.data_attention));
+  }
+
+  /// Sending the cache of a prompt from one worker to another.
+  TransferLink transfer(const Deployment& prefill, const Deployment& decode) const {
+    const auto end = [&](const Deployment& d) {
+      return TransferEnd{d, plan(d, s_.deployment.memory_utilisation, mix_.input)};
+    };
+    return link_of(plan_transfer(*s_.hardware, {}, end(prefill), end(decode), mix_.input,
+                                 row_.prefill_gpus + row_.decode_gpus));
   }
 
   /// Cache blocks of a rank. A measured run did fit, so that weights which hardly do were run with
   /// a larger share of memory, and at least one request of the longest kind has room.
   std::int64_t cache_blocks(const Deployment& ranks) {
-    MemoryPlan memory = plan(ranks, s_.deployment.memory_utilisation);
+    MemoryPlan memory = plan(ranks, s_.deployment.memory_utilisation, mix_.decode_context);
     if (memory.largest_batch < std::min(row_.concurrency, tight_room)) {
-      memory = plan(ranks, tight_utilisation);
+      memory = plan(ranks, tight_utilisation, mix_.decode_context);
       note("the engine's memory share is taken as 0.97, because weights hardly fit");
     }
     const double blocks = memory.cache_blocks(mix_.decode_context, s_.engine->kv_block);
@@ -179,6 +188,7 @@ class RowPredictor {
       pool->scheduler.receive_interval = 1;
       pool->scheduler.balance_steps = pool->scheduler.wait_steps = 0;
     }
+    system.link = transfer(s_.prefill_ranks, decode_ranks);
     prefill.replicas = row_.prefill_workers;
     decode.replicas = row_.decode_workers;
     const StepModel of_prefill = step_model(s_.prefill_ranks), of_decode = step_model(decode_ranks);

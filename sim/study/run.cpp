@@ -8,7 +8,7 @@
 
 #include "sim/serving/workload/average_traffic.h"
 #include "sim/study/candidate_study.h"
-#include "sim/study/deployment_search.h"
+#include "sim/study/chosen_deployment.h"
 #include "sim/study/inflation_study.h"
 #include "sim/study/routing_shelf.h"
 
@@ -22,38 +22,6 @@ std::int64_t shortest_context(const Scenario& scenario) {
     shortest = std::min<std::int64_t>(shortest, c.model.context);
   }
   return shortest;
-}
-
-/// What one candidate may use, found before routing so that only needed numbers of ranks are
-/// routed.
-struct Plan {
-  std::vector<Deployment> fitting;
-  std::vector<Deployment> tried;
-  std::string note;
-};
-
-Plan plan_of(const CandidateStudy& study, const CandidateSpec& candidate) {
-  Plan plan;
-  plan.tried = deployments_to_try(candidate, false);
-  plan.fitting = study.that_fit(plan.tried);
-  if (!plan.fitting.empty()) return plan;
-  const auto beyond = deployments_to_try(candidate, true);
-  plan.fitting = study.that_fit(beyond);
-  if (!plan.tried.empty() && !beyond.empty())
-    plan.note =
-        " One domain of " +
-        std::to_string(std::max(candidate.hardware.per_node, candidate.hardware.per_domain)) +
-        " does not hold the model.";
-  plan.tried.insert(plan.tried.end(), beyond.begin(), beyond.end());
-  return plan;
-}
-
-/// The deployment a report chose.
-const Deployment& chosen(const Plan& plan, const CandidateResult& r) {
-  return *std::find_if(plan.fitting.begin(), plan.fitting.end(), [&](const Deployment& d) {
-    return d.tensor == r.tensor && d.pipeline == r.pipeline && d.expert == r.expert &&
-           d.data_attention == r.data_attention;
-  });
 }
 
 }  // namespace
@@ -79,7 +47,6 @@ RunResult run_scenario(const Scenario& asked, Library& library,
 
   const std::size_t count = scenario.candidates.size();
   std::vector<CandidateStudy> studies;
-  std::vector<Plan> plans;
   RoutingShelf shelf;
   if (!files) files = std::make_shared<CurveFiles>(library);
   std::list<EngineCurves> curves;
@@ -88,25 +55,19 @@ RunResult run_scenario(const Scenario& asked, Library& library,
     curves.emplace_back(files, candidate.hardware, candidate.engine, strict);
     curves_of.push_back(&curves.back());
     studies.emplace_back(scenario, asked, candidate, mix, context, curves.back());
-    plans.push_back(plan_of(studies.back(), candidate));
-    shelf.want(candidate, plans.back().fitting);
+    shelf.want(candidate, studies.back().deployments());
   }
   shelf.fill(scenario.seed, mix.uncached, backend);
 
   result.candidates.resize(count);
   tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-    const Plan& plan = plans[i];
-    CandidateResult& r = result.candidates[i];
-    if (plan.fitting.empty()) {
-      r = studies[i].explain_misfit(plan.tried);
-      return;
-    }
     const CandidateSpec& candidate = scenario.candidates[i];
+    CandidateResult& r = result.candidates[i];
     const auto tables = shelf.tables_of(candidate);
-    r = studies[i].report(plan.fitting, tables, plan.note);
-    if (scenario.answers.inflation) {
+    r = studies[i].report(tables);
+    if (r.fits && scenario.answers.inflation) {
       r.cost.inflation =
-          inflate_tasks(scenario, candidate, *curves_of[i], chosen(plan, r), tables, longest);
+          inflate_tasks(scenario, as_chosen(candidate, r), *curves_of[i], tables, longest);
     }
   });
   for (std::size_t i = 0; i < count; ++i) {

@@ -7,20 +7,10 @@
 #include "sim/base/estimate.h"
 #include "sim/spec/scenario.h"
 #include "sim/study/cost_result.h"
+#include "sim/study/pool_result.h"
 #include "sim/study/simulated_result.h"
 
 namespace tollgate {
-
-/// Bytes per accelerator on the fullest rank.
-struct MemoryResult {
-  Estimate capacity;  ///< what the engine may use: memory x memory_utilisation
-  Estimate weights;
-  Estimate kv_cache;         ///< at the operating batch, sparse-index keys included
-  Estimate recurrent_state;  ///< at the operating batch
-  Estimate activations;
-  Estimate runtime_overhead;  ///< CUDA context, communication buffers, graphs
-  Estimate free;              ///< what is left of the capacity
-};
 
 /// Which limit a phase spends most of its time at, and the share of time at each.
 struct BoundResult {
@@ -82,6 +72,7 @@ struct CandidateResult {
   // The deployment as chosen.
   int gpus = 0;  ///< per replica
   int tensor = 1, pipeline = 1, expert = 1, data_attention = 1;
+  std::optional<DisaggregationResult> disaggregation;  ///< a replica is two pools
   int replicas = 1;
   std::string precision;  ///< for example "fp8 weights, bf16 KV"
 

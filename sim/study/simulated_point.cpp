@@ -139,9 +139,9 @@ void keep_recording(const std::shared_ptr<const Recording>& recording, Simulated
 
 }  // namespace
 
-SimulatedPoint find_simulated_point(const SimulatedService& service, const SimulationQuestion& q,
+SimulatedPoint find_simulated_point(const SimulatedReplica& replica, const SimulationQuestion& q,
                                     const OperatingPoint& start, double largest_batch) {
-  const LoadSimulator simulator(service, q);
+  const LoadSimulator simulator(replica, q);
   const int seeds = q.simulation.seeds;
   const bool thinks = has_conversations(*q.workload);
   SimulatedPoint out{start, {}};
@@ -211,7 +211,7 @@ SimulatedPoint find_simulated_point(const SimulatedService& service, const Simul
     if (p.meets_slo) p.limited_by = "load";
   }
   SimulatedResult& r = out.result;
-  r = result_of(trial, together, service.ingest());
+  r = result_of(trial, together, replica.first().ingest());
   keep_recording(recording, r);
   r.analytic_requests_per_second = closed_form.requests_per_second;
   r.analytic_ttft = closed_form.ttft;

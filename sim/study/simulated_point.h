@@ -19,7 +19,7 @@ struct SimulatedPoint {
 /// The seconds that a request takes to reach the scheduler belong to TTFT. Throughput is that of
 /// tokens, in requests of the mix's mean answer. Throws InputError where a request can never be
 /// served.
-SimulatedPoint find_simulated_point(const SimulatedService& service,
+SimulatedPoint find_simulated_point(const SimulatedReplica& replica,
                                     const SimulationQuestion& question, const OperatingPoint& start,
                                     double largest_batch);
 

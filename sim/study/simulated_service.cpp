@@ -66,4 +66,11 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   table_ = std::make_unique<StepTable>(model, range);
 }
 
+TransferLink link_of(const CacheTransfer& transfer) {
+  const auto ticks = [](double seconds) {
+    return static_cast<Ticks>(std::llround(seconds * static_cast<double>(ticks_per_second)));
+  };
+  return {ticks(transfer.latency), ticks(transfer.per_token)};
+}
+
 }  // namespace tollgate

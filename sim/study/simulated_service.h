@@ -1,8 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
-#include "sim/placement/memory_plan.h"
+#include "sim/placement/cache_transfer.h"
 #include "sim/serving/engine/simulate.h"
 #include "sim/serving/engine/step_table.h"
 #include "sim/spec/scenario.h"
@@ -32,5 +33,23 @@ class SimulatedService {
   std::unique_ptr<StepTable> table_;
   double ingest_;
 };
+
+/// Engines of one kind in a replica. The service must outlive them.
+struct SimulatedEngines {
+  const SimulatedService* service = nullptr;
+  int instances = 1;
+};
+
+/// One engine that does everything, or two pools.
+struct SimulatedReplica {
+  SimulatedEngines main;                    ///< with `prefill`: those that generate answers
+  std::optional<SimulatedEngines> prefill;  ///< those that compute prompts
+  TransferLink link;                        ///< from these to the others
+
+  const SimulatedService& first() const { return prefill ? *prefill->service : *main.service; }
+};
+
+/// A transfer in the clock of the simulation.
+TransferLink link_of(const CacheTransfer& transfer);
 
 }  // namespace tollgate

@@ -915,7 +915,7 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
   const bool room_first =
       system.decode && system.decode->scheduler.policy == SchedulerPolicy::sglang;
   std::map<std::int32_t, std::size_t> home, sender, receiver;
-  std::vector<Ticks> out_free(pools[0].size(), 0), in_free(pools.back().size(), 0);
+  std::map<std::pair<std::size_t, std::size_t>, Ticks> out_free, in_free;  // by engine and rank
   const auto pick = [&](std::size_t p, std::int32_t request) -> std::size_t {
     std::vector<Engine>& pool = pools[p];
     if (pool.size() == 1) return 0;
@@ -935,8 +935,8 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
     return at->second;
   };
   const auto transfer = [&](std::int32_t r, Ticks at) {
-    Ticks& from = out_free[sender[r]];
-    Ticks& to = in_free[receiver[r]];
+    Ticks& from = out_free[{sender[r], pools[0][sender[r]].rank_of[r]}];
+    Ticks& to = in_free[{receiver[r], pools[1][receiver[r]].rank_of[r]}];
     const Ticks takes =
         system.link.latency + system.link.per_token * t.input[static_cast<std::size_t>(r)];
     from = to = std::max({at, from, to}) + std::max<Ticks>(1, takes);

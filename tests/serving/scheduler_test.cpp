@@ -240,6 +240,20 @@ TEST(scheduler, transfers_share_the_link) {
   EXPECT_NEAR(Bench::ms(o.first[1]), 1 + 20 + 1, 1);
 }
 
+/// The same between engines of two ranks, whose accelerators have links of their own; three prompts
+/// take the time of two.
+TEST(scheduler, ranks_have_links_of_their_own) {
+  Bench b;
+  b.scheduler().ranks = 2;
+  b.system.decode = b.system.engines;
+  b.system.link = {0, Metronome::beat / 100};
+  for (int i = 0; i < 3; ++i) b.add(0, 1000, 2);
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_NEAR(Bench::ms(o.first[0]), 1 + 10 + 1, 1);
+  EXPECT_NEAR(Bench::ms(o.first[1]), 1 + 10 + 1, 1);
+  EXPECT_NEAR(Bench::ms(o.first[2]), 1 + 20 + 1, 1);
+}
+
 TEST(scheduler, the_most_urgent_is_admitted_first) {
   Bench b;
   b.scheduler().max_sequences = 1;

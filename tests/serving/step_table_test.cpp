@@ -128,6 +128,25 @@ TEST(step_table, decode_lines_agree_with_single_steps) {
 
 /// Two stages with a micro-batch each: both get through in the time of one, and a full one does not
 /// make the other slower than itself.
+/// The last token of each of three prompts whose cache is there costs what three more sequences do.
+TEST(step_table, single_tokens_are_rows_of_decoding) {
+  const Engine e("Llama-3.1-8B", "H100-SXM", {1, 1, 1, 1});
+  const StepTable table(e.step, StepTableRange{});
+  RankBatch joined;
+  joined.decode_sequences = 40;
+  joined.decode_context = 40 * 1000;
+  joined.prefill_tokens = joined.prefill_requests = joined.prompts_finished = 3;
+  joined.prefill_before = 3 * 2000;
+  joined.prefill_context = 3 * 2001;
+  RankBatch decoding;
+  decoding.decode_sequences = 43;
+  decoding.decode_context = 40 * 1000 + 3 * 2000;
+  const auto of = [&](const RankBatch& b) { return table.step(std::span(&b, 1)); };
+  EXPECT_EQ(of(joined), of(decoding));
+  ++joined.prefill_tokens;  // two tokens of one of them make it a step with prompts
+  EXPECT_GT(of(joined), of(decoding));
+}
+
 TEST(step_table, micro_batches_keep_the_pace_of_the_fullest) {
   const Engine e("Llama-3.1-70B", "H200-SXM", {4, 2, 1, 1});
   StepTableRange range;

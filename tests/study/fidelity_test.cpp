@@ -92,8 +92,8 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
     s.simulation.requests = std::max(12000LL, 40LL * static_cast<int>(users));
     const OperatingPoint point = find_operating_point(model, plan, mix, limits, s.load, s.slo);
     const SimulatedPoint simulated = find_simulated_point(
-        service, {&s.workload, s.load, s.slo, s.simulation, s.seed, mix.output}, point,
-        plan.largest_batch);
+        {{&service, 1}, {}, {}}, {&s.workload, s.load, s.slo, s.simulation, s.seed, mix.output},
+        point, plan.largest_batch);
     const SimulatedResult& r = simulated.result;
     const double noise =
         std::hypot(r.output_tokens_per_second.half_width / r.output_tokens_per_second.mean,

@@ -81,8 +81,7 @@ void Replica::wake(Ticks at) {
 }
 
 RankScheduler& Replica::rank_of(std::int32_t request) {
-  if (rank_of_request_.empty()) return ranks_.front();
-  return ranks_[static_cast<std::size_t>(rank_of_request_[static_cast<std::size_t>(request)])];
+  return ranks_[static_cast<std::size_t>(rank_with(request))];
 }
 
 std::size_t Replica::pick_rank(Ticks at) {

@@ -31,6 +31,11 @@ class Replica {
   /// What vLLM's load balancer goes by: 4 x waiting + running, over the ranks.
   std::int64_t load(Ticks at) const;
 
+  /// The rank that has a request, in an engine of a disaggregated pair.
+  std::int32_t rank_with(std::int32_t request) const {
+    return rank_of_request_.empty() ? 0 : rank_of_request_[static_cast<std::size_t>(request)];
+  }
+
   EngineCounters counters() const;
 
   /// Writes down from now on what `wanted` asks for.

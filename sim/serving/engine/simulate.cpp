@@ -83,8 +83,9 @@ class Cluster {
       const auto n = static_cast<std::size_t>(requests.size());
       sender_.resize(n);
       receiver_.resize(n);
-      link_free_[0].resize(pools_[0].size());
-      link_free_[1].resize(pools_[1].size());
+      ranks_[0] = static_cast<std::size_t>(system.engines.scheduler.ranks);
+      ranks_[1] = static_cast<std::size_t>(system.decode->scheduler.ranks);
+      for (std::size_t p : {0, 1}) link_free_[p].resize(pools_[p].size() * ranks_[p]);
     }
     if (system.closed_loop || !requests.successors.empty()) {
       outcome.arrival.assign(static_cast<std::size_t>(requests.size()), 0);
@@ -272,10 +273,17 @@ class Cluster {
     return ingest.empty() ? 0 : ingest[begun_++ % ingest.size()];
   }
 
+  /// When the links of the rank that has a request are free.
+  Ticks& link_of(std::size_t pool, std::int32_t replica, std::int32_t request) {
+    const auto i = static_cast<std::size_t>(replica);
+    const auto rank = static_cast<std::size_t>(pools_[pool][i].rank_with(request));
+    return link_free_[pool][i * ranks_[pool] + rank];
+  }
+
   void transfer(std::int32_t request, Ticks at) {
     const auto r = static_cast<std::size_t>(request);
-    Ticks& out = link_free_[0][static_cast<std::size_t>(sender_[r])];
-    Ticks& in = link_free_[1][static_cast<std::size_t>(receiver_[r])];
+    Ticks& out = link_of(0, sender_[r], request);
+    Ticks& in = link_of(1, receiver_[r], request);
     const Ticks duration = system_.link.latency + system_.link.per_token * requests_.input[r];
     out = in = std::max({at, out, in}) + std::max<Ticks>(1, duration);
     messages_.push({in, Message::Kind::received, request});
@@ -307,7 +315,8 @@ class Cluster {
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed
   std::vector<std::int32_t> sender_, receiver_;
-  std::vector<Ticks> link_free_[2];
+  std::vector<Ticks> link_free_[2];  ///< of each rank of each replica
+  std::size_t ranks_[2] = {1, 1};
 };
 
 void check_pool(const EnginePool& pool, const RequestTable& requests, EngineRole role) {

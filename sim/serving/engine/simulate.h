@@ -24,9 +24,9 @@ enum class Router {
                  ///< as the least loaded one and by more than 16; else least loaded
 };
 
-/// What the cache of a prompt is sent over. Each engine sends and receives one prompt at a time:
-/// vLLM's in the order in which the receiver gave room, SGLang's in that in which the prompts were
-/// computed, for there the receiver has given room before.
+/// What the cache of a prompt is sent over. Each rank of an engine has links of its own and sends
+/// and receives one prompt at a time: vLLM's in the order in which the receiver gave room, SGLang's
+/// in that in which the prompts were computed, for there the receiver has given room before.
 struct TransferLink {
   Ticks latency = 0;    ///< per prompt
   Ticks per_token = 0;  ///< cache bytes of a token over the bandwidth

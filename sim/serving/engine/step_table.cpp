@@ -159,11 +159,22 @@ double StepTable::attention_beside_fresh(std::int64_t tokens, double position) c
   return (1 - u) * ((1 - v) * low[0] + v * low[1]) + u * ((1 - v) * high[0] + v * high[1]);
 }
 
+RankBatch StepTable::with_single_tokens(const RankBatch& r) const {
+  const std::int64_t rows = r.decode_sequences + r.prefill_requests;
+  if (r.prefill_tokens != r.prefill_requests || rows >= std::ssize(row_of_)) return r;
+  RankBatch b = r;
+  b.decode_sequences = rows;
+  b.decode_context += r.prefill_before;
+  b.prefill_tokens = b.prefill_context = b.prefill_before = 0;
+  b.prefill_requests = b.prompts_finished = 0;
+  return b;
+}
+
 Ticks StepTable::step(std::span<const RankBatch> ranks) const {
-  RankBatch most = ranks[0];
+  RankBatch most = with_single_tokens(ranks[0]);
   std::int64_t tokens = most.prefill_tokens;
   for (std::size_t i = 1; i < ranks.size(); ++i) {
-    const RankBatch& r = ranks[i];
+    const RankBatch r = with_single_tokens(ranks[i]);
     tokens += r.prefill_tokens;
     most.prefill_tokens = std::max(most.prefill_tokens, r.prefill_tokens);
     most.prefill_context = std::max(most.prefill_context, r.prefill_context);

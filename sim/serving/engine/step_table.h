@@ -31,7 +31,9 @@ struct StepTableRange {
 /// of the mean context, for every padded batch size. A step with prompt tokens adds what they cost
 /// beside the batch, from a grid over prompt tokens and sequences, as one fresh prompt; where they
 /// attend to other positions, from a grid over prompt tokens and mean position. Ranks are padded to
-/// the largest of them; of the prompt tokens, the expert layers see the true sum.
+/// the largest of them; of the prompt tokens, the expert layers see the true sum. Where a rank has
+/// one token of each of its prompts, the last one of a prompt that is cached or was sent over, they
+/// are rows like those that decode (vLLM takes such a step for one of decoding and runs its graph).
 class StepTable : public StepTimer {
  public:
   StepTable(const StepModel& model, const StepTableRange& range);
@@ -49,6 +51,7 @@ class StepTable : public StepTimer {
   const Piece& piece(std::size_t row, std::size_t knot) const {
     return decode_[row * knots_ + knot];
   }
+  RankBatch with_single_tokens(const RankBatch& rank) const;
   Ticks decode_time(std::int64_t sequences, std::int64_t context) const;
   double beside(const std::vector<double>& grid, std::int64_t tokens, std::int64_t sequences) const;
   double attention_beside_fresh(std::int64_t tokens, double position) const;
