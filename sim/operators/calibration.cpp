@@ -45,12 +45,37 @@ bool older(std::string_view a, std::string_view b) {
   return a.size() - i < b.size() - j;
 }
 
+/// The group without the shapes known to be bad; they go to `left_out`.
+TableGroup without_bad(const std::string& hardware, const TableGroup& group,
+                       std::vector<LeftOut>& left_out) {
+  TableGroup out = group;
+  std::string_view why;
+  std::erase_if(out.samples, [&](const OperatorSample& s) {
+    const std::string_view reason = known_bad_reason(hardware, group.key, s.shape);
+    if (!reason.empty()) why = reason;
+    return !reason.empty();
+  });
+  const auto bad = static_cast<long long>(group.samples.size() - out.samples.size());
+  if (bad == 0) return out;
+  left_out.push_back({group.key, group.version, bad, std::string(why)});
+  out.rows = static_cast<long long>(out.samples.size());
+  if (out.samples.empty()) return out;
+  out.low = out.high = out.samples.front().shape;
+  for (const OperatorSample& s : out.samples) {
+    for (std::size_t i = 0; i < s.shape.size(); ++i) {
+      out.low[i] = std::min(out.low[i], s.shape[i]);
+      out.high[i] = std::max(out.high[i], s.shape[i]);
+    }
+  }
+  return out;
+}
+
 /// The groups to fit; the others go to `left_out`.
-std::vector<const TableGroup*> chosen(const std::string& hardware, const OperatorTables& tables,
-                                      std::vector<LeftOut>& left_out) {
+std::vector<TableGroup> chosen(const std::string& hardware, const OperatorTables& tables,
+                               std::vector<LeftOut>& left_out) {
   std::map<OperatorKey, std::vector<const TableGroup*>> by_key;
   for (const TableGroup& group : tables.groups) by_key[group.key].push_back(&group);
-  std::vector<const TableGroup*> out;
+  std::vector<TableGroup> out;
   for (const auto& [key, versions] : by_key) {
     long long most = 0;
     for (const TableGroup* g : versions) most = std::max(most, g->rows);
@@ -65,7 +90,7 @@ std::vector<const TableGroup*> chosen(const std::string& hardware, const Operato
       } else if (g != best) {
         left_out.push_back({key, g->version, g->rows, "version " + best->version + " is taken"});
       } else {
-        out.push_back(g);
+        out.push_back(without_bad(hardware, *g, left_out));
       }
     }
   }
@@ -250,7 +275,7 @@ Calibration for_each_group(const HardwareSpec& hardware, const OperatorTables& t
   std::vector<std::exception_ptr> errors(groups.size());
   tbb::parallel_for(std::size_t{0}, groups.size(), [&](std::size_t i) {
     try {
-      outcomes[i] = work(*groups[i]);
+      outcomes[i] = work(groups[i]);
     } catch (...) {
       errors[i] = std::current_exception();
     }
@@ -264,7 +289,7 @@ Calibration for_each_group(const HardwareSpec& hardware, const OperatorTables& t
       result.curves.push_back(std::move(*outcomes[i].curve));
     } else {
       result.left_out.push_back(
-          {groups[i]->key, groups[i]->version, groups[i]->rows, outcomes[i].reason});
+          {groups[i].key, groups[i].version, groups[i].rows, outcomes[i].reason});
     }
   }
   if (result.curves.empty()) {

@@ -9,15 +9,18 @@ namespace {
 
 constexpr std::array<std::string_view, 2> columns_of_collectives{"ranks", "bytes"};
 constexpr std::array<CurveParameter, 11> parameters_of_collectives{{
-    {"launch", "s", 4e-6, 1e-7, 2e-4, "Time of an empty call on no ranks."},
-    {"per_rank", "s", 1e-6, 1e-9, 5e-5, "Growth of the floor with each rank."},
+    {"launch", "s", 6e-6, 1e-7, 2e-4, "Time of an empty call on 2 ranks."},
+    {"per_rank", "s", 1e-6, 1e-9, 5e-5, "Growth of the floor with each further rank.",
+     Carry::growth},
     {"early", "1", 0.2, 1e-3, 2, "Share of the link for small messages on 2 ranks."},
-    {"gain_early", "1", 0.9, 0.2, 2, "Factor on that for each doubling of ranks."},
+    {"gain_early", "1", 0.9, 0.2, 2, "Factor on that for each doubling of ranks.", Carry::gain},
     {"switch", "s", 1e-5, 1e-8, 5e-4, "What the protocol of large messages adds to the floor."},
     {"late", "1", 0.7, 1e-3, 2, "Share of the link for large messages on 2 ranks."},
-    {"gain_late", "1", 1, 0.2, 2, "Factor on that for each doubling of ranks, up to 8."},
-    {"gain_switch", "1", 1.2, 0.25, 4, "Factor on `step` and `switch` for each doubling of ranks."},
-    {"ring", "s", 1e-7, 1e-9, 1e-4, "What more than two ranks add to the floor."},
+    {"gain_late", "1", 1, 0.2, 2, "Factor on that for each doubling of ranks, up to 8.",
+     Carry::gain},
+    {"gain_switch", "1", 1.2, 0.25, 4, "Factor on `step` and `switch` for each doubling of ranks.",
+     Carry::growth},
+    {"ring", "s", 1e-7, 1e-9, 1e-4, "What more than two ranks add to the floor.", Carry::growth},
     {"step", "s", 4e-6, 1e-8, 5e-4, "What the protocol of middle messages adds to the floor."},
     {"middle", "1", 0.4, 1e-3, 2, "Share of the link for middle messages on 2 ranks."},
 }};
@@ -41,7 +44,8 @@ class CollectiveCurve final : public OperatorCurve {
     const double more = std::pow(p[7], doublings), gain = std::pow(p[6], std::min(doublings, 2.0));
     const double middle = p[9] * more + volume / (link * p[10] * gain);
     const double late = p[4] * more + volume / (link * p[5] * gain);
-    const double floor = p[0] + p[1] * parts.inside + (parts.inside > 2 ? p[8] : 0);
+    const double floor =
+        p[0] + p[1] * std::max(0.0, parts.inside - 2) + (parts.inside > 2 ? p[8] : 0);
     const double inside = floor + std::min({early, middle, late});
     return std::max(inside + network(parts, shape, context.device), bound(shape, context));
   }

@@ -12,7 +12,7 @@ namespace tollgate {
 /// Inside one scale-up domain, with V the bytes that leave a rank, B the link's bandwidth, n ranks
 /// and d = log2(n / 2):
 ///
-///   t = launch + per_rank n + (n > 2: ring)
+///   t = launch + per_rank (n - 2) + (n > 2: ring)
 ///     + min(V / (B early gain_early^d),
 ///           gain_switch^d step + V / (B middle gain_late^d),
 ///           gain_switch^d switch + V / (B late gain_late^d))

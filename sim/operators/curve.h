@@ -11,6 +11,17 @@
 
 namespace tollgate {
 
+/// How a parameter goes over to a device on which it was not measured (transfer.h).
+enum class Carry {
+  as_is,    ///< a share of a datasheet figure, a number, a time that devices have in common
+  clock,    ///< a time that instructions take: shorter by the clock
+  on_chip,  ///< a rate inside the processors over that of memory
+  cached,   ///< a time of a cached byte over one from memory
+  tile,     ///< a time of one tile per element of k
+  growth,   ///< what more ranks add to a time
+  gain,     ///< a factor on the bandwidth for each doubling of ranks
+};
+
 /// A constant of a curve that a fit decides, always positive.
 struct CurveParameter {
   std::string_view name;  ///< as in YAML: "compute", "memory", "launch"
@@ -19,6 +30,7 @@ struct CurveParameter {
   double low = 0;         ///< it stays within low..high
   double high = 1;
   std::string_view what;  ///< one sentence for people
+  Carry carry = Carry::as_is;
 };
 
 /// What an operator runs on and in: fixed for all rows of a fit.

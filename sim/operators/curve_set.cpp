@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sim/base/text.h"
+#include "sim/operators/transfer.h"
 
 namespace tollgate {
 namespace {
@@ -111,11 +112,6 @@ std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
   std::size_t alike = 0;
   while (alike < std::min(a.size(), b.size()) && a[alike] == b[alike]) ++alike;
   return {tail(a) != tail(b), -static_cast<int>(alike)};
-}
-
-bool passes_link(std::string_view op) {
-  return op.starts_with("all_") || op.starts_with("reduce_scatter") || op.starts_with("dispatch") ||
-         op.starts_with("combine");
 }
 
 /// A whole module is many kernels, and which ones the engine decides more than the device.
@@ -225,19 +221,11 @@ CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& devic
   CurveChoice out;
   out.curve = &fitted.curve();
   out.context = {device_of(hardware_), find_number_format(key.precision)};
-  out.parameters = fitted.parameters;
-  if (device != hardware_.name) {
-    // What starts a kernel is instructions, and all of a collective's latency is: its processors
-    // poll for their peers. Other times of a processor are those of memory (an item of decode
-    // attention takes 3.4 to 3.9 us on A100, H100, L40S and RTX PRO 6000).
-    const double theirs = clock_of(files_->hardware(device)), ours = clock_of(hardware_);
-    const auto limits = out.curve->parameters();
-    for (std::size_t i = 0; i < limits.size() && theirs > 0 && ours > 0; ++i) {
-      if (limits[i].name != "launch" && !(passes_link(key.op) && limits[i].unit == "s")) continue;
-      out.parameters[i] =
-          std::clamp(out.parameters[i] * theirs / ours, limits[i].low, limits[i].high);
-    }
-  }
+  out.parameters = device == hardware_.name
+                       ? fitted.parameters
+                       : carried(fitted, out.context.format, files_->hardware(device), hardware_);
+  std::string growth;
+  if (growth_is_open(fitted)) growth = complete(fitted, device, key, out.parameters);
   out.lowest = fitted.lowest;
   out.highest = fitted.highest;
   out.low = fitted.low;
@@ -249,8 +237,32 @@ CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& devic
   out.note = key.op + ", " + key.backend + ", " + key.precision + ": not measured on " +
              hardware_.name + "; the curve of " + fitted.backend + ", " + fitted.precision +
              (fitted.kernel.empty() ? "" : ", " + fitted.kernel) +
-             (device == hardware_.name ? "" : " on " + device) + " stands in.";
+             (device == hardware_.name ? "" : " on " + device) + " stands in." + growth;
   return out;
+}
+
+std::string CurveSet::complete(const FittedCurve& fitted, const std::string& device,
+                               const OperatorKey& key, std::vector<double>& parameters) const {
+  // Any kind of link: gains and hops are what is wanted, not its bandwidth.
+  std::vector<std::string> names = donors(key.op);
+  for (const std::string& name : donors_of(hardware_.name)) names.push_back(name);
+  for (const std::string& name : names) {
+    if (name == device) continue;
+    const FittedCurve* c = least(
+        files_->of(name),
+        [&](const FittedCurve& x) { return x.op == key.op && !growth_is_open(x); },
+        [&](const FittedCurve& x) {
+          return std::make_tuple(x.backend != fitted.backend, x.precision != fitted.precision,
+                                 -x.rows);
+        });
+    if (!c) continue;
+    const auto theirs =
+        carried(*c, find_number_format(key.precision), files_->hardware(name), hardware_);
+    take_growth(fitted.curve(), theirs, parameters);
+    return " What more than " + shortest(fitted.highest.front()) + " ranks add is from " + name +
+           ".";
+  }
+  return "";
 }
 
 CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
@@ -275,11 +287,9 @@ CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
 std::vector<std::string> CurveSet::donors(std::string_view op) const {
   std::vector<std::string> names = donors_of(hardware_.name), alike;
   if (!passes_link(op)) return names;
-  const auto kind = [](const std::string& name) { return name.substr(0, name.find(' ')); };
-  const std::string own = kind(hardware_.scale_up.name);
   bool measured = false;
   for (const std::string& name : names) {
-    if (kind(files_->hardware(name).scale_up.name) != own) continue;
+    if (link_kind(files_->hardware(name)) != link_kind(hardware_)) continue;
     alike.push_back(name);
     for (const FittedCurve& c : files_->of(name).curves) measured = measured || c.op == op;
   }
@@ -363,11 +373,11 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
   if (!found && of_software(key.op)) found = from_donors(key.op, exactly);
   if (!found) {
     found = from_donors(key.op, [&](const std::string& device) {
-      auto any = exactly(device);
-      if (!any) any = by_backend(device);
-      return any ? any : by_precision(device);
+      const auto same = exactly(device);
+      return same ? same : by_backend(device);
     });
   }
+  if (!found) found = from_donors(key.op, by_precision);
   if (!found) found = start(key);
   if (strict && found->rule != TransferRule::none) throw InputError("--strict: " + found->note);
   return std::move(*found);

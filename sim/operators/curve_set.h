@@ -68,12 +68,11 @@ class CurveSet {
 
   /// The curve of an operator. `kernel` empty: the preferred one. Where it was not measured, in
   /// this order: another kernel, another backend, another precision (nearest in bytes per weight),
-  /// all on this device; the same three on the first of donors() that has one (for whole modules
-  /// the same backend on any donor before another one on a nearer donor), or, if that is no close
+  /// all on this device; the first two on the first of donors() that has one (for whole modules the
+  /// same backend on any donor before another one on a nearer donor), or, if that is no close
   /// relative, the geometric mean of one device of each of the first three architectures that have
-  /// it; the curve's start. Shares of a peak go over as they are, the launch with the clock
-  /// (clock_of), of what passes a link all latencies. With `strict` a transfer is an InputError.
-  /// Throws InputError for an unknown operator or precision.
+  /// it; another precision there; the curve's start. Constants go over as transfer.h says. With
+  /// `strict` a transfer is an InputError. Throws InputError for an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
 
   /// The same for kernels known by what they do: the first wish that a measured kernel meets, of
@@ -93,6 +92,11 @@ class CurveSet {
   CurveChoice choice(const FittedCurve& fitted, const std::string& device, const OperatorKey& key,
                      double widen, TransferRule rule) const;
   CurveChoice start(const OperatorKey& key) const;
+
+  /// Takes what more ranks add from another device, for a curve measured on one number of them; a
+  /// sentence that says so.
+  std::string complete(const FittedCurve& fitted, const std::string& device, const OperatorKey& key,
+                       std::vector<double>& parameters) const;
 
   /// donors_of(), for what passes a link those first that are joined by the same kind of link.
   std::vector<std::string> donors(std::string_view op) const;

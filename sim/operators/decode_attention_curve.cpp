@@ -64,9 +64,11 @@ class DecodeAttentionCurve final : public OperatorCurve {
       {"memory", "1", 0.8, 0.05, 1, "Share of the memory bandwidth."},
       {"item", "s", 3e-6, 1e-8, 1e-3, "Processor time of a sequence and key-value head."},
       {"compute", "1", 0.3, 0.001, 1, "Share of the peak in the products."},
-      {"l2", "1", 0.6, 0.05, 1, "Time of a byte from the last-level cache over one from memory."},
+      {"l2", "1", 0.6, 0.05, 1, "Time of a byte from the last-level cache over one from memory.",
+       Carry::cached},
       {"pack", "1", 0.8, 0, 1, "1 if a group of query heads reads its keys together."},
-      {"serial", "s", 1.5e-8, 1e-11, 1e-6, "Time per position of one processor alone."},
+      {"serial", "s", 1.5e-8, 1e-11, 1e-6, "Time per position of one processor alone.",
+       Carry::clock},
       {"split", "1", 0.5, 0, 1, "1 if one sequence can use every processor."},
   }};
 };

@@ -12,7 +12,7 @@ struct Kind {
   std::string_view hardware;
   Architecture architecture;
   double flops_per_cycle;  ///< dense bf16, of one processor; 0: not known
-  std::array<std::string_view, 4> nearest;
+  std::array<std::string_view, 5> nearest;
 };
 
 using enum Architecture;
@@ -34,11 +34,11 @@ constexpr std::array<Kind, 26> table{{
     {"GB200-NVL72", blackwell, 8192, {"GB300-NVL72", "B200-SXM", "B300-SXM"}},
     {"B300-SXM", blackwell, 8192, {"B200-SXM", "GB300-NVL72", "GB200-NVL72"}},
     {"GB300-NVL72", blackwell, 8192, {"GB200-NVL72", "B300-SXM", "B200-SXM"}},
-    {"L40S", ada, 1024, {"RTX-PRO-6000", "A100-SXM", "H100-SXM"}},
+    {"L40S", ada, 1024, {"RTX-PRO-6000", "RTX-4090", "A100-SXM", "H100-SXM"}},
     {"L4", ada, 1024, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
     {"RTX-4090", ada, 512, {"L40S", "RTX-PRO-6000", "A100-SXM"}},
-    {"RTX-5090", blackwell_rtx, 512, {"RTX-PRO-6000", "L40S", "A100-SXM"}},
-    {"RTX-PRO-6000", blackwell_rtx, 1024, {"L40S", "A100-SXM", "H100-SXM", "B200-SXM"}},
+    {"RTX-5090", blackwell_rtx, 512, {"RTX-PRO-6000", "L40S", "RTX-4090", "A100-SXM"}},
+    {"RTX-PRO-6000", blackwell_rtx, 1024, {"L40S", "RTX-4090", "A100-SXM", "H100-SXM", "B200-SXM"}},
     {"MI300X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
     {"MI325X", other, 0, {"H200-SXM", "H100-SXM", "B200-SXM"}},
     {"MI355X", other, 0, {"B200-SXM", "H200-SXM", "H100-SXM"}},

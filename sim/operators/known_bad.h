@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "sim/operators/sample.h"
@@ -9,10 +10,15 @@ namespace tollgate {
 /// A published table that measures something else than it says. Empty fields match anything.
 struct KnownBad {
   std::string_view op, hardware, backend, precision, kernel, reason;
+  double ranks_above = 0;  ///< of a collective, only rows with more ranks than this
 };
 
 /// Why rows of this key are not fitted on this hardware (a name of models/hardware); "" if they
-/// are.
+/// are, or some of them.
 std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key);
+
+/// The same for one shape of a key of which other rows are fitted.
+std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key,
+                                  std::span<const double> shape);
 
 }  // namespace tollgate

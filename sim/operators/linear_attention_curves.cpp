@@ -35,7 +35,8 @@ class ShortConvolutionCurve final : public OperatorCurve {
   static constexpr std::array<CurveParameter, 5> parameters_{{
       {"launch", "s", 4e-6, 5e-7, 1e-3, "Time of an empty call."},
       {"memory", "1", 0.6, 0.01, 1, "Share of the memory bandwidth."},
-      {"l2", "1", 0.6, 0.05, 20, "Time of a cached byte over one from memory at full bandwidth."},
+      {"l2", "1", 0.6, 0.05, 20, "Time of a cached byte over one from memory at full bandwidth.",
+       Carry::cached},
       {"item", "s", 1e-7, 1e-10, 1e-4, "Processor time of a sequence and 128 channels."},
       {"serial", "s", 1e-10, 1e-12, 1e-6, "Time per token of one sequence alone."},
   }};
@@ -78,7 +79,8 @@ class LinearAttentionCurve final : public OperatorCurve {
   static constexpr std::array<CurveParameter, 6> parameters_{{
       {"launch", "s", 1e-5, 5e-7, 3e-4, "Time of an empty call."},
       {"memory", "1", 0.7, 0.05, 1, "Share of the memory bandwidth."},
-      {"l2", "1", 0.6, 0.05, 10, "Time of a cached byte over one from memory at full bandwidth."},
+      {"l2", "1", 0.6, 0.05, 10, "Time of a cached byte over one from memory at full bandwidth.",
+       Carry::cached},
       {"chunk", "s", 1e-6, 1e-9, 1e-4, "Processor time of a head and 64 tokens begun."},
       {"token", "s", 1e-8, 1e-11, 1e-5, "Processor time of a head and token."},
       {"chain", "s", 1e-6, 1e-9, 1e-4, "Time of 64 tokens of one sequence alone."},

@@ -93,9 +93,11 @@ constexpr CurveParameter item{"item", "s",  3e-6,
                               1e-8,   1e-4, "Processor time of a sequence and 64 heads."};
 constexpr CurveParameter rows{"rows", "1", 16, 1, 128, "Heads computed at least."};
 constexpr CurveParameter l2{
-    "l2", "1", 0.6, 0.05, 1, "Time of a byte from the last-level cache over one from memory."};
-constexpr CurveParameter serial{"serial", "s",  1.5e-8,
-                                1e-11,    1e-6, "Time per position of one processor alone."};
+    "l2",         "1", 0.6,
+    0.05,         1,   "Time of a byte from the last-level cache over one from memory.",
+    Carry::cached};
+constexpr CurveParameter serial{
+    "serial", "s", 1.5e-8, 1e-11, 1e-6, "Time per position of one processor alone.", Carry::clock};
 constexpr CurveParameter split{"split", "1", 0.5,
                                0,       1,   "1 if one sequence can use every processor."};
 constexpr CurveParameter gemm{"gemm", "1", 0.5, 0.02, 1, "Share of the projections' peak."};

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "sim/base/text.h"
+#include "sim/spec/plain_yaml.h"
 
 namespace tollgate {
 namespace {
@@ -345,6 +346,11 @@ std::string_view describe(YamlNode::Kind kind) {
 }
 
 YamlPtr parse_yaml(const std::string& text, const std::string& file) {
+  if (YamlPtr tree = parse_plain_yaml(text, file)) return tree;
+  return parse_any_yaml(text, file);
+}
+
+YamlPtr parse_any_yaml(const std::string& text, const std::string& file) {
   if (!is_utf8(text)) throw InputError({file, 0, 0}, "the file is not UTF-8 text.");
   if (text.find('\0') != std::string::npos) {
     throw InputError({file, 0, 0}, "the file has a zero byte; it is not YAML text.");

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "sim/operators/coefficients.h"
+#include "sim/spec/hardware_spec.h"
+
+namespace tollgate {
+
+/// Collectives and exchanges of tokens, whose latencies are those of processors polling for peers.
+bool passes_link(std::string_view op);
+
+/// "NVLink" of "NVLink 4": the kind of link inside a node.
+std::string_view link_kind(const HardwareSpec& hardware);
+
+/// A fit to one number of ranks says nothing about what more of them add: its parameters of growth
+/// (Carry::growth, Carry::gain) are open.
+bool growth_is_open(const FittedCurve& fitted);
+
+/// Constants of a curve measured on `from`, for `to`, within the curve's limits.
+///
+/// Shares of the datasheet's figures go over as they are, and so do times that devices have in
+/// common (an item of decode attention takes 3.4 to 3.9 us on A100, H100, L40S and RTX PRO 6000).
+/// With r the ratio of `to` over `from`, c of the clock, p of the processors, b of the memory
+/// bandwidth, f of one processor's peak:
+///
+/// - launches, all times of what passes a link, `clock`: 1 / c. A bf16 product launches in 4.0 to
+///   5.0 thousand cycles on every device.
+/// - `on_chip`: c p / b within an architecture. H100 and H200 differ in nothing but memory, and
+///   loads of a tile take the same time on both. Between architectures such rates differ by more
+///   than these ratios say; they stay.
+/// - `cached`: b. A cached byte takes the same time, whatever the memory.
+/// - `tile`, between architectures: 1 / f, but no longer than a tile of 128 x 128 at its peak. The
+///   least time per element of k is that of the smallest tile a kernel has: fitted to NVFP4 kernels
+///   it is 0.54 to 0.58 ns on B200, 3.2 to 3.6 ns on RTX PRO 6000, 1.0 to 1.1 such tiles on both;
+///   of DeepGEMM's fp8 0.45 to 0.5 on H100, B200, L40S and RTX PRO 6000.
+/// - `growth`: as it is. `gain`: at most 1 between kinds of link: only a switch adds up (NVLink
+///   SHARP), what shares a bus loses.
+std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* format,
+                            const HardwareSpec& from, const HardwareSpec& to);
+
+/// Of `into`, the parameters of growth replaced by those of `other`.
+void take_growth(const OperatorCurve& curve, const std::vector<double>& other,
+                 std::vector<double>& into);
+
+}  // namespace tollgate

@@ -1,0 +1,139 @@
+// Constants of a curve on another device's datasheet, each against what is known of it.
+#include "sim/operators/transfer.h"
+
+#include <gmock/gmock.h>
+
+#include "sim/operators/curve_set.h"
+#include "sim/operators/known_bad.h"
+#include "sim/spec/library.h"
+
+namespace tollgate {
+namespace {
+
+using testing::HasSubstr;
+
+HardwareSpec device(const std::string& name) {
+  return Library(TOLLGATE_REPOSITORY "/models").hardware(name, {"test", 0, 0});
+}
+
+FittedCurve at_start(const std::string& op, const std::string& precision) {
+  FittedCurve c;
+  c.op = op;
+  c.precision = precision;
+  for (const CurveParameter& p : c.curve().parameters()) c.parameters.push_back(p.start);
+  for (std::size_t i = 0; i < c.curve().columns().size(); ++i) {
+    c.lowest.push_back(1);
+    c.highest.push_back(1e9);
+  }
+  return c;
+}
+
+double& parameter(FittedCurve& c, std::string_view name) {
+  const auto all = c.curve().parameters();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].name == name) return c.parameters[i];
+  }
+  throw std::logic_error("no parameter " + std::string(name));
+}
+
+FittedCurve on(const FittedCurve& c, const std::string& from, const std::string& to) {
+  FittedCurve out = c;
+  out.parameters = carried(c, find_number_format(c.precision), device(from), device(to));
+  return out;
+}
+
+/// H100 and H200 have the same processors at the same clock and differ in memory, 3.35 and 4.8
+/// TB/s: what no memory takes part in lasts the same on both, here a product of loads alone.
+TEST(Transfer, LoadsOfATileTakeTheSameTimeWithAnotherMemory) {
+  FittedCurve h100 = at_start("gemm", "bf16");
+  FittedCurve h200 = on(h100, "H100-SXM", "H200-SXM");
+  EXPECT_NEAR(parameter(h200, "load") * device("H200-SXM").memory_bandwidth,
+              parameter(h100, "load") * device("H100-SXM").memory_bandwidth, 1);
+  EXPECT_DOUBLE_EQ(parameter(h200, "memory"), parameter(h100, "memory"));
+  EXPECT_DOUBLE_EQ(parameter(h200, "launch"), parameter(h100, "launch"));
+  // Between architectures the share stays.
+  FittedCurve b200 = on(h100, "H100-SXM", "B200-SXM");
+  EXPECT_DOUBLE_EQ(parameter(b200, "load"), parameter(h100, "load"));
+}
+
+TEST(Transfer, ACachedByteTakesTheSameTimeWithAnotherMemory) {
+  FittedCurve h100 = at_start("short_convolution", "bf16");
+  FittedCurve l40s = on(h100, "H100-SXM", "L40S");
+  EXPECT_NEAR(parameter(l40s, "l2") / device("L40S").memory_bandwidth,
+              parameter(h100, "l2") / device("H100-SXM").memory_bandwidth, 1e-18);
+}
+
+/// Measured with NVFP4: 0.58 ns per element of k on B200, 3.2 to 3.6 on RTX PRO 6000
+/// (aiconfigurator 095f58a5, fitted), both one tile of 128 x 128 at the peak of a processor.
+TEST(Transfer, TheSmallestTileGoesOverWithThePeakOfAProcessor) {
+  FittedCurve b200 = at_start("gemm", "nvfp4");
+  parameter(b200, "k_step") = 0.58e-9;
+  FittedCurve rtx = on(b200, "B200-SXM", "RTX-PRO-6000");
+  EXPECT_GT(parameter(rtx, "k_step"), 2.8e-9);
+  EXPECT_LT(parameter(rtx, "k_step"), 3.6e-9);
+  // A step that is longer than its tile waits for something else: one tile at most.
+  parameter(b200, "k_step") = 1.2e-9;
+  rtx = on(b200, "B200-SXM", "RTX-PRO-6000");
+  EXPECT_LT(parameter(rtx, "k_step"), 3.6e-9);
+  // Within an architecture it stays, whatever the datasheets state.
+  FittedCurve b300 = on(b200, "B200-SXM", "B300-SXM");
+  EXPECT_DOUBLE_EQ(parameter(b300, "k_step"), 1.2e-9);
+}
+
+TEST(Transfer, OnlyASwitchGainsBandwidthWithMoreRanks) {
+  FittedCurve h100 = at_start("all_reduce", "bf16");
+  parameter(h100, "gain_late") = 1.24;
+  FittedCurve h200 = on(h100, "H100-SXM", "H200-SXM"), rtx = on(h100, "H100-SXM", "RTX-PRO-6000");
+  EXPECT_DOUBLE_EQ(parameter(h200, "gain_late"), 1.24);
+  EXPECT_DOUBLE_EQ(parameter(rtx, "gain_late"), 1);
+}
+
+TEST(Transfer, ConstantsStayWithinTheLimitsOfTheCurve) {
+  for (const OperatorCurve* curve : operator_curves()) {
+    for (const char* to : {"A100-SXM", "L40S", "B300-SXM", "MI300X"}) {
+      const std::string op(curve->op());
+      const FittedCurve there =
+          on(at_start(op, op == "elementwise" ? "bytes" : "bf16"), "H100-SXM", to);
+      const auto limits = curve->parameters();
+      for (std::size_t i = 0; i < limits.size(); ++i) {
+        EXPECT_GE(there.parameters[i], limits[i].low) << op << " " << limits[i].name;
+        EXPECT_LE(there.parameters[i], limits[i].high) << op << " " << limits[i].name;
+      }
+    }
+  }
+}
+
+/// L40S was measured with working peer-to-peer on two ranks only; what more add comes from a device
+/// measured on more, and does not change two.
+TEST(Transfer, WhatMoreRanksAddComesFromADeviceThatHasThem) {
+  FittedCurve two = at_start("all_gather", "bytes");
+  EXPECT_FALSE(growth_is_open(two));
+  two.highest[0] = two.lowest[0] = 2;
+  EXPECT_TRUE(growth_is_open(two));
+  EXPECT_FALSE(growth_is_open(at_start("gemm", "bf16")));
+  FittedCurve eight = at_start("all_gather", "bytes");
+  parameter(eight, "per_rank") = 3e-6;
+  parameter(eight, "gain_late") = 0.8;
+  FittedCurve both = two;
+  take_growth(two.curve(), eight.parameters, both.parameters);
+  const CurveContext context{device_of(device("L40S")), nullptr};
+  const auto seconds = [&](const FittedCurve& c, double ranks) {
+    const double shape[] = {ranks, 1e8};
+    return c.curve().seconds(shape, context, c.parameters.data());
+  };
+  EXPECT_DOUBLE_EQ(seconds(both, 2), seconds(two, 2));
+  EXPECT_DOUBLE_EQ(seconds(both, 8), seconds(eight, 8));
+  EXPECT_GT(seconds(both, 8), seconds(two, 8));
+}
+
+TEST(KnownBad, OfL40SOnlyMoreThanTwoRanks) {
+  const OperatorKey key{"all_reduce", "nccl", "bf16", "nccl"};
+  EXPECT_EQ(known_bad_reason("L40S", key), "");
+  EXPECT_EQ(known_bad_reason("L40S", key, std::array{2.0, 1e6}), "");
+  EXPECT_THAT(std::string(known_bad_reason("L40S", key, std::array{4.0, 1e6})),
+              HasSubstr("peer-to-peer"));
+  EXPECT_EQ(known_bad_reason("RTX-PRO-6000", key, std::array{4.0, 1e6}), "");
+}
+
+}  // namespace
+}  // namespace tollgate
