@@ -59,9 +59,10 @@ const Schema<EngineSpec>& engine_schema() {
               "The host prepares a step while the device runs the one before.");
     s.boolean("fuses_rotary", &EngineSpec::fuses_rotary, optional,
               "Rotary positions and the cache write are part of the attention call.");
-    s.boolean("fuses_all_reduce", &EngineSpec::fuses_all_reduce, optional,
-              "The residual sum and the norm behind a short all-reduce are part of it, but for small "
-              "dense models.");
+    s.boolean(
+        "fuses_all_reduce", &EngineSpec::fuses_all_reduce, optional,
+        "The residual sum and the norm behind a short all-reduce are part of it, but for small "
+        "dense models.");
     s.boolean(
         "static_scales", &EngineSpec::static_scales, optional,
         "fp8 inputs are quantised with the checkpoint's scale, operator tables search for it.");
