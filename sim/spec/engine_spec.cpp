@@ -18,10 +18,6 @@ int EngineSpec::chunk_of_group(int budget, int groups) const {
   return policy == SchedulingPolicy::prefill_first ? std::max(1, budget / groups) : budget;
 }
 
-int EngineSpec::resident_tokens(int budget, int groups) const {
-  return expert_exchange == ExpertExchange::deepep ? chunk_of_group(budget, groups) : budget;
-}
-
 double padded_rows(const std::vector<GraphRange>& graphs, double rows) {
   for (const GraphRange& range : graphs) {
     if (rows > range.to) continue;

@@ -43,8 +43,8 @@ enum class ExpertLayout { any, sliced, whole };
 /// A kernel the engine picks where operator tables know several; the first that applies counts.
 struct KernelChoice {
   std::string op, precision, kernel;
-  std::string backend;  ///< whose table has it; empty: the engine's own
-  std::string format;   ///< number format it was measured in; empty: `precision`
+  std::string backend;       ///< whose table has it; empty: the engine's own
+  std::string format;        ///< number format it was measured in; empty: `precision`
   std::string architecture;  ///< only on devices of it, such as "hopper"; "" = any
   ExpertLayout experts = ExpertLayout::any;
   Places places;
@@ -91,10 +91,6 @@ struct EngineSpec {
   /// Prompt tokens that one of `groups` data-parallel groups computes in a step at most: SGLang
   /// shares its chunk out among them (server_args.py), the others give each the whole budget.
   int chunk_of_group(int budget, int groups) const;
-
-  /// Tokens whose activations a rank holds in a step: those of its group, or of all groups that
-  /// together are given the budget where experts gather them.
-  int resident_tokens(int budget, int groups) const;
 };
 
 /// Rows a decode step of `rows` rows runs with, averaged over batches that come and go around

@@ -95,9 +95,8 @@ ServingPools pools_of(const Scenario& scenario, const CandidateSpec& c, const Wo
         place_of(d.places, ""),
         "disaggregation of " + c.name + " has nothing to decode: all answers are one token long.");
   }
-  const bool divides = c.engine.policy == SchedulingPolicy::prefill_first;
   const auto pool = [&](const PoolSpec& spec, double resident) {
-    return PoolStudy(pool_candidate(c, spec), scenario.method, mix, resident, curves, divides);
+    return PoolStudy(pool_candidate(c, spec), scenario.method, mix, resident, curves);
   };
   return {pool(d.decode, mix.decode_context), pool(d.prefill, mix.input), d};
 }

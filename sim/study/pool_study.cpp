@@ -17,13 +17,12 @@ std::string gigabytes(double bytes) { return fixed(bytes / 1e9, bytes < 10e9 ? 1
 }  // namespace
 
 PoolStudy::PoolStudy(CandidateSpec candidate, const MethodSpec& method, const WorkloadMix& mix,
-                     double resident, const EngineCurves& curves, bool chunk_per_group)
+                     double resident, const EngineCurves& curves)
     : candidate_(std::move(candidate)),
       method_(method),
       mix_(mix),
       resident_(resident),
       curves_(curves),
-      chunk_per_group_(chunk_per_group),
       precision_(deployed_precision(candidate_.model, candidate_.deployment)),
       limits_(scheduler_limits(candidate_.engine, candidate_.deployment)) {
   const auto that_fit = [&](const std::vector<Deployment>& deployments) {
@@ -44,10 +43,9 @@ PoolStudy::PoolStudy(CandidateSpec candidate, const MethodSpec& method, const Wo
 }
 
 MemoryPlan PoolStudy::memory(const Deployment& d, double context) const {
-  DeploymentSpec spec = candidate_.deployment;
-  if (chunk_per_group_) spec.batched_tokens = std::max(1, spec.batched_tokens / d.data_attention);
+  const DeploymentSpec& spec = candidate_.deployment;
   return plan_memory(candidate_.model, candidate_.hardware, d, precision_, spec, method_, context,
-                     candidate_.engine.resident_tokens(spec.batched_tokens, d.data_attention));
+                     candidate_.engine.chunk_of_group(spec.batched_tokens, d.data_attention));
 }
 
 StepModel PoolStudy::step_model(const Deployment& d, const RoutingTables& routing) const {

@@ -21,10 +21,9 @@ struct Misfit {
 class PoolStudy {
  public:
   /// Keeps references to `method`, `mix` and `curves`. `resident` is how many tokens a sequence in
-  /// an engine takes in the cache. With `chunk_per_group` the workspace is that of a data-parallel
-  /// group's share of a chunk, as SGLang divides it.
+  /// an engine takes in the cache.
   PoolStudy(CandidateSpec candidate, const MethodSpec& method, const WorkloadMix& mix,
-            double resident, const EngineCurves& curves, bool chunk_per_group = false);
+            double resident, const EngineCurves& curves);
 
   const CandidateSpec& candidate() const { return candidate_; }
   const PrecisionMap& precision() const { return precision_; }
@@ -53,7 +52,6 @@ class PoolStudy {
   const WorkloadMix& mix_;
   double resident_;
   const EngineCurves& curves_;
-  bool chunk_per_group_;
   PrecisionMap precision_;
   SchedulerLimits limits_;
   std::vector<Deployment> tried_, fitting_;

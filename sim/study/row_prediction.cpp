@@ -82,7 +82,7 @@ class RowPredictor {
     DeploymentSpec spec = s_.deployment;
     spec.memory_utilisation = utilisation;
     return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_, context,
-                       s_.engine->resident_tokens(spec.batched_tokens, ranks.data_attention));
+                       s_.engine->chunk_of_group(spec.batched_tokens, ranks.data_attention));
   }
 
   /// Sending the cache of a prompt from one worker to another.
