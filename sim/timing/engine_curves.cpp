@@ -17,11 +17,11 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
                                   std::span<const KernelWish> wishes, Data data,
                                   std::string_view backend) const {
   OperatorKey key{std::string(op),
-                        std::string(!backend.empty()          ? backend
-                                    : engine_.backend.empty() ? engine_.name
-                                                              : engine_.backend),
-                        std::string(precision),
-                        {}};
+                  std::string(!backend.empty()          ? backend
+                              : engine_.backend.empty() ? engine_.name
+                                                        : engine_.backend),
+                  std::string(precision),
+                  {}};
   std::string name = key.op + '\n' + key.backend + '\n' + key.precision;
   name += data == Data::cold ? "\ncold" : "\nwarm";
   for (const KernelWish& w : wishes) name += '\n' + w.tail + '\t' + w.contains + '\t' + w.lacks;

@@ -95,7 +95,7 @@ struct ExpertLayer {
   double experts = 0;  ///< on a rank
   const StepCurve* curve = nullptr;
   double hidden = 0, inter = 0, gated = 1;
-  double launches = 1;  ///< kernels of `curve`
+  double launches = 1;                                                 ///< kernels of `curve`
   double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
 
   /// Dispatch and combine between groups of data-parallel attention; null: none, or tokens are
