@@ -36,6 +36,17 @@ ClosedFormCaveat averaged_arrivals(const Scenario& scenario) {
   return {};
 }
 
+/// The many kernels of a mixture take the host longer than short prompts take the device.
+bool launch_bound(const CandidateSpec& candidate) {
+  const auto& ffns = candidate.model.ffns;
+  return candidate.engine.host_per_call > 0 &&
+         std::any_of(ffns.begin(), ffns.end(),
+                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+}
+
+constexpr const char* launches_last =
+    "A step with prompts lasts as long as its launches, however few they are";
+
 }  // namespace
 
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
@@ -46,16 +57,11 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
     return waiting("TensorRT-LLM computes prompts whole, and many fill a step", 0.3);
   }
-  // The many kernels of a mixture take the host longer than short prompts take the device.
-  const auto& ffns = candidate.model.ffns;
-  const bool launches = candidate.engine.host_per_call > 0 &&
-                        std::any_of(ffns.begin(), ffns.end(),
-                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool launches = launch_bound(candidate);
   if (deployment.data_attention == 1) {
     if (policy != SchedulingPolicy::prefill_first) {
       if (!launches) return {};
-      return waiting("A step with prompts lasts as long as its launches, however few they are",
-                     0.2);
+      return waiting(launches_last, 0.2);
     }
     if (launches) {
       return waiting(
@@ -82,7 +88,10 @@ ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec&
   if (filled > nearly_full) {
     return averaged("Decode engines are full, and what they preempt or put off is left out");
   }
-  if (prefill.data_attention == 1 && decode.data_attention == 1) return {};
+  if (prefill.data_attention == 1 && decode.data_attention == 1) {
+    if (!launch_bound(candidate)) return {};
+    return waiting(launches_last, 0.1);
+  }
   return waiting("Data-parallel groups of a pool wait for the fullest of them",
                  candidate.engine.policy == SchedulingPolicy::prefill_first ? 0.25 : 0.15);
 }
