@@ -127,4 +127,16 @@ double cache_share(const AttentionSpec& a, int tensor) {
   return std::max(1.0, static_cast<double>(a.kv_heads) / tensor) / a.kv_heads;
 }
 
+bool slices_hold_whole_blocks(const LlmSpec& model, const PrecisionMap& precision,
+                              const Deployment& deployment) {
+  constexpr int block = 128;
+  const ReleaseSpec* release = model.release(Precision::fp8);
+  const bool blocks =
+      precision.experts == Precision::fp8 &&
+      (model.precision.experts == Precision::fp8 || (release && release->scales_per_block));
+  return !blocks || std::all_of(model.ffns.begin(), model.ffns.end(), [&](const FfnSpec& f) {
+    return f.kind != FfnKind::moe || f.intermediate % (block * deployment.expert_tensor()) == 0;
+  });
+}
+
 }  // namespace tollgate

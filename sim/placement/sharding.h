@@ -50,6 +50,12 @@ double shared_width(const FfnSpec& ffn);
 /// (`latent` or hidden) and `intermediate`.
 double expert_elements(const FfnSpec& ffn, int hidden);
 
+/// Whether slices of fp8 experts with a scale per block of 128 x 128 weights hold whole blocks.
+/// Engines refuse to load others: "not divisible by weight quantization block_n" (vLLM, SGLang;
+/// TensorRT-LLM pull request 14613).
+bool slices_hold_whole_blocks(const LlmSpec& model, const PrecisionMap& precision,
+                              const Deployment& deployment);
+
 /// Share of one sequence's KV cache in a layer that one rank holds: gqa max(1, kv_heads / tensor) /
 /// kv_heads; MLA and shared-KV caches are not split; linear state is split evenly.
 double cache_share(const AttentionSpec& attention, int tensor);

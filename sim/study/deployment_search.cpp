@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/placement/memory_plan.h"
+
 namespace tollgate {
 namespace {
 
@@ -42,6 +44,7 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
   const LlmSpec& model = candidate.model;
   const DeploymentSpec& spec = candidate.deployment;
   const bool mixture = has_experts(model);
+  const PrecisionMap precision = deployed_precision(model, spec);
 
   const int given = spec.tensor > 0 && spec.pipeline > 0 && spec.data_attention > 0
                         ? spec.tensor * spec.pipeline * spec.data_attention
@@ -84,7 +87,10 @@ std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool 
           // request.
           if (spec.expert == 0 && expert != 1 && expert != stage) continue;
           if (spec.expert == 0 && fewest_experts(model) % expert != 0) continue;
-          out.push_back({tensor, pipeline, expert, groups});
+          const Deployment d{tensor, pipeline, expert, groups};
+          if (spec.expert == 0 && mixture && !slices_hold_whole_blocks(model, precision, d))
+            continue;
+          out.push_back(d);
         }
       }
     }

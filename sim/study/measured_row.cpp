@@ -92,21 +92,6 @@ Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
   return {gpus, 1, latent && mixture ? gpus : 1, 1};
 }
 
-/// Whether slices of the experts hold whole blocks of 128 weights with a scale each. Engines refuse
-/// to load others: "not divisible by weight quantization block_n" (vLLM, SGLang; TensorRT-LLM pull
-/// request 14613).
-bool slices_hold_whole_blocks(const LlmSpec& model, const PrecisionMap& precision,
-                              const Deployment& ranks) {
-  constexpr int block = 128;
-  const ReleaseSpec* release = model.release(Precision::fp8);
-  const bool blocks =
-      precision.experts == Precision::fp8 &&
-      (model.precision.experts == Precision::fp8 || (release && release->scales_per_block));
-  return !blocks || std::all_of(model.ffns.begin(), model.ffns.end(), [&](const FfnSpec& f) {
-    return f.kind != FfnKind::moe || f.intermediate % (block * ranks.expert_tensor()) == 0;
-  });
-}
-
 /// "1.0.0rc3" -> {1, 0, 0, 3}; no numbers where it does not begin with one.
 std::vector<int> version_numbers(const std::string& version) {
   std::vector<int> numbers;
