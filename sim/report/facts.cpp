@@ -67,6 +67,6 @@ std::string short_name(const CandidateResult& c) {
   return c.name == c.model + " on " + c.hardware ? c.model : c.name;
 }
 
-bool is_dense(const CandidateResult& c) { return c.routing.empty(); }
+bool is_dense(const CandidateResult& c) { return !c.mixture; }
 
 }  // namespace tollgate

@@ -145,6 +145,9 @@ CandidateResult CandidateStudy::describe() const {
   const ParameterCount count = count_parameters(model);
   r.total_parameters = count.total();
   r.active_parameters = count.active(true);
+  const auto& ffns = candidate_.model.ffns;
+  r.mixture = std::any_of(ffns.begin(), ffns.end(),
+                          [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
   r.kv_bytes_per_token = kv_bytes_per_token(model, pools_.main.precision());
   return r;
 }

@@ -100,6 +100,7 @@ struct CandidateResult {
   std::optional<SimulatedResult> simulated;  ///< with `fidelity: simulated`
 
   double total_parameters = 0, active_parameters = 0;
+  bool mixture = false;  ///< the model has experts
   double kv_bytes_per_token = 0;
   std::vector<std::string> assumptions;  ///< sentences: what was assumed, and from where
 };

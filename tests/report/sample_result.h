@@ -42,6 +42,7 @@ inline CandidateResult running(const std::string& name, double usd, bool mixture
   c.operators = {{"prefill", "experts", 0.02, "compute", Provenance::fitted},
                  {"decode", "experts", 0.03, "hbm", Provenance::fitted},
                  {"decode", "attention", 0.01, "hbm", Provenance::fitted}};
+  c.mixture = mixture;
   if (mixture) c.routing = {{"moe", 256, 8, 8, 512, 1.21, 255.8, 5.3, 1.35}};
   c.gpu_hours_per_million_output_tokens = band(usd / 2);
   c.usd_per_million_output_tokens = band(usd);
@@ -75,6 +76,9 @@ inline CandidateResult misfit(const std::string& name) {
   c.hardware = "L4";
   c.reason = "weights need 88 GB per GPU, of 22 GB usable.";
   c.limited_by = "memory";
+  c.mixture = true;
+  c.total_parameters = 88e9;
+  c.active_parameters = 12e9;
   c.gpus = 8;
   c.memory.capacity = exactly(22e9);
   c.memory.weights = exactly(88e9);

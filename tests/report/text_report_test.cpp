@@ -32,6 +32,8 @@ TEST(TextReport, ListsTheCheapestFirstAndWhatDoesNotFitLast) {
   EXPECT_LT(sparse, dense);
   EXPECT_LT(dense, big);
   EXPECT_THAT(text, HasSubstr("does not fit: weights need 88 GB per GPU, of 22 GB usable."));
+  EXPECT_THAT(text, HasSubstr("12.0B active per token"))
+      << "a mixture is one without a routing, too";
 }
 
 TEST(TextReport, SaysTheDateOfEveryPrice) {
