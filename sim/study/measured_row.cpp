@@ -81,15 +81,15 @@ std::optional<Precision> format_of(const std::string& written) {
 }
 
 /// Public tables that name only the GPUs of a worker: data-parallel attention with one expert group
-/// for latent attention (as DeepSeek deploys it), tensor parallelism for the rest.
+/// where heads share one cache (as DeepSeek deploys it), tensor parallelism for the rest.
 Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
-  const bool latent =
-      std::any_of(model.attentions.begin(), model.attentions.end(),
-                  [](const AttentionSpec& a) { return a.kind == AttentionKind::mla; });
+  const bool shared = std::any_of(
+      model.attentions.begin(), model.attentions.end(),
+      [](const AttentionSpec& a) { return a.kind == AttentionKind::mla || a.shared_kv; });
   const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
                                    [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
-  if (latent && !tensor) return {1, 1, mixture ? gpus : 1, gpus};
-  return {gpus, 1, latent && mixture ? gpus : 1, 1};
+  if (shared && !tensor) return {1, 1, mixture ? gpus : 1, gpus};
+  return {gpus, 1, shared && mixture ? gpus : 1, 1};
 }
 
 /// "1.0.0rc3" -> {1, 0, 0, 3}; no numbers where it does not begin with one.
