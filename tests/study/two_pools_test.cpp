@@ -150,10 +150,10 @@ TEST(TwoPools, StrictHolds) {
   };
   EXPECT_TRUE(run(parse(candidate("H100-SXM"), fixed_lengths, "{kind: saturate}"), true).fits);
   try {
-    run(parse(candidate("RTX-4090"), fixed_lengths, "{kind: saturate}"), true);
+    run(parse(candidate("H200-SXM"), fixed_lengths, "{kind: saturate}"), true);
     ADD_FAILURE() << "no curve stands in";
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("not measured on RTX-4090"));
+    EXPECT_THAT(error.what(), HasSubstr("not measured on H200-SXM"));
   }
 }
 
