@@ -245,8 +245,12 @@ class MixStudy {
   std::shared_ptr<CurveFiles> files_;
 };
 
+/// Bytes of cache and state of a sequence that is generated.
 double sequence_bytes(const CandidateResult& c) {
-  const double sequences = c.batch.value / c.gpus;
+  double sequences = c.batch.value / c.gpus;
+  if (c.disaggregation) {
+    sequences = c.disaggregation->decode.sequences / c.disaggregation->decode.gpus;
+  }
   return sequences > 0 ? (c.memory.kv_cache.value + c.memory.recurrent_state.value) / sequences : 0;
 }
 

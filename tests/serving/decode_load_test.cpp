@@ -29,8 +29,7 @@ TEST(DecodeLoads, VllmsFullestGroupHasTheNextWholeNumber) {
           mean += std::exp(log_p) * std::ceil(static_cast<double>(n) / groups);
         }
         const DecodeLoads loads(mix, groups, SchedulingPolicy::running_first);
-        const StepLoad load =
-            loads.of(population * share, population * share * (1 - share));
+        const StepLoad load = loads.of(population * share, population * share * (1 - share));
         EXPECT_NEAR(load.decode_sequences / groups, mean, 0.03) << groups << " " << population;
       }
     }
