@@ -360,8 +360,7 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
       break;
     }
     // Otherwise the same kernel under another engine, where its name is given.
-    if (found->rule != TransferRule::device && !wishes.empty() &&
-        !wishes.front().contains.empty()) {
+    if (found->rule != TransferRule::device && !wishes.front().contains.empty()) {
       const FittedCurve* c = other_backend(files_->of(hardware_.name), key, wishes);
       if (c && wishes.front().meets(c->kernel)) {
         found = take(c, hardware_.name, TransferRule::backend);

@@ -73,8 +73,7 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
         a.kind == AttentionKind::gqa && a.v_head_dim == 0 ? a.head_dim : a.v_head_dim;
     width = std::max(width, heads * head);
   }
-  const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
-                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = model.has_experts();
   const double coefficient = tensor == 1 ? 11 : tensor == 2 ? 6.5 : 5;
   return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
 }

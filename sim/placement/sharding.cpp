@@ -127,14 +127,19 @@ double cache_share(const AttentionSpec& a, int tensor) {
   return std::max(1.0, static_cast<double>(a.kv_heads) / tensor) / a.kv_heads;
 }
 
+bool scaled_by_publisher(const LlmSpec& model, TensorClass tensor, Precision stored) {
+  const ReleaseSpec* release = model.release(stored);
+  return (release && release->scales_per_block) || precision_of(model.precision, tensor) == stored;
+}
+
 bool slices_hold_whole_blocks(const LlmSpec& model, const PrecisionMap& precision,
                               const Deployment& deployment) {
   constexpr int block = 128;
-  const ReleaseSpec* release = model.release(Precision::fp8);
-  const bool blocks =
-      precision.experts == Precision::fp8 &&
-      (model.precision.experts == Precision::fp8 || (release && release->scales_per_block));
-  return !blocks || std::all_of(model.ffns.begin(), model.ffns.end(), [&](const FfnSpec& f) {
+  if (precision.experts != Precision::fp8 ||
+      !scaled_by_publisher(model, TensorClass::experts, Precision::fp8)) {
+    return true;
+  }
+  return std::all_of(model.ffns.begin(), model.ffns.end(), [&](const FfnSpec& f) {
     return f.kind != FfnKind::moe || f.intermediate % (block * deployment.expert_tensor()) == 0;
   });
 }

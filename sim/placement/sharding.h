@@ -50,6 +50,10 @@ double shared_width(const FfnSpec& ffn);
 /// (`latent` or hidden) and `intermediate`.
 double expert_elements(const FfnSpec& ffn, int hidden);
 
+/// Whether a checkpoint that stores such tensors in `stored` is the publisher's: the shipped one,
+/// or a release that scales fp8 per block as the shipped ones do. Others scale per tensor.
+bool scaled_by_publisher(const LlmSpec& model, TensorClass tensor, Precision stored);
+
 /// Whether slices of fp8 experts with a scale per block of 128 x 128 weights hold whole blocks.
 /// Engines refuse to load others: "not divisible by weight quantization block_n" (vLLM, SGLang;
 /// TensorRT-LLM pull request 14613).

@@ -178,6 +178,9 @@ struct LlmSpec {
 
   Places places;
 
+  /// Whether it is a mixture: some layer has routed experts.
+  bool has_experts() const;
+
   /// The published checkpoint in a format; null if none is known.
   const ReleaseSpec* release(Precision format) const;
 };

@@ -10,6 +10,11 @@ bool ReleaseSpec::keeps(std::string_view tensor_class) const {
   return std::find(kept.begin(), kept.end(), tensor_class) != kept.end();
 }
 
+bool LlmSpec::has_experts() const {
+  return std::any_of(ffns.begin(), ffns.end(),
+                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+}
+
 const ReleaseSpec* LlmSpec::release(Precision format) const {
   const auto found = std::find_if(releases.begin(), releases.end(),
                                   [&](const ReleaseSpec& r) { return r.format == format; });

@@ -441,8 +441,10 @@ const Schema<DeploymentSpec>& deployment_schema() {
     };
     precision(
         "weights", &DeploymentSpec::weights,
-        "Storage format of the weight matrices instead of the shipped one; embedding, router and "
-        "whatever is already narrower stay.");
+        "Storage format of the weight matrices instead of the shipped one: that of the published "
+        "checkpoint where the model has one in it (`releases`); else embedding, router and "
+        "whatever "
+        "is already narrower stay.");
     precision("kv_cache", &DeploymentSpec::kv_cache,
               "Storage format of the KV cache instead of the model's.");
     s.integer("max_batch", &DeploymentSpec::max_batch, optional, Range{1, 1e6},

@@ -79,8 +79,7 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
                                         Fidelity fidelity) {
   const PeakRates& peak = candidate.hardware.peak;
   std::vector<std::string> out;
-  const bool mixture = std::any_of(candidate.model.ffns.begin(), candidate.model.ffns.end(),
-                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = candidate.model.has_experts();
   if (mixture)
     out.push_back(
         popularity_sentence(candidate.routing, candidate.popularity, candidate.model.family));

@@ -20,8 +20,7 @@ namespace {
 constexpr int most_replicas = 1'000'000;
 
 std::string describe_precision(const PrecisionMap& p, const LlmSpec& model) {
-  const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
-                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = model.has_experts();
   const auto name = [](Precision precision) { return std::string(info(precision).name); };
   if (mixture && p.experts != p.attention) {
     return name(p.experts) + " experts, " + name(p.attention) + " attention, " + name(p.kv_cache) +
@@ -145,9 +144,7 @@ CandidateResult CandidateStudy::describe() const {
   const ParameterCount count = count_parameters(model);
   r.total_parameters = count.total();
   r.active_parameters = count.active(true);
-  const auto& ffns = candidate_.model.ffns;
-  r.mixture = std::any_of(ffns.begin(), ffns.end(),
-                          [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  r.mixture = candidate_.model.has_experts();
   r.kv_bytes_per_token = kv_bytes_per_token(model, pools_.main.precision());
   return r;
 }

@@ -38,10 +38,7 @@ ClosedFormCaveat averaged_arrivals(const Scenario& scenario) {
 
 /// The many kernels of a mixture take the host longer than short prompts take the device.
 bool launch_bound(const CandidateSpec& candidate) {
-  const auto& ffns = candidate.model.ffns;
-  return candidate.engine.host_per_call > 0 &&
-         std::any_of(ffns.begin(), ffns.end(),
-                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  return candidate.engine.host_per_call > 0 && candidate.model.has_experts();
 }
 
 constexpr const char* launches_last =

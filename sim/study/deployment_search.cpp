@@ -7,11 +7,6 @@
 namespace tollgate {
 namespace {
 
-bool has_experts(const LlmSpec& model) {
-  return std::any_of(model.ffns.begin(), model.ffns.end(),
-                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
-}
-
 bool tensor_allowed(const LlmSpec& model, int tensor) {
   for (const AttentionSpec& a : model.attentions) {
     const int heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
@@ -43,7 +38,7 @@ bool accepts(int fixed, int value) { return fixed == 0 || fixed == value; }
 std::vector<Deployment> deployments_to_try(const CandidateSpec& candidate, bool beyond_domain) {
   const LlmSpec& model = candidate.model;
   const DeploymentSpec& spec = candidate.deployment;
-  const bool mixture = has_experts(model);
+  const bool mixture = model.has_experts();
   const PrecisionMap precision = deployed_precision(model, spec);
 
   const int given = spec.tensor > 0 && spec.pipeline > 0 && spec.data_attention > 0

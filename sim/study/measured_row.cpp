@@ -86,8 +86,7 @@ Deployment worker_of(const LlmSpec& model, int gpus, bool tensor) {
   const bool shared = std::any_of(
       model.attentions.begin(), model.attentions.end(),
       [](const AttentionSpec& a) { return a.kind == AttentionKind::mla || a.shared_kv; });
-  const bool mixture = std::any_of(model.ffns.begin(), model.ffns.end(),
-                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = model.has_experts();
   if (shared && !tensor) return {1, 1, mixture ? gpus : 1, gpus};
   return {gpus, 1, shared && mixture ? gpus : 1, 1};
 }
@@ -193,7 +192,8 @@ const EngineSpec& RowResolver::with_kernels(const EngineSpec& engine,
                                             const std::vector<KernelChoice>& kernels) {
   std::string name = engine.name;
   for (const KernelChoice& k : kernels) {
-    name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format;
+    name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format +
+            "." + k.architecture + "." + std::to_string(static_cast<int>(k.experts));
   }
   const auto [at, fresh] = variants_.try_emplace(name, engine);
   if (fresh) {
@@ -234,8 +234,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   s.engine = engine_of(engines_, row);
   if (!s.engine) return refuse("no engine of models/engines is called " + quote(row.backend));
 
-  const bool mixture = std::any_of(s.model->ffns.begin(), s.model->ffns.end(),
-                                   [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+  const bool mixture = s.model->has_experts();
   s.precision = formats_of(row, *s.model, mixture);
   if (row.mode == "disagg") {
     if (row.prefill_workers < 1 || row.decode_workers < 1 ||

@@ -11,14 +11,14 @@ namespace tollgate {
 namespace {
 
 /// Kernels behind one call of a curve, where a step is launched kernel by kernel.
-/// Grouped products of experts: two that sort the choices, product, activation, product, sum
-/// (SGLang fused_moe_triton: moe_align_block_size, moe_sum_reduce; TensorRT-LLM's CUTLASS experts
-/// have three prefix sums and an expansion instead of two).
+/// Grouped products of experts: three prefix sums, expansion, product, activation, product, sum
+/// (TensorRT-LLM's CUTLASS experts); 6 in SGLang's fused_moe_triton, for which 8 are taken, too.
 constexpr double expert_launches = 8;
 /// Quantising the inputs of a product.
 constexpr double quantise_launches = 1;
-/// Latent prompts: the keys' two parts are copied together (SGLang forward_mha.py, TensorRT-LLM
-/// attention.py forward_context).
+/// Latent prompts: attention and what copies the two parts of the keys together (SGLang
+/// forward_mha.py, TensorRT-LLM attention.py forward_context). At least 3 by the sources; 8 is
+/// assumed, with measured prompts in view (docs/accuracy.md).
 constexpr double latent_prefill_launches = 8;
 /// Chunked delta rule (SGLang fla/chunk.py): norms of queries and keys, cumulative sum, products of
 /// keys, triangular inverse, weights and updates, states, outputs; the gate before it, reading and
@@ -77,10 +77,7 @@ class Builder {
 
   std::string_view format_of(TensorClass tensor) const {
     const Precision stored = precision_of(c_.precision, tensor);
-    const ReleaseSpec* release = c_.model.release(stored);
-    const bool shipped = (release && release->scales_per_block) ||
-                         precision_of(c_.model.precision, tensor) == stored;
-    return number_format_of(stored, shipped, hardware_.peak);
+    return number_format_of(stored, scaled_by_publisher(c_.model, tensor, stored), hardware_.peak);
   }
 
   void product(Operators& to, const Matrix& m, double times) const {
@@ -155,8 +152,7 @@ class Builder {
     if (!c_.curves.engine().fuses_all_reduce || d.tensor == 1 || d.data_attention > 1) return;
     // Dense Llama up to a width of 4096 and dense Qwen3 (5120) keep them apart (TensorRT-LLM,
     // modeling_llama.py and modeling_qwen3.py).
-    const bool mixture = std::any_of(c_.model.ffns.begin(), c_.model.ffns.end(),
-                                     [](const FfnSpec& f) { return f.kind == FfnKind::moe; });
+    const bool mixture = c_.model.has_experts();
     if (!mixture && c_.model.hidden <= 5120) return;
     per_token_.back().fused_rows =
         longest_fused_reduce(d.tensor, hardware_.peak.fp4 > 0) / (2.0 * c_.model.hidden);

@@ -22,10 +22,9 @@ SchedulerConfig scheduler_for(const EngineSpec& engine, double device_memory, in
       break;
     case SchedulingPolicy::prefill_first:
       c.policy = SchedulerPolicy::sglang;
-      c.chunk = limits.batched_tokens;
-      c.batched_tokens = std::max<std::int64_t>(16384, c.chunk);
+      c.chunk = engine.chunk_of_group(limits.batched_tokens, ranks);
+      c.batched_tokens = std::max<std::int64_t>(16384, limits.batched_tokens);
       if (ranks > 1) {
-        c.chunk /= ranks;
         c.conservativeness *= 0.3;
         c.rank_router = RankRouter::round_robin;
       }
