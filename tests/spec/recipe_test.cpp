@@ -53,7 +53,7 @@ TEST(Recipe, BudgetsFollowTheLengths) {
 TEST(Recipe, KernelsAndRulesOfDrafts) {
   RecipeBook book;
   book.rules = {rule("a"), rule("a")};
-  book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}}};
+  book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}, ExpertLayout::any, {}}};
   book.rules[1].drafts = true;
   book.rules[1].max_num_seqs = 7;
   book.rules[1].expert_parallel = true;
