@@ -201,6 +201,7 @@ Listing list_engines(Library& library) {
                          {"host_per_step_seconds", e.host_per_step},
                          {"host_per_sequence_seconds", e.host_per_sequence},
                          {"host_per_request_seconds", e.host_per_request},
+                         {"host_per_prompt_token_seconds", e.host_per_prompt_token},
                          {"batched_tokens", usual.batched_tokens},
                          {"max_num_seqs", usual.max_num_seqs},
                          {"memory_utilisation", e.memory_utilisation}});

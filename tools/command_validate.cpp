@@ -19,8 +19,10 @@ constexpr std::size_t table_limit = 256u << 20;
 
 std::string percent(double fraction) { return fixed(100 * fraction, 1); }
 
-void add_row(TextTable& table, const ValidationGroup& g) {
-  std::vector<std::string> cells = g.key.empty() ? std::vector<std::string>{"all"} : g.key;
+const char* const within_peak_title = "within the peak";
+
+void add_row(TextTable& table, const ValidationGroup& g, const char* title = "all") {
+  std::vector<std::string> cells = g.key.empty() ? std::vector<std::string>{title} : g.key;
   for (std::string& cell : cells) {
     if (cell.empty()) cell = "-";
   }
@@ -58,6 +60,8 @@ std::string text_of(const Validation& v) {
   TextTable total;
   add_columns(total, {""});
   add_row(total, v.all);
+  const bool beyond = v.within_peak.rows < v.all.rows;
+  if (beyond) add_row(total, v.within_peak, within_peak_title);
   print(total);
   if (!v.groups.empty()) {
     TextTable table;
@@ -65,6 +69,12 @@ std::string text_of(const Validation& v) {
     for (const ValidationGroup& g : v.groups) add_row(table, g);
     out += '\n';
     print(table);
+  }
+  if (beyond) {
+    out += "\nBeyond the devices' peak, so that the row cannot be what it says:\n";
+    for (const RowPrediction& p : v.rows) {
+      if (!p.beyond.empty()) out += "  " + printable(p.row.id + ": " + p.beyond) + "\n";
+    }
   }
   std::map<std::string, int> reasons;
   for (const RowPrediction& p : v.rows) {
@@ -89,7 +99,14 @@ std::string json_of(const Validation& v) {
             {"ttft", json_of(v.all.ttft)},
             {"tpot", json_of(v.all.tpot)},
             {"throughput", json_of(v.all.throughput)},
+            {"within_peak",
+             {{"rows", v.within_peak.rows},
+              {"predicted", v.within_peak.predicted},
+              {"ttft", json_of(v.within_peak.ttft)},
+              {"tpot", json_of(v.within_peak.tpot)},
+              {"throughput", json_of(v.within_peak.throughput)}}},
             {"groups", Json::array()},
+            {"beyond_peak", Json::array()},
             {"not_predicted", Json::array()}};
   for (const ValidationGroup& g : v.groups) {
     Json entry;
@@ -102,6 +119,7 @@ std::string json_of(const Validation& v) {
     json["groups"].push_back(std::move(entry));
   }
   for (const RowPrediction& p : v.rows) {
+    if (!p.beyond.empty()) json["beyond_peak"].push_back({{"id", p.row.id}, {"how", p.beyond}});
     if (!p.predicted) json["not_predicted"].push_back({{"id", p.row.id}, {"why", p.note}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -117,10 +135,10 @@ std::string markdown_of(const Validation& v) {
       " tokens/s/GPU mean / median |\n|";
   for (std::size_t i = 0; i < keys.size() + 8; ++i) out += "---|";
   out += '\n';
-  const auto row = [&](const ValidationGroup& g) {
+  const auto row = [&](const ValidationGroup& g, const char* title) {
     out += '|';
     for (std::size_t i = 0; i < keys.size(); ++i)
-      out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? "all" : "") + " |";
+      out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? title : "") + " |";
     out += " " + std::to_string(g.rows) + " |";
     for (const ErrorSummary* e : {&g.tpot, &g.ttft}) {
       out += " " + percent(e->mape) + " / " + percent(e->median_ape) + " | " + percent(e->bias) +
@@ -128,8 +146,9 @@ std::string markdown_of(const Validation& v) {
     }
     out += " " + percent(g.throughput.mape) + " / " + percent(g.throughput.median_ape) + " |\n";
   };
-  for (const ValidationGroup& g : v.groups) row(g);
-  row(v.all);
+  for (const ValidationGroup& g : v.groups) row(g, "all");
+  row(v.all, "all");
+  if (v.within_peak.rows < v.all.rows) row(v.within_peak, within_peak_title);
   return out;
 }
 
@@ -146,7 +165,8 @@ std::string predictions_of(const Validation& v) {
     }
     out += ',';
     if (p.predicted) out += to_string(p.tpot.provenance);
-    out += ',' + csv_field(p.note) + '\n';
+    const char* const between = p.note.empty() || p.beyond.empty() ? "" : "; ";
+    out += ',' + csv_field(p.note + between + p.beyond) + '\n';
   }
   return out;
 }

@@ -30,12 +30,13 @@ double residual_of(double share, double mixed, double decode, double step) {
 
 }  // namespace
 
-SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment) {
+SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment,
+                                 const WorkloadMix& mix) {
   SchedulerLimits limits;
   limits.policy = engine.policy;
   limits.async = engine.async_scheduling;
   limits.batched_tokens = deployment.batched_tokens;
-  limits.host_per_request = engine.host_per_request;
+  limits.host_per_request = engine.before_queue(mix.input);
   limits.acceptance_length = deployment.mtp_acceptance_length;
   return limits;
 }

@@ -41,7 +41,8 @@ struct SchedulerLimits {
 };
 
 /// Those of an engine in a deployment, with the engine's defaults already in it.
-SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment);
+SchedulerLimits scheduler_limits(const EngineSpec& engine, const DeploymentSpec& deployment,
+                                 const WorkloadMix& mix);
 
 /// Steady state of continuous batching with chunked prefill at `in_flight` requests, lengths at
 /// their means, arrivals replacing completions. `time_scale` multiplies every step time (for error

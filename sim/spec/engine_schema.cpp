@@ -19,6 +19,8 @@ const Schema<EngineLimits>& limits_schema() {
   return schema;
 }
 
+}  // namespace
+
 const Schema<GraphRange>& graph_schema() {
   static const auto schema =
       Schema<GraphRange>("graph range", "Decode batches captured as CUDA graphs.")
@@ -27,8 +29,6 @@ const Schema<GraphRange>& graph_schema() {
                    "Distance between captured batches.");
   return schema;
 }
-
-}  // namespace
 
 const Schema<KernelChoice>& kernel_schema() {
   static const auto schema =
@@ -97,8 +97,13 @@ const Schema<EngineSpec>& engine_schema() {
                "Time per sequence and step with drafts, beside host_per_sequence.");
     s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
+    s.number("latent_prompt_calls", &EngineSpec::latent_prompt_calls, optional, Range{1, 100},
+             "Kernels of a prompt in latent attention beside the products.");
     s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,
                not_negative, "Time from arrival to the first step that can take a request.");
+    s.quantity("host_per_prompt_token", &EngineSpec::host_per_prompt_token, Dimension::seconds,
+               optional, Range{0, 1e-3},
+               "Time of the server's process to read and tokenise a token of a prompt.");
     s.number("memory_utilisation", &EngineSpec::memory_utilisation, required, Range{0.1, 1},
              "Share of device memory the engine may use.");
     s.integer("kv_block", &EngineSpec::kv_block, optional, Range{1, 4096},

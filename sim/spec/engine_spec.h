@@ -75,7 +75,11 @@ struct EngineSpec {
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;
-  double host_per_request = 0;      ///< seconds from arrival to the first step that can take it
+  /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
+  /// the parts of keys and values together.
+  double latent_prompt_calls = 8;
+  double host_per_request = 0;  ///< seconds from arrival to the first step that can take it
+  double host_per_prompt_token = 0;  ///< seconds of reading and tokenising, before all that
   double memory_utilisation = 0.9;  ///< share of device memory the engine may use
   int kv_block = 16;                ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
@@ -87,6 +91,11 @@ struct EngineSpec {
 
   /// The row of `limits` with the largest memory_from that the device reaches; never null.
   const EngineLimits& limits_for(double device_memory) const;
+
+  /// Mean seconds from sending a prompt of so many tokens to the engine's queue.
+  double before_queue(double prompt_tokens) const {
+    return host_per_request + host_per_prompt_token * prompt_tokens;
+  }
 
   /// Prompt tokens that one of `groups` data-parallel groups computes in a step at most: SGLang
   /// shares its chunk out among them (server_args.py), the others give each the whole budget.

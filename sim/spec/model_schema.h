@@ -15,6 +15,7 @@ const Schema<LlmSpec>& model_schema();
 const Schema<HardwareSpec>& hardware_schema();
 const Schema<EngineSpec>& engine_schema();
 const Schema<KernelChoice>& kernel_schema();
+const Schema<GraphRange>& graph_schema();
 const Schema<PriceBook>& price_schema();
 const Schema<Source>& source_schema();
 const Schema<PrecisionMap>& precision_schema();

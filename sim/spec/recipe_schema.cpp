@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "sim/spec/model_schema.h"
@@ -24,14 +25,19 @@ const Schema<RecipeRule>& rule_schema() {
                    "Only from this concurrency on.")
           .integer("concurrency_below", &R::concurrency_below, optional, count,
                    "Only below this concurrency.")
+          .integer("tensor_from", &R::tensor_from, optional, count,
+                   "Only from this tensor-parallel size on.")
           .integer("tensor_below", &R::tensor_below, optional, count,
                    "Only below this tensor-parallel size.")
+          .text("measured_from", &R::measured_from, optional,
+                "Only runs of this day (2026-01-31) or later.")
+          .text("measured_before", &R::measured_before, optional, "Only runs before this day.")
           .boolean("data_parallel_attention", &R::data_parallel_attention, optional,
                    "Only with data-parallel attention.")
           .boolean("drafts", &R::drafts, optional, "Only with multi-token prediction.")
           .integer("batched_tokens", &R::batched_tokens, optional, count, "Token budget of a step.")
           .integer("prompt_budget", &R::prompt_budget, optional, count,
-                   "The token budget is the nominal prompt, the concurrency and this.")
+                   "The token budget is the nominal prompt, a token of every user and this.")
           .integer("context_budget", &R::context_budget, optional, count,
                    "The token budget is the nominal prompt and answer and this.")
           .boolean("mixed_chunk", &R::mixed_chunk, optional,
@@ -53,8 +59,12 @@ const Schema<RecipeRule>& rule_schema() {
                    "Tokens drafted where multi-token prediction is on.")
           .boolean("expert_parallel", &R::expert_parallel, optional,
                    "Experts are split by rank, also where a row does not say so.")
+          .boolean("attention_by_rank", &R::attention_by_rank, optional,
+                   "Attention is data-parallel, also where a row does not say so.")
           .list("kernels", &R::kernels, kernel_schema(), optional,
-                "Kernels instead of the engine's own.");
+                "Kernels instead of the engine's own.")
+          .list("graphs", &R::graphs, graph_schema(), optional,
+                "Captured decode batches instead of the engine's own, rising.");
   return schema;
 }
 
@@ -115,8 +125,10 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
         (r.input == 0 || r.input == q.input) && (r.output == 0 || r.output == q.output) &&
         q.concurrency >= r.concurrency_from &&
         (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
-        (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
-        (!r.data_parallel_attention || q.data_parallel_attention) && (!r.drafts || q.drafts);
+        q.tensor >= r.tensor_from && (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
+        (r.measured_from.empty() || q.measured >= r.measured_from) &&
+        (r.measured_before.empty() || (!q.measured.empty() && q.measured < r.measured_before)) &&
+        (!r.data_parallel_attention || q.data_attention > 1) && (!r.drafts || q.drafts);
     if (!applies) continue;
     const auto take = [&](auto RecipeRule::*option) {
       if (r.*option != std::remove_reference_t<decltype(r.*option)>{}) out.*option = r.*option;
@@ -134,10 +146,14 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::balance_steps);
     take(&RecipeRule::draft_tokens);
     take(&RecipeRule::expert_parallel);
+    take(&RecipeRule::attention_by_rank);
     if (!r.kernels.empty()) out.kernels = r.kernels;
+    if (!r.graphs.empty()) out.graphs = r.graphs;
   }
   if (out.prompt_budget > 0) {
-    out.batched_tokens = static_cast<int>(q.input + q.concurrency) + out.prompt_budget;
+    const double fed = q.drafts ? (1 + out.draft_tokens) * std::ceil(q.concurrency / q.data_attention)
+                                : q.concurrency;
+    out.batched_tokens = static_cast<int>(q.input + fed) + out.prompt_budget;
   } else if (out.context_budget > 0) {
     out.batched_tokens = static_cast<int>(q.input + q.output) + out.context_budget;
   }

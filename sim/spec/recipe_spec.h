@@ -18,13 +18,16 @@ struct RecipeRule {
   std::vector<std::string> models, devices;
   std::string precision;  ///< of the experts, else of the projections
   int input = 0, output = 0;
-  int concurrency_from = 0, concurrency_below = 0, tensor_below = 0;
+  int concurrency_from = 0, concurrency_below = 0, tensor_from = 0, tensor_below = 0;
+  std::string measured_from, measured_before;  ///< day of the run, ISO 8601; never if it has none
   bool data_parallel_attention = false;  ///< only with it
   bool drafts = false;                   ///< only with multi-token prediction
 
   // Options; 0 = not given.
   int batched_tokens = 0;    ///< token budget of a step; SGLang: of a chunk and of a prefill batch
-  int prompt_budget = 0;     ///< the token budget is input + concurrency + this
+  /// The token budget is a prompt, a token of every user and this. With drafts: what the users of
+  /// one data-parallel rank feed in a step instead.
+  int prompt_budget = 0;
   int context_budget = 0;    ///< the token budget is input + output + this
   bool mixed_chunk = false;  ///< SGLang: sequences decode beside a prefill batch
   int max_num_seqs = 0;      ///< sequences of a data-parallel group
@@ -36,7 +39,9 @@ struct RecipeRule {
   double memory_share = 0;  ///< of device memory the engine may use
   int draft_tokens = 0;     ///< of runs with multi-token prediction
   bool expert_parallel = false;       ///< experts are split by rank, whatever a row says
+  bool attention_by_rank = false;     ///< attention is data-parallel, whatever a row says
   std::vector<KernelChoice> kernels;  ///< instead of the engine's own
+  std::vector<GraphRange> graphs;     ///< captured decode batches, instead of the engine's own
   Places places;
 };
 
@@ -64,8 +69,9 @@ const Schema<RecipeBook>& recipe_schema();
 struct RecipeQuestion {
   std::string engine, model, device, precision;
   double input = 0, output = 0, concurrency = 0;
-  int tensor = 1;
-  bool data_parallel_attention = false, drafts = false;
+  int tensor = 1, data_attention = 1;
+  std::string measured;  ///< day of the run, ISO 8601; "" = not stated
+  bool drafts = false;
 };
 
 /// The options of all rules that apply, later ones over earlier ones; conditions are left empty.

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 
 #include "kernels/core/philox.h"
 
 namespace tollgate {
 namespace {
 
+constexpr Ticks ticks_per_nanosecond = ticks_per_second / 1'000'000'000;
 constexpr std::uint32_t length_key = 0x4C4F4F50, ingest_key = 0x494E4745;
 
 /// A length of the class at a 32-bit draw.
@@ -41,20 +41,20 @@ const std::array<std::int64_t, 1024>& exponential_quantiles() {
 
 std::vector<Ticks> ingest_times(double mean, std::size_t count, std::uint64_t seed) {
   const auto unit = static_cast<std::int64_t>(std::llround(mean * 1e9));  // nanoseconds
-  constexpr Ticks ticks_per_unit = ticks_per_second / 1'000'000'000;
   std::vector<Ticks> out(count);
   for (std::size_t i = 0; i < count; ++i) {
     const kernels::Words4 words =
         kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, ingest_key, seed);
     const std::int64_t quantile = exponential_quantiles()[words.w[0] >> 22];
-    out[i] = (unit * quantile >> 20) * ticks_per_unit;
+    out[i] = (unit * quantile >> 20) * ticks_per_nanosecond;
   }
   return out;
 }
 
 MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   RequestTable table;
-  const std::int64_t requests = loop.users * requests_per_user;
+  const std::int64_t requests =
+      loop.requests > 0 ? loop.requests : loop.users * requests_per_user;
   table.reserve(static_cast<std::size_t>(requests));
   for (std::int64_t i = 0; i < requests; ++i) {
     const kernels::Words4 words =
@@ -66,9 +66,7 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   ClosedLoop users;
   users.users = loop.users;
   users.ingest = ingest_times(loop.ingest, static_cast<std::size_t>(requests), seed);
-  const double ingest =
-      to_seconds(std::accumulate(users.ingest.begin(), users.ingest.end(), Ticks{})) /
-      static_cast<double>(requests);
+  users.reading = static_cast<Ticks>(std::llround(loop.reading * 1e9)) * ticks_per_nanosecond;
   system.closed_loop = std::move(users);
   const Outcome out = simulate(system, table);
 
@@ -76,11 +74,13 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   std::int64_t decoded = 0;
   for (std::size_t i = 0; i < table.input.size(); ++i) {
     mean.ttft += to_seconds(out.first[i] - out.arrival[i]);
+    mean.duration = std::max(mean.duration, to_seconds(out.last[i]));
+    mean.output_tokens += table.output[i];
     if (table.output[i] < 2) continue;
     mean.tpot += to_seconds(out.last[i] - out.first[i]) / (table.output[i] - 1);
     ++decoded;
   }
-  mean.ttft = ingest + mean.ttft / static_cast<double>(requests);
+  mean.ttft = (out.before_arrival + mean.ttft) / static_cast<double>(requests);
   if (decoded > 0) mean.tpot /= static_cast<double>(decoded);
   return mean;
 }

@@ -12,12 +12,16 @@ struct MeasuredLoop {
   ServingSystem system;  ///< without its closed loop
   RequestClass request;  ///< fixed or uniform lengths
   std::int64_t users = 1;
-  double ingest = 0;  ///< mean seconds from sending a request to the engine's queue
+  std::int64_t requests = 0;  ///< in all; 0 = requests_per_user for every user
+  double reading = 0;  ///< seconds to read and tokenise a request, one after the other
+  double ingest = 0;   ///< mean of the other seconds from sending a request to the engine's queue
 };
 
-/// Means over all requests, seconds, by the client's clock.
+/// Means over all requests and the whole run, seconds, by the client's clock.
 struct MeasuredTimes {
   double ttft = 0, tpot = 0;
+  double duration = 0;       ///< from sending the first request to the last token
+  double output_tokens = 0;  ///< of all requests
 };
 
 /// Requests that a client sends per user: vLLM's and InferenceX's benchmark scripts send ten times

@@ -156,6 +156,7 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.version = f.text("backend_version");
   r.mode = f.text("mode").empty() ? "agg" : f.text("mode");
   r.source = f.text("source_class");
+  r.measured = f.text("measured");
   r.multi_token = f.text("spec_decoding") == "mtp";
   const std::string& precision = f.text("precision");
   r.gemm_format = f.text("gemm_quant").empty() ? precision : f.text("gemm_quant");
@@ -177,8 +178,10 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.prefill_gpus = count("prefill_gpus");
   r.decode_workers = count("decode_workers");
   r.decode_gpus = count("decode_gpus");
+  r.requests = std::min(f.number("requests", 0), 1e7);
   r.ttft = f.number("mean_ttft_ms", 0) * 1e-3;
   r.tpot = f.number("mean_tpot_ms", 0) * 1e-3;
+  r.throughput = f.number("output_tok_s_gpu", 0);
   return r;
 }
 
@@ -187,10 +190,13 @@ RowResolver::RowResolver(Library& library) : library_(library) {
     engines_[name] = library.engine(name, {});
 }
 
-/// The engine with kernels that go before its own, under a name that tells which.
-const EngineSpec& RowResolver::with_kernels(const EngineSpec& engine,
-                                            const std::vector<KernelChoice>& kernels) {
+/// The engine with kernels that go before its own and graphs instead of its own, under a name that
+/// tells which.
+const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const RecipeRule& options) {
+  const std::vector<KernelChoice>& kernels = options.kernels;
   std::string name = engine.name;
+  for (const GraphRange& g : options.graphs)
+    name += "+" + std::to_string(g.to) + "/" + std::to_string(g.step);
   for (const KernelChoice& k : kernels) {
     name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format +
             "." + k.architecture + "." + std::to_string(static_cast<int>(k.experts));
@@ -199,6 +205,7 @@ const EngineSpec& RowResolver::with_kernels(const EngineSpec& engine,
   if (fresh) {
     at->second.name = name;
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
+    if (!options.graphs.empty()) at->second.graphs = options.graphs;
   }
   return at->second;
 }
@@ -275,12 +282,19 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     question.input = row.input;
     question.output = row.output;
     question.concurrency = row.concurrency;
+    question.measured = row.measured;
     question.tensor = s.ranks.tensor;
-    question.data_parallel_attention = s.ranks.data_attention > 1;
+    question.data_attention = s.ranks.data_attention;
     question.drafts = row.multi_token;
     s.options = options_for(recipes_[row.source], question);
+    if (s.options.attention_by_rank) {
+      s.ranks.data_attention = question.data_attention = s.ranks.stage_ranks();
+      s.ranks.tensor = 1;
+      s.options = options_for(recipes_[row.source], question);
+    }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
-    if (!s.options.kernels.empty()) s.engine = &with_kernels(*s.engine, s.options.kernels);
+    if (!s.options.kernels.empty() || !s.options.graphs.empty())
+      s.engine = &with_options(*s.engine, s.options);
   }
   DeploymentSpec deployment;
   if (row.multi_token) {

@@ -15,22 +15,25 @@ namespace tollgate {
 /// Columns (docs/cli.md, "validate"): id, model, system, backend, backend_version, precision or
 /// gemm_quant and
 /// moe_quant, mode (agg, disagg), isl, osl, len_factor, concurrency, tp, attn_dp, moe_ep, gpus,
-/// prefill_workers, prefill_gpus, decode_workers, decode_gpus, mean_ttft_ms, mean_tpot_ms.
+/// prefill_workers, prefill_gpus, decode_workers, decode_gpus, measured, requests, mean_ttft_ms, mean_tpot_ms,
+/// output_tok_s_gpu.
 struct MeasuredRow {
   std::string id;
   std::string model, system, backend, mode;  ///< as written
   std::string version;                       ///< of the backend, as written
   std::string source;                        ///< who measured: names a file of models/recipes
+  std::string measured;                      ///< day of the run, ISO 8601; "" = not stated
   bool multi_token = false;                  ///< drafts of a multi-token prediction module
   std::string gemm_format, moe_format;       ///< as written; "" = as the model ships
   bool narrow_cache = false;                 ///< an fp8 KV cache, as all non-bf16 public runs have
   double input = 0, output = 0;              ///< nominal tokens
   double length_factor = 1;  ///< mean length over nominal; below 1: uniform in 2f - 1 .. 1
   double concurrency = 0;
+  double requests = 0;  ///< in all; 0 = requests_per_user for every user
   int tensor = 1, data_attention = 1, expert = 1;
   int prefill_workers = 0, prefill_gpus = 0, decode_workers = 0, decode_gpus = 0;
   double ttft = 0, tpot = 0;  ///< seconds; 0 = not measured
-  double throughput = 0;      ///< output tokens per second and GPU by both, see output_rate
+  double throughput = 0;      ///< output tokens per second and GPU: stated, else by output_rate
   std::size_t line = 0;       ///< row of the table it came from
 };
 
@@ -63,13 +66,12 @@ class RowResolver {
   RowScenario resolve(const MeasuredRow& row);
 
  private:
-  const EngineSpec& with_kernels(const EngineSpec& engine,
-                                 const std::vector<KernelChoice>& kernels);
+  const EngineSpec& with_options(const EngineSpec& engine, const RecipeRule& options);
   Library& library_;
   std::map<std::string, LlmSpec> models_;
   std::map<std::string, HardwareSpec> hardware_;
   std::map<std::string, EngineSpec> engines_;
-  std::map<std::string, EngineSpec> variants_;  ///< with the kernels of a recipe
+  std::map<std::string, EngineSpec> variants_;  ///< with the kernels and graphs of a recipe
   std::map<std::string, RecipeBook> recipes_;
 };
 

@@ -24,7 +24,7 @@ PoolStudy::PoolStudy(CandidateSpec candidate, const MethodSpec& method, const Wo
       resident_(resident),
       curves_(curves),
       precision_(deployed_precision(candidate_.model, candidate_.deployment)),
-      limits_(scheduler_limits(candidate_.engine, candidate_.deployment)) {
+      limits_(scheduler_limits(candidate_.engine, candidate_.deployment, mix)) {
   const auto that_fit = [&](const std::vector<Deployment>& deployments) {
     std::copy_if(deployments.begin(), deployments.end(), std::back_inserter(fitting_),
                  [&](const Deployment& d) { return memory(d).fits(); });

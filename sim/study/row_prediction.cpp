@@ -65,7 +65,11 @@ class RowPredictor {
     const Provenance provenance = worst(detail.provenance(), Provenance::fitted);
     out_.tpot = with_log_sd(times.tpot, log_sd, provenance);
     out_.ttft = with_log_sd(times.ttft, std::hypot(log_sd, ttft_log_sd), provenance);
-    out_.throughput = with_log_sd(output_rate(row_, times.ttft, times.tpot), log_sd, provenance);
+    // A run of a stated size is held against all of it, filling and draining included.
+    const double rate = row_.requests > 0 && times.duration > 0
+                            ? times.output_tokens / times.duration / gpus_of(row_)
+                            : output_rate(row_, times.ttft, times.tpot);
+    out_.throughput = with_log_sd(rate, log_sd, provenance);
     return std::move(out_);
   }
 
@@ -97,7 +101,13 @@ class RowPredictor {
   /// Cache blocks of a rank. A measured run did fit, so that weights which hardly do were run with
   /// a larger share of memory, and at least one request of the longest kind has room.
   std::int64_t cache_blocks(const Deployment& ranks) {
-    MemoryPlan memory = plan(ranks, s_.deployment.memory_utilisation, mix_.decode_context);
+    double share = s_.deployment.memory_utilisation;
+    MemoryPlan memory = plan(ranks, share, mix_.decode_context);
+    if (s_.options.memory_share > 0 && s_.engine->policy == SchedulingPolicy::prefill_first) {
+      // SGLang's share holds weights and cache only (model_runner.py, profile_max_num_token).
+      share = std::min(1.0, share + memory.activations / s_.hardware->memory);
+      memory = plan(ranks, share, mix_.decode_context);
+    }
     if (memory.largest_batch < std::min(row_.concurrency, tight_room)) {
       memory = plan(ranks, tight_utilisation, mix_.decode_context);
       note("the engine's memory share is taken as 0.97, because weights hardly fit");
@@ -152,7 +162,11 @@ class RowPredictor {
     l.system = std::move(system);
     l.request = s_.request;
     l.users = static_cast<std::int64_t>(row_.concurrency);
+    l.requests = static_cast<std::int64_t>(row_.requests);
     l.ingest = s_.engine->host_per_request;
+    const double reading = s_.engine->host_per_prompt_token * mix_.input;
+    // In front of two pools stands a router that reads many requests at once.
+    (l.system.decode ? l.ingest : l.reading) += reading;
     return simulate_loop(l, 1);
   }
 
@@ -215,9 +229,12 @@ double output_rate(const MeasuredRow& row, double ttft, double tpot) {
   const double answer = row.length_factor * row.output;
   const double lifetime = ttft + tpot * std::max(0.0, answer - 1);
   if (!(ttft > 0) || !(tpot > 0)) return 0;
+  return row.concurrency * answer / lifetime / gpus_of(row);
+}
+
+int gpus_of(const MeasuredRow& row) {
   const int aggregated = row.tensor * row.data_attention;
-  const int gpus = row.mode == "disagg" ? row.prefill_gpus + row.decode_gpus : aggregated;
-  return row.concurrency * answer / lifetime / std::max(1, gpus);
+  return std::max(1, row.mode == "disagg" ? row.prefill_gpus + row.decode_gpus : aggregated);
 }
 
 RowPrediction predict_row(const MeasuredRow& row, const RowScenario& scenario,

@@ -15,12 +15,15 @@ struct RowPrediction {
   Estimate ttft, tpot;  ///< seconds
   Estimate throughput;  ///< output tokens per second and GPU
   std::string note;     ///< assumptions, or why there is no prediction
+  std::string beyond;   ///< how the measurement exceeds the devices' peak (row_limits.h); "" = not
 };
 
 /// Output tokens per second and GPU of a closed loop with these mean latencies, seconds (Little's
 /// law); 0 where one of them is 0. On public runs 2 % above what clients count, because their
 /// loops fill and drain.
 double output_rate(const MeasuredRow& row, double ttft, double tpot);
+
+int gpus_of(const MeasuredRow& row);
 
 /// What many rows share. References must outlive the predictions.
 struct PredictionShelf {

@@ -19,11 +19,11 @@ SchedulerConfig scheduler_of(const CandidateSpec& candidate, int ranks) {
 
 SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                                    const PrecisionMap& precision, const EngineCurves& curves,
-                                   const RoutingTables& routing, const ContextMix& contexts,
+                                   const RoutingTables& routing, const WorkloadMix& mix,
                                    const MemoryPlan& memory, double plan_context,
                                    std::int64_t context, const SimulationSpec& simulation)
     : scheduler_(scheduler_of(candidate, deployment.data_attention)),
-      ingest_(candidate.engine.host_per_request) {
+      ingest_(candidate.engine.before_queue(mix.input)) {
   const DeploymentSpec& spec = candidate.deployment;
   SchedulerConfig& s = scheduler_;
   s.ranks = deployment.data_attention * deployment.pipeline;
@@ -51,7 +51,7 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   EngineSpec engine = candidate.engine;
   engine.graphs.clear();  // the table pads batch by batch
   // Prompts come one by one: each has its own length, and its tokens see all before them.
-  ContextMix single = contexts;
+  ContextMix single = mix.contexts;
   single.prompts.clear();
   single.prefill = {{0.125, 0.25}, {0.375, 0.25}, {0.625, 0.25}, {0.875, 0.25}};
   const StepModel model(candidate.model, curves, deployment, precision, spec, engine, routing,

@@ -6,6 +6,7 @@
 #include "sim/placement/cache_transfer.h"
 #include "sim/serving/engine/simulate.h"
 #include "sim/serving/engine/step_table.h"
+#include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
 
 namespace tollgate {
@@ -19,7 +20,7 @@ class SimulatedService {
   /// ranks of the scheduler, each with its share of the cache.
   SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                    const PrecisionMap& precision, const EngineCurves& curves,
-                   const RoutingTables& routing, const ContextMix& contexts,
+                   const RoutingTables& routing, const WorkloadMix& mix,
                    const MemoryPlan& memory, double plan_context, std::int64_t context,
                    const SimulationSpec& simulation = {});
 

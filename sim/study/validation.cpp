@@ -9,6 +9,7 @@
 
 #include "sim/base/quantile.h"
 #include "sim/base/text.h"
+#include "sim/study/row_limits.h"
 
 namespace tollgate {
 namespace {
@@ -148,7 +149,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
     RowScenario s;
     try {
       p.row = measured_row(table, i);
-      p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
+      if (p.row.throughput == 0) p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
       s = resolver.resolve(p.row);
       if (s.why.empty()) {
         curves.want(*s.hardware, *s.engine);
@@ -177,19 +178,22 @@ Validation validate(const CsvTable& table, const RowFilter& where,
         return tables.of(model, ranks);
       }};
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
-    if (scenarios[i].why.empty())
-      v.rows[i] = predict_row(v.rows[i].row, scenarios[i], shelf, method);
+    if (!scenarios[i].why.empty()) return;
+    v.rows[i] = predict_row(v.rows[i].row, scenarios[i], shelf, method);
+    v.rows[i].beyond = beyond_peak(v.rows[i].row, scenarios[i]);
   });
 
-  std::vector<const RowPrediction*> all;
+  std::vector<const RowPrediction*> all, within_peak;
   std::map<std::vector<std::string>, std::vector<const RowPrediction*>> groups;
   for (const RowPrediction& p : v.rows) {
     all.push_back(&p);
+    if (p.beyond.empty()) within_peak.push_back(&p);
     std::vector<std::string> key;
     for (const std::string& column : by) key.push_back(table.text(p.row.line, column));
     if (!by.empty()) groups[key].push_back(&p);
   }
   v.all = group_of({}, all);
+  v.within_peak = group_of({}, within_peak);
   for (const auto& [key, rows] : groups) v.groups.push_back(group_of(key, rows));
   return v;
 }

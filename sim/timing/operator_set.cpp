@@ -16,10 +16,6 @@ namespace {
 constexpr double expert_launches = 8;
 /// Quantising the inputs of a product.
 constexpr double quantise_launches = 1;
-/// Latent prompts: attention and what copies the two parts of the keys together (SGLang
-/// forward_mha.py, TensorRT-LLM attention.py forward_context). At least 3 by the sources; 8 is
-/// assumed, with measured prompts in view (docs/accuracy.md).
-constexpr double latent_prefill_launches = 8;
 /// Chunked delta rule (SGLang fla/chunk.py): norms of queries and keys, cumulative sum, products of
 /// keys, triangular inverse, weights and updates, states, outputs; the gate before it, reading and
 /// writing the state around it (hybrid_linear_attn_backend.py, forward_extend).
@@ -244,7 +240,7 @@ class Builder {
   void latent(const AttentionSpec& a, AttentionCore& core) const {
     constexpr double cached = 576, products = 192 + 128;
     core.kind = AttentionCore::Kind::latent;
-    core.prefill_launches = latent_prefill_launches;
+    core.prefill_launches = c_.curves.engine().latent_prompt_calls;
     core.latent_width = cache_shape(a).kv_per_position / cached;
     const double expanded = a.kind == AttentionKind::mla
                                 ? a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim

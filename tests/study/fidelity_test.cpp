@@ -81,8 +81,8 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
                   c.engine.chunk_of_group(c.deployment.batched_tokens, d.data_attention));
   const StepModel model(c.model, curves, d, precision, c.deployment, c.engine, routing,
                         mix.contexts);
-  const SchedulerLimits limits = scheduler_limits(c.engine, c.deployment);
-  const SimulatedService service(c, d, precision, curves, routing, mix.contexts, plan, resident,
+  const SchedulerLimits limits = scheduler_limits(c.engine, c.deployment, mix);
+  const SimulatedService service(c, d, precision, curves, routing, mix, plan, resident,
                                  c.model.context);
   std::vector<Ratios> out;
   for (const double users : loads) {

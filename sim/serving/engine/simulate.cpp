@@ -95,7 +95,7 @@ class Cluster {
       sessions_.emplace(requests, dependencies_);
       const auto at_once = std::min<std::int64_t>(system.closed_loop->users, sessions_->count());
       for (std::int64_t i = 0; i < at_once; ++i) {
-        messages_.push({next_ingest(), Message::Kind::arrival, -1});
+        messages_.push({begin_session(0), Message::Kind::arrival, -1});
       }
     }
   }
@@ -268,9 +268,15 @@ class Cluster {
     events_.clear();
   }
 
-  Ticks next_ingest() {
-    const std::vector<Ticks>& ingest = system_.closed_loop->ingest;
-    return ingest.empty() ? 0 : ingest[begun_++ % ingest.size()];
+  /// When a session that is sent at `at` reaches the engine.
+  Ticks begin_session(Ticks at) {
+    const ClosedLoop& loop = *system_.closed_loop;
+    reader_free_ = std::max(at, reader_free_) + loop.reading;
+    const Ticks arrival =
+        reader_free_ + (loop.ingest.empty() ? 0 : loop.ingest[begun_ % loop.ingest.size()]);
+    ++begun_;
+    outcome_.before_arrival += to_seconds(arrival - at);
+    return arrival;
   }
 
   /// When the links of the rank that has a request are free.
@@ -295,8 +301,8 @@ class Cluster {
       messages_.push({when, Message::Kind::arrival, next});
     });
     if (sessions_ && sessions_->ended_by(request, at)) {
-      const Ticks pause = system_.closed_loop->think_time + next_ingest();
-      messages_.push({at + std::max<Ticks>(1, pause), Message::Kind::arrival, -1});
+      const Ticks arrival = begin_session(at + system_.closed_loop->think_time);
+      messages_.push({std::max(at + 1, arrival), Message::Kind::arrival, -1});
     }
   }
 
@@ -311,6 +317,7 @@ class Cluster {
   std::int32_t next_in_table_ = 0;
   SampleClock samples_{nullptr};
   std::size_t begun_ = 0;  ///< sessions of a closed loop
+  Ticks reader_free_ = 0;  ///< when the process that reads sessions is done
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed

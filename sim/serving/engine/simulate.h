@@ -39,8 +39,10 @@ struct TransferLink {
 struct ClosedLoop {
   std::int64_t users = 1;
   Ticks think_time = 0;
-  /// Added before a session reaches the engine (reading, tokenising), in the order in which
-  /// sessions begin, over and over; empty: nothing.
+  /// Reading and tokenising a session, one session after the other.
+  Ticks reading = 0;
+  /// Added before a session reaches the engine (whatever else is between client and engine), in the
+  /// order in which sessions begin, over and over; empty: nothing.
   std::vector<Ticks> ingest = {};
 };
 
