@@ -112,7 +112,7 @@ struct MethodSpec {
   double activation_factor = 1;  ///< times the engines' workspace (sim/placement/memory_plan.cpp)
   double runtime_overhead =
       3.9e9;                     ///< bytes per accelerator: context, graphs, communication buffers
-  double serving_log_sd = 0.12;  ///< log-sd of steady-state predictions beyond the operators' own
+  double serving_log_sd = 0.10;  ///< log-sd of steady-state predictions beyond the operators' own
   Places places;
 };
 

@@ -150,6 +150,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     if (chance(40)) {
       s.system.closed_loop =
           ClosedLoop{pick(g, {1, 4, 60}), static_cast<Ticks>(g() % 2 * 50'000'000'000)};
+      if (chance(50)) s.system.closed_loop->reading = static_cast<Ticks>(g() % 20'000'000'000);
     }
   }
   if (has(Feature::waiting)) {

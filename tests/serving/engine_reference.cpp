@@ -901,9 +901,15 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
   std::set<std::int32_t> not_begun, answered;
   const bool chained = !t.successors.empty();
   if (system.closed_loop || chained) out.arrival.assign(n, 0);
+  constexpr int sent = -2;
+  Ticks reader_free = 0;
+  const auto read = [&](Ticks at) {
+    reader_free = std::max(reader_free, at) + system.closed_loop->reading;
+    return reader_free;
+  };
   if (system.closed_loop) {
     for (std::int32_t r = 0; r < t.size(); ++r) not_begun.insert(r);
-    for (std::int64_t u = 0; u < system.closed_loop->users; ++u) messages.insert({0, 0, -1});
+    for (std::int64_t u = 0; u < system.closed_loop->users; ++u) messages.insert({0, 0, sent});
   } else {
     for (std::int32_t r = 0; r < t.size(); ++r) {
       const auto i = static_cast<std::size_t>(r);
@@ -978,7 +984,9 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
           pools[0][sender[r]].enqueue(r, m.at);
         }
       };
-      if (m.kind == 0 && m.request >= 0) {
+      if (m.request == sent) {
+        messages.insert({read(m.at), 0, -1});
+      } else if (m.kind == 0 && m.request >= 0) {
         send(m.request);
       } else if (m.kind == 0) {
         if (not_begun.empty()) continue;
@@ -1028,7 +1036,7 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
         if (system.closed_loop && std::all_of(whole.begin(), whole.end(), [&](std::int32_t r) {
               return answered.count(r) > 0;
             })) {
-          messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, -1});
+          messages.insert({e.at + std::max<Ticks>(1, system.closed_loop->think_time), 0, sent});
         }
       }
     }

@@ -114,5 +114,21 @@ TEST(HeldPrompts, ClosedLoopRequestsReachTheEngineLater) {
   EXPECT_EQ(b.firsts(), (Bench::Times{6, 15, 22}));
 }
 
+/// Prompts are read one after the other, 3 ms each, before anything else keeps them.
+TEST(HeldPrompts, ClosedLoopRequestsAreReadOneAfterTheOther) {
+  Bench b(SchedulerPolicy::vllm);
+  for (int i = 0; i < 4; ++i) {
+    b.t.input.push_back(10);
+    b.t.output.push_back(1);
+  }
+  ClosedLoop loop;
+  loop.users = 2;
+  loop.reading = 3 * Metronome::beat;
+  loop.ingest = {Metronome::beat};
+  b.system.closed_loop = loop;
+  // Sent at 0, 0, 5 and 8, read until 3, 6, 9 and 12; one step each.
+  EXPECT_EQ(b.firsts(), (Bench::Times{5, 8, 11, 14}));
+}
+
 }  // namespace
 }  // namespace tollgate

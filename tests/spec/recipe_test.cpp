@@ -67,6 +67,45 @@ TEST(Recipe, KernelsAndRulesOfDrafts) {
   EXPECT_EQ(options_for(book, q).kernels[0].backend, "b");
 }
 
+TEST(Recipe, RulesHoldForADayAndASize) {
+  RecipeBook book;
+  book.rules = {rule("a"), rule("a"), rule("a")};
+  book.rules[0].measured_before = "2026-01-20";
+  book.rules[0].max_num_seqs = 1;
+  book.rules[1].measured_from = "2026-01-20";
+  book.rules[1].max_num_seqs = 2;
+  book.rules[2].tensor_from = 8;
+  book.rules[2].attention_by_rank = true;
+  RecipeQuestion q;
+  q.engine = "a";
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 0) << "no day is neither before nor after";
+  q.measured = "2025-11-02";
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 1);
+  q.measured = "2026-01-20";
+  EXPECT_EQ(options_for(book, q).max_num_seqs, 2);
+  q.tensor = 4;
+  EXPECT_FALSE(options_for(book, q).attention_by_rank);
+  q.tensor = 8;
+  EXPECT_TRUE(options_for(book, q).attention_by_rank);
+}
+
+/// With drafts a step feeds more tokens, and those of one data-parallel rank count.
+TEST(Recipe, TheBudgetLeavesRoomForDrafts) {
+  RecipeBook book;
+  book.rules = {rule("a")};
+  book.rules[0].prompt_budget = 64;
+  book.rules[0].draft_tokens = 3;
+  RecipeQuestion q;
+  q.engine = "a";
+  q.input = 1024;
+  q.concurrency = 100;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 1024 + 100 + 64);
+  q.drafts = true;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 1024 + 4 * 100 + 64);
+  q.data_attention = 8;
+  EXPECT_EQ(options_for(book, q).batched_tokens, 1024 + 4 * 13 + 64);
+}
+
 /// Names of the shipped rules exist, and acceptance rises with drafts up to four.
 TEST(Recipe, ShippedRecipesNameWhatIsThere) {
   Library library(TOLLGATE_REPOSITORY "/models");
@@ -76,7 +115,7 @@ TEST(Recipe, ShippedRecipesNameWhatIsThere) {
   };
   const auto models = known(Library::Shelf::llm), devices = known(Library::Shelf::hardware),
              engines = known(Library::Shelf::engines);
-  for (const char* name : {"inferencex", "nvidia_internal"}) {
+  for (const char* name : {"inferencex", "nvidia_internal", "trtllm_bench"}) {
     const RecipeBook book = library.recipes(name);
     EXPECT_EQ(book.name, name);
     EXPECT_FALSE(book.sources.empty());

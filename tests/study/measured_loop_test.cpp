@@ -61,6 +61,7 @@ TEST(MeasuredLoop, OneUserSeesTheStepTimes) {
   for (const Ticks wait : ingest_times(c.loop.ingest, requests_per_user, 1))
     ingest += to_seconds(wait) / requests_per_user;
   EXPECT_NEAR(t.ttft / (ingest + c.step.seconds(prompt)), 1, 0.05);
+  EXPECT_NEAR(t.duration / (requests_per_user * (t.ttft + 199 * t.tpot)), 1, 1e-3);
   EXPECT_NEAR(t.tpot / c.step.seconds(decode), 1, 0.02);
 }
 
@@ -111,6 +112,37 @@ TEST(MeasuredLoop, PromptsBeforeDecodingKeepEqualAnswersInStep) {
   const MeasuredTimes mixed = simulate_loop(c.loop, 1);
   EXPECT_GT(apart.ttft, 1.3 * mixed.ttft);
   EXPECT_LT(apart.tpot, mixed.tpot);
+}
+
+/// A process that reads prompts slower than the engine answers them sets the pace: of n requests
+/// in flight the last waits for all readings before it.
+TEST(MeasuredLoop, ReadingPromptsOneByOneBoundsTheRate) {
+  Client c;
+  c.loop.users = 64;
+  c.loop.request.output.tokens = 2;
+  const MeasuredTimes quick = simulate_loop(c.loop, 1);
+  c.loop.reading = 0.5;
+  const MeasuredTimes slow = simulate_loop(c.loop, 1);
+  EXPECT_LT(quick.duration, 0.5 * slow.duration);
+  EXPECT_NEAR(slow.duration / (640 * 0.5), 1, 0.01);
+  EXPECT_NEAR(slow.ttft / (0.5 * 64), 1, 0.1);
+}
+
+/// Requests that all come at once are computed in one wave: a batch job that fills and drains, so
+/// that its rate is below that of the same loop kept full.
+TEST(MeasuredLoop, AStatedNumberOfRequestsFillsAndDrains) {
+  Client c;
+  c.loop.users = 32;
+  const auto rate = [&] {
+    const MeasuredTimes t = simulate_loop(c.loop, 1);
+    return t.output_tokens / t.duration;
+  };
+  const double full = rate();
+  c.loop.requests = 32;
+  const double once = rate();
+  EXPECT_DOUBLE_EQ(simulate_loop(c.loop, 1).output_tokens, 32 * 200);
+  EXPECT_LT(once, full);
+  EXPECT_GT(once, 0.3 * full);
 }
 
 TEST(MeasuredLoop, SameSeedSameTimes) {

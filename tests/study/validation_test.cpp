@@ -93,6 +93,47 @@ TEST(Validation, ARecipeCanNameKernelsAndACheckpointItsFormats) {
             Precision::bf16);
 }
 
+// benchmarks/dsr1_fp4_b200_trt_slurm.sh of October 2025 chose the layout itself.
+TEST(Validation, ARecipeOfItsDayCanChangeTheLayout) {
+  Library books = library();
+  RowResolver resolver(books);
+  const auto ranks = [&](const std::string& day, int users) {
+    const CsvTable t = CsvTable::parse(
+        "model,system,backend,isl,osl,concurrency,precision,source_class,tp,measured\n"
+        "deepseek-ai/DeepSeek-V3,b200_sxm,trtllm,8192,1024," +
+            std::to_string(users) + ",fp4,inferencex,8," + day + "\n",
+        "m.csv");
+    return resolver.resolve(measured_row(t, 0)).ranks;
+  };
+  const Deployment apart = ranks("2025-11-02", 64);
+  EXPECT_EQ(apart.data_attention, 8);
+  EXPECT_EQ(apart.tensor, 1);
+  EXPECT_EQ(apart.expert, 8);
+  EXPECT_EQ(ranks("2025-11-02", 32).tensor, 8);
+  EXPECT_EQ(ranks("2026-02-03", 64).tensor, 8);
+  EXPECT_EQ(ranks("", 64).tensor, 8);
+}
+
+// 70.6 G weights x 2 FLOP x 100 tokens = 14 TFLOP of a prompt; an H100 has 1.98 PFLOP/s in fp8.
+TEST(Validation, SetsRowsBeyondThePeakApart) {
+  const auto row = [](const std::string& ttft, const std::string& tpot) {
+    return "x,meta-llama/Llama-3.1-70B-Instruct-FP8,h100_sxm,vllm,fp8,agg,1000,100,1,1,1,1,1,,,,," +
+           ttft + "," + tpot + "\n";
+  };
+  // 1000 prompt tokens take 69 ms at the peak.
+  const Validation v = run(row("60", "40") + row("80", "40"));
+  EXPECT_EQ(v.all.rows, 2);
+  EXPECT_EQ(v.within_peak.rows, 1);
+  EXPECT_NE(v.rows[0].beyond.find("TTFT needs 2.28"), std::string::npos) << v.rows[0].beyond;
+  EXPECT_EQ(v.rows[1].beyond, "");
+  EXPECT_TRUE(v.rows[0].predicted) << "and predicted all the same";
+  // 512 requests of 1100 tokens in 1.1 s.
+  const Validation rate = run(
+      "x,meta-llama/Llama-3.1-70B-Instruct-FP8,h100_sxm,vllm,fp8,agg,1000,100,1,512,1,1,1,,,,,"
+      "1000,1\n");
+  EXPECT_NE(rate.rows[0].beyond.find("rate needs"), std::string::npos) << rate.rows[0].beyond;
+}
+
 // 1536 / 8 = 192 is one and a half blocks of 128, 1536 / 4 = 384 three.
 TEST(Validation, ExpertsAreSplitByRankWhereASliceHoldsNoWholeBlocks) {
   Library books = library();

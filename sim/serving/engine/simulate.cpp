@@ -53,10 +53,10 @@ EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, s
 }
 
 struct Message {
-  enum class Kind { arrival, handed_over, received, unpin, computed };
+  enum class Kind { sent, arrival, handed_over, received, unpin, computed };
   Ticks at;
   Kind kind;
-  std::int32_t request;  ///< an arrival: -1 begins the next session of a closed loop
+  std::int32_t request;  ///< sent or an arrival: -1 begins the next session of a closed loop
 
   bool operator>(const Message& o) const {
     if (at != o.at) return at > o.at;
@@ -95,7 +95,7 @@ class Cluster {
       sessions_.emplace(requests, dependencies_);
       const auto at_once = std::min<std::int64_t>(system.closed_loop->users, sessions_->count());
       for (std::int64_t i = 0; i < at_once; ++i) {
-        messages_.push({begin_session(0), Message::Kind::arrival, -1});
+        messages_.push({0, Message::Kind::sent, -1});
       }
     }
   }
@@ -218,12 +218,18 @@ class Cluster {
   }
 
   void deliver(Message m) {
+    if (m.kind == Message::Kind::sent) {
+      messages_.push({begin_session(m.at), Message::Kind::arrival, -1});
+      return;
+    }
     if (m.kind == Message::Kind::arrival && m.request < 0) {
       sessions_->begin_next([&](std::int32_t request) { send(request, m.at); });
       return;
     }
     const auto r = static_cast<std::size_t>(m.request);
     switch (m.kind) {
+      case Message::Kind::sent:
+        break;
       case Message::Kind::arrival:
         send(m.request, m.at);
         break;
@@ -301,8 +307,8 @@ class Cluster {
       messages_.push({when, Message::Kind::arrival, next});
     });
     if (sessions_ && sessions_->ended_by(request, at)) {
-      const Ticks arrival = begin_session(at + system_.closed_loop->think_time);
-      messages_.push({std::max(at + 1, arrival), Message::Kind::arrival, -1});
+      const Ticks pause = std::max<Ticks>(1, system_.closed_loop->think_time);
+      messages_.push({at + pause, Message::Kind::sent, -1});
     }
   }
 
