@@ -260,6 +260,7 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.counters.cached_tokens, plain.counters.cached_tokens);
     ASSERT_EQ(fast.counters.loaded_tokens, plain.counters.loaded_tokens);
     ASSERT_EQ(fast.counters.end, plain.counters.end);
+    ASSERT_EQ(fast.gaps, plain.gaps);
     if (s.recorded_steps + s.sample_interval > 0) expect_equal(fast_record, plain_record);
     if (HasFatalFailure()) return;
     for (std::size_t i = 0; i < fast.last.size(); ++i) {

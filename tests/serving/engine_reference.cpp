@@ -80,6 +80,7 @@ struct Sequence {
   std::int64_t computed = 0;
   std::vector<int> blocks;
   std::int64_t steps_left = 0;  // with sampled acceptance
+  Ticks emitted_at = -1;        // its last token
   std::int64_t named = 0;       // blocks from the beginning that are shared under a name
   bool duplicate = false;
   bool decoding = false;
@@ -625,6 +626,7 @@ struct Engine {
       r.ready.erase(at);
       if (s->promised == 0) {
         s->promised = s->emitted = 1;
+        s->emitted_at = now;
         out.first[static_cast<std::size_t>(s->request)] = now;
       }
       note(StepEvent::Kind::admitted, r, *s);
@@ -725,6 +727,10 @@ struct Engine {
       Rank& r = ranks[i];
       for (const Part& part : step.parts[i]) {
         Sequence& s = *part.sequence;
+        if (role != Role::prefill && (part.decode || part.emits > 0)) {
+          if (s.emitted_at >= 0) out.gaps.add(step.end, step.end - s.emitted_at, 1);
+          s.emitted_at = step.end;
+        }
         if (part.emits == 0) continue;
         const auto id = static_cast<std::size_t>(s.request);
         if (role != Role::prefill && out.first[id] < 0) out.first[id] = step.end;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/serving/engine/clock.h"
+#include "sim/serving/engine/token_gaps.h"
 
 namespace tollgate {
 
@@ -80,6 +81,7 @@ struct Outcome {
   std::vector<Ticks> first;  ///< end of the step that gave the first token
   std::vector<Ticks> last;   ///< end of the step that gave the last token
   EngineCounters counters;
+  TokenGaps gaps;  ///< between the tokens of all answers
   bool closed_loop = false;  ///< the next request was sent when one was answered
 };
 
