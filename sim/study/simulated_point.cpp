@@ -52,6 +52,7 @@ SimulatedLatency latency(const LoadTrial& t,
   l.p90 = over(t, [&](std::size_t i) { return of(i).p90 + add; });
   l.p95 = over(t, [&](std::size_t i) { return of(i).p95 + add; });
   l.p99 = over(t, [&](std::size_t i) { return of(i).p99 + add; });
+  l.max = over(t, [&](std::size_t i) { return of(i).max + add; });
   return l;
 }
 
@@ -75,6 +76,7 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   };
   r.ttft = summary(&ServingSummary::ttft, ingest);
   r.tpot = summary(&ServingSummary::tpot, 0);
+  r.itl = summary(&ServingSummary::itl, 0);
   r.end_to_end = summary(&ServingSummary::end_to_end, ingest);
   r.hit_rate = over(t, [&](std::size_t i) { return t.seeds[i].cache_hit_rate; });
   r.preempted = over(t, [&](std::size_t i) {

@@ -263,10 +263,21 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.gaps, plain.gaps);
     if (s.recorded_steps + s.sample_interval > 0) expect_equal(fast_record, plain_record);
     if (HasFatalFailure()) return;
+    double decoding = 0;
+    std::int64_t tokens = 0;
     for (std::size_t i = 0; i < fast.last.size(); ++i) {
       ASSERT_GE(fast.last[i], fast.first[i]);
       ASSERT_GE(fast.first[i], 0);
+      decoding += to_seconds(fast.last[i] - fast.first[i]);
+      tokens += s.requests.output[i] - 1;
     }
+    // Every token after the first has a gap before it, and they make up the answer's time.
+    const GapHistogram gaps = fast.gaps.between(0, latest_end);
+    if (s.system.engines.scheduler.draft_tokens == 0 &&
+        (!s.system.decode || s.system.decode->scheduler.draft_tokens == 0)) {
+      ASSERT_EQ(gaps.count(), tokens);
+    }
+    ASSERT_NEAR(gaps.mean() * static_cast<double>(gaps.count()), decoding, 1e-9 * decoding + 1e-9);
     preemptions += fast.counters.preemptions;
     hits += fast.counters.cached_tokens;
     loaded += fast.counters.loaded_tokens;

@@ -1,53 +1,28 @@
 #include "sim/serving/engine/token_gaps.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace tollgate {
 namespace {
 
-constexpr int sub_bits = 6;
-constexpr std::size_t per_power = std::size_t{1} << sub_bits;
 constexpr std::size_t most_slices = 128;
-
-/// Gaps below 64 ticks, 64 ps, count as 64.
-std::size_t bin_of(Ticks gap) {
-  const auto g = static_cast<std::uint64_t>(std::max<Ticks>(gap, per_power));
-  const int power = std::bit_width(g) - 1 - sub_bits;
-  return static_cast<std::size_t>(power) * per_power + (g >> power) - per_power;
-}
-
-/// The shortest gap of a bin.
-Ticks floor_of(std::size_t bin) {
-  return static_cast<Ticks>(per_power + bin % per_power) << (bin / per_power);
-}
 
 }  // namespace
 
-std::int64_t& GapHistogram::bin(std::size_t i) {
-  const std::size_t power = i / per_power * per_power;
+void GapHistogram::make_room(std::size_t bin) {
+  const std::size_t power = bin / per_power * per_power;
   if (bins_.empty()) first_ = power;
   if (power < first_) {
     bins_.insert(bins_.begin(), first_ - power, 0);
     first_ = power;
   }
-  if (i - first_ >= bins_.size()) bins_.resize(power + per_power - first_, 0);
-  return bins_[i - first_];
+  bins_.resize(std::max(bins_.size(), power + per_power - first_), 0);
 }
 
-void GapHistogram::add(Ticks gap, std::int64_t count) {
-  bin(bin_of(gap)) += count;
-  count_ += count;
-  longest_ = std::max(longest_, gap);
-  sum_ += static_cast<Wide>(gap) * static_cast<Wide>(count);
-}
-
-void GapHistogram::add(const StepRun& run, std::int64_t from, std::int64_t to,
-                       std::int64_t count) {
+/// Gaps of steps that fall into several bins.
+void GapHistogram::spread(const StepRun& run, std::int64_t from, std::int64_t to,
+                          std::int64_t count) {
   const Ticks last = run.step(to - 1);
-  count_ += (to - from) * count;
-  longest_ = std::max(longest_, last);
-  sum_ += static_cast<Wide>(run.duration(to) - run.duration(from)) * static_cast<Wide>(count);
   while (from < to) {
     const std::size_t i = bin_of(run.step(from));
     const Ticks beyond = floor_of(i + 1);
@@ -59,8 +34,8 @@ void GapHistogram::add(const StepRun& run, std::int64_t from, std::int64_t to,
 
 GapHistogram& GapHistogram::operator+=(const GapHistogram& o) {
   if (o.count_ == 0) return *this;
-  bin(o.first_ + o.bins_.size() - 1);
-  bin(o.first_);
+  make_room(o.first_);
+  make_room(o.first_ + o.bins_.size() - 1);
   for (std::size_t i = 0; i < o.bins_.size(); ++i) bins_[o.first_ - first_ + i] += o.bins_[i];
   count_ += o.count_;
   longest_ = std::max(longest_, o.longest_);
@@ -98,25 +73,20 @@ void TokenGaps::cover(Ticks end) {
   }
 }
 
-GapHistogram& TokenGaps::slice(Ticks end) {
+GapHistogram& TokenGaps::new_slice(Ticks end) {
+  cover(end);
   const auto i = static_cast<std::size_t>(end >> width_);
   if (i >= slices_.size()) slices_.resize(i + 1);
   return slices_[i];
 }
 
-void TokenGaps::add(Ticks end, Ticks gap, std::int64_t count) {
-  cover(end);
-  slice(end).add(gap, count);
-}
-
-void TokenGaps::add(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count) {
-  if (from >= to) return;
+/// Gaps of steps that end in several slices.
+void TokenGaps::divide(const StepRun& run, std::int64_t from, std::int64_t to,
+                       std::int64_t count) {
   const Ticks last = run.end(to);
-  cover(last);
   while (from < to) {
     const Ticks end = run.end(from + 1), beyond = ((end >> width_) + 1) << width_;
-    const std::int64_t next =
-        last < beyond ? to : run.ended_before(beyond - run.start, to) - 1;
+    const std::int64_t next = last < beyond ? to : run.ended_before(beyond - run.start, to) - 1;
     slice(end).add(run, from, next, count);
     from = next;
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -15,10 +17,22 @@ namespace tollgate {
 class GapHistogram {
  public:
   /// `count` gaps of one length, at least 1 tick.
-  void add(Ticks gap, std::int64_t count);
+  void add(Ticks gap, std::int64_t count) {
+    bin(bin_of(gap)) += count;
+    add_sums(count, gap, gap, count);
+  }
   /// `count` sequences that emit at the end of each step of a run from `from` up to `to`, which is
   /// left out.
-  void add(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count);
+  void add(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count) {
+    const Ticks first = run.step(from), last = run.step(to - 1);
+    const std::size_t i = bin_of(first);
+    if (bin_of(last) == i) {
+      bin(i) += (to - from) * count;
+    } else {
+      spread(run, from, to, count);
+    }
+    add_sums((to - from) * count, last, run.duration(to) - run.duration(from), count);
+  }
   GapHistogram& operator+=(const GapHistogram& o);
 
   std::int64_t count() const { return count_; }
@@ -34,7 +48,31 @@ class GapHistogram {
   /// Sums of many answers' times pass 63 bits.
   __extension__ using Wide = unsigned __int128;
 
-  std::int64_t& bin(std::size_t i);
+  static constexpr int sub_bits = 6;
+  static constexpr std::size_t per_power = std::size_t{1} << sub_bits;
+
+  /// Gaps below 64 ticks, 64 ps, count as 64.
+  static std::size_t bin_of(Ticks gap) {
+    const auto g = static_cast<std::uint64_t>(std::max<Ticks>(gap, per_power));
+    const int power = std::bit_width(g) - 1 - sub_bits;
+    return static_cast<std::size_t>(power) * per_power + (g >> power) - per_power;
+  }
+  /// The shortest gap of a bin.
+  static Ticks floor_of(std::size_t bin) {
+    return static_cast<Ticks>(per_power + bin % per_power) << (bin / per_power);
+  }
+  std::int64_t& bin(std::size_t i) {
+    if (i - first_ >= bins_.size()) make_room(i);
+    return bins_[i - first_];
+  }
+  /// `many` gaps, of which each of `count` sequences has some that take `time` together.
+  void add_sums(std::int64_t many, Ticks longest, Ticks time, std::int64_t count) {
+    count_ += many;
+    longest_ = std::max(longest_, longest);
+    sum_ += static_cast<Wide>(time) * static_cast<Wide>(count);
+  }
+  void make_room(std::size_t bin);
+  void spread(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count);
 
   std::int64_t count_ = 0;
   Ticks longest_ = 0;
@@ -51,8 +89,16 @@ class GapHistogram {
 /// covers the run, so that a part of the run can be asked for when it is over.
 class TokenGaps {
  public:
-  void add(Ticks end, Ticks gap, std::int64_t count);
-  void add(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count);
+  void add(Ticks end, Ticks gap, std::int64_t count) { slice(end).add(gap, count); }
+  void add(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count) {
+    if (from >= to) return;
+    GapHistogram& here = slice(run.end(to));  // first: it may widen the slices
+    if (run.end(from + 1) >> width_ == run.end(to) >> width_) {
+      here.add(run, from, to, count);
+    } else {
+      divide(run, from, to, count);
+    }
+  }
   TokenGaps& operator+=(const TokenGaps& o);
 
   /// Of the slices that lie between two times, or, where none does, of those that touch them.
@@ -61,8 +107,13 @@ class TokenGaps {
   bool operator==(const TokenGaps&) const = default;
 
  private:
-  GapHistogram& slice(Ticks end);
+  GapHistogram& slice(Ticks end) {
+    const auto i = static_cast<std::size_t>(end >> width_);
+    return i < slices_.size() ? slices_[i] : new_slice(end);
+  }
+  GapHistogram& new_slice(Ticks end);
   void cover(Ticks end);
+  void divide(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count);
 
   int width_ = 36;  ///< of a slice: 2^width_ ticks, at first 69 ms
   std::vector<GapHistogram> slices_;
