@@ -441,8 +441,8 @@ struct Engine {
     return hit;
   }
   std::int64_t stated(const Sequence& s) const {
-    return std::min(static_cast<std::int64_t>(c.stated_hit_rate * static_cast<double>(input(s))),
-                    input(s) - 1);
+    if (role == Role::decode || t.cached.empty()) return 0;
+    return std::min<std::int64_t>(t.cached[static_cast<std::size_t>(s.request)], input(s) - 1);
   }
   void take_hit(Rank& r, Sequence& s, const Hit& hit) {
     for (int b : hit.blocks) {
@@ -461,7 +461,7 @@ struct Engine {
     s.named = static_cast<std::int64_t>(hit.blocks.size() + hit.host.size());
     s.duplicate = hit.more;
     s.computed = s.named * c.block_tokens;
-    if (c.stated_hit_rate > 0) s.computed = stated(s);
+    if (stated(s) > 0) s.computed = stated(s);
     out.counters.prompt_tokens += input(s) + s.promised;
     out.counters.cached_tokens += s.computed;
   }
@@ -544,7 +544,7 @@ struct Engine {
         const auto hits = static_cast<std::int64_t>(hit.blocks.size());
         const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
         const std::int64_t extend =
-            c.stated_hit_rate > 0
+            stated(*s) > 0
                 ? input(*s) + s->promised - stated(*s)
                 : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
         const std::int64_t locks = (hits - hit.used) * c.block_tokens;

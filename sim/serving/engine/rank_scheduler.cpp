@@ -279,10 +279,11 @@ void RankScheduler::register_prompt(Slot& s) {
 }
 
 std::int64_t RankScheduler::cached_tokens(const Waiting& w, const BlockPool::Match& hit) const {
-  if (config_.stated_hit_rate <= 0) return (hit.blocks + hit.host) * block_;
+  const std::int64_t found = (hit.blocks + hit.host) * block_;
+  if (requests_.cached.empty() || role_ == EngineRole::decode) return found;
   // The last token of a prompt is always computed.
-  const std::int32_t prompt = input(w.request);
-  return std::min(static_cast<std::int32_t>(config_.stated_hit_rate * prompt), prompt - 1);
+  const std::int32_t stated = requests_.cached[static_cast<std::size_t>(w.request)];
+  return std::max<std::int64_t>(found, std::min(stated, input(w.request) - 1));
 }
 
 /// A sequence that runs from now on, with what the cache has of it.

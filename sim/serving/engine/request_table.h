@@ -29,6 +29,10 @@ struct RequestTable {
   /// turn finds its prompt and its answer. Empty: nothing is shared.
   std::vector<std::int32_t> stream;
   std::vector<std::int32_t> shared;
+  /// A stated hit rate instead: so many prompt tokens of a request that is on no stream count as
+  /// found when it is admitted, but for the last, and take room as if they were its own. Empty:
+  /// none.
+  std::vector<std::int32_t> cached;
 
   /// A stream may begin with another one: its first `branch` tokens are those of `parent` (-1:
   /// none).
