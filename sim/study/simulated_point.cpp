@@ -121,6 +121,16 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   return r;
 }
 
+/// The target that a trial which keeps both is closer to.
+std::string nearest_target(const SloSpec& slo, double ingest, const LoadTrial& t) {
+  double ttft = 0, tpot = 0;
+  for (const ServingSummary& s : t.seeds) {
+    ttft += (s.ttft.mean + ingest) / static_cast<double>(t.seeds.size());
+    tpot += s.tpot.mean / static_cast<double>(t.seeds.size());
+  }
+  return slo.ttft > 0 && (slo.tpot == 0 || ttft * slo.tpot > tpot * slo.ttft) ? "ttft" : "tpot";
+}
+
 /// What the report wants to know of the first draw; `seconds` is about how long that is.
 std::shared_ptr<Recording> recording_for(const SimulationSpec& simulation, double seconds) {
   auto recording = std::make_shared<Recording>();
@@ -172,7 +182,7 @@ SimulatedPoint find_simulated_point(const SimulatedReplica& replica, const Simul
     recording = final_run(simulator.users(p.state.in_flight), 1, p.state.in_flight);
     p.meets_slo = users >= 1;
     if (users > 0 && users < most && !thinks && p.limited_by != "tpot" && p.limited_by != "ttft") {
-      p.limited_by = q.slo.tpot > 0 ? "tpot" : "ttft";
+      p.limited_by = nearest_target(q.slo, replica.first().ingest(), trial);
     }
   } else if (q.load.kind == LoadKind::concurrency) {
     p.state.in_flight = q.load.concurrency;
