@@ -192,8 +192,12 @@ Json interval(const SeedInterval& i) {
 }
 
 Json latency_json(const SimulatedLatency& l) {
-  return {{"mean", interval(l.mean)}, {"p50", interval(l.p50)}, {"p90", interval(l.p90)},
-          {"p95", interval(l.p95)},   {"p99", interval(l.p99)}, {"max", interval(l.max)},
+  return {{"mean", interval(l.mean)},
+          {"p50", interval(l.p50)},
+          {"p90", interval(l.p90)},
+          {"p95", interval(l.p95)},
+          {"p99", interval(l.p99)},
+          {"max", interval(l.max)},
           {"unit", "s"}};
 }
 

@@ -120,8 +120,7 @@ std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill,
 
 DeploymentTrial DeploymentTrials::best_pair(Scale scale) const {
   const DisaggregationSpec& spec = pools_.disaggregation;
-  const std::vector<Engines> prefill = shortlist(true, scale),
-                             decode = shortlist(false, scale);
+  const std::vector<Engines> prefill = shortlist(true, scale), decode = shortlist(false, scale);
   struct Pair {
     const Engines *prefill, *decode;
     PoolCounts counts;
@@ -153,8 +152,8 @@ DeploymentTrial DeploymentTrials::best_pair(Scale scale) const {
       // One request at a time wants no more than one engine of each.
       const bool alone = !keeps && scenario_.load.kind != LoadKind::concurrency;
       pairs.push_back(
-          {&p, &d,
-           match_pools(prompts, answers, alone ? 1 : spec.most_instances, scenario_.load), keeps});
+          {&p, &d, match_pools(prompts, answers, alone ? 1 : spec.most_instances, scenario_.load),
+           keeps});
     }
   }
   std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {

@@ -126,9 +126,9 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     }
     if (states) {
       const bool may = !prefix || t.stream.back() < 0;
-      t.cached.push_back(may ? static_cast<std::int32_t>(
-                                   g() % static_cast<std::uint64_t>(t.input.back() + 1))
-                             : 0);
+      t.cached.push_back(
+          may ? static_cast<std::int32_t>(g() % static_cast<std::uint64_t>(t.input.back() + 1))
+              : 0);
     }
   }
   s.system.engines = {c, &s.timer, 1};

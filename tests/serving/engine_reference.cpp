@@ -544,9 +544,8 @@ struct Engine {
         const auto hits = static_cast<std::int64_t>(hit.blocks.size());
         const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
         const std::int64_t extend =
-            stated(*s) > 0
-                ? input(*s) + s->promised - stated(*s)
-                : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
+            stated(*s) > 0 ? input(*s) + s->promised - stated(*s)
+                           : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
         const std::int64_t locks = (hits - hit.used) * c.block_tokens;
         if (fresh + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
           r.full = true;

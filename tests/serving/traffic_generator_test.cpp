@@ -112,7 +112,8 @@ TEST(traffic_generator, gives_promises_and_priorities_of_the_classes) {
   EXPECT_EQ(t.classes[1].end_to_end, 9);
 }
 
-/// A stated hit rate is what the engine finds, but for parts of tokens, whatever room its cache has.
+/// A stated hit rate is what the engine finds, but for parts of tokens, whatever room its cache
+/// has.
 TEST(traffic_generator, hit_rates_come_out_of_the_engine) {
   RequestClass c = request_class("a", 1, lognormal(2000, 0.5), fixed_length(4));
   c.prefix_hit_rate = 0.6;

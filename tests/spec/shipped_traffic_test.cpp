@@ -53,10 +53,9 @@ TEST(ShippedTraffic, EveryClassIsSourcedAndNamedAsItsFile) {
     for (const Source& source : traffic.sources) {
       hit_rate_explained |= source.what.find("prefix_hit_rate") != std::string::npos ||
                             source.what.find("found in the cache") != std::string::npos;
-      EXPECT_TRUE(std::any_of(std::begin(grades), std::end(grades), [&](const char* grade) {
-        return source.what.starts_with(grade);
-      })) << name
-          << ": " << source.what;
+      EXPECT_TRUE(std::any_of(std::begin(grades), std::end(grades),
+                              [&](const char* grade) { return source.what.starts_with(grade); }))
+          << name << ": " << source.what;
     }
     EXPECT_TRUE(hit_rate_explained) << name;
   }

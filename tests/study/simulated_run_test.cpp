@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
@@ -98,6 +99,10 @@ TEST(simulated_run, percentiles_are_ordered_and_hits_are_those_stated) {
       EXPECT_LE(l->p99.mean, l->max.mean);
     }
     EXPECT_NEAR(s.hit_rate.mean, 0.2, 0.002);
+    // The simulation does not choose the deployment, and the report says who did.
+    EXPECT_TRUE(std::any_of(c.assumptions.begin(), c.assumptions.end(), [](const std::string& a) {
+      return a.starts_with("The deployment is the best of the closed form");
+    }));
     EXPECT_FALSE(s.timeline.empty());
     for (const LoadSample& sample : s.timeline) {
       EXPECT_LE(sample.blocks, s.cache_blocks);

@@ -240,9 +240,10 @@ TEST(TwoPools, FidelitiesAgreeWithinFivePercentOrSaySo) {
   EXPECT_GE(held, 45);
 }
 
-/// What one of the pools carries under a TTFT target hangs on queues that are known roughly: between
-/// a half and twice what the simulation finds, where the target is tight. The report says so, and
-/// where it does not, the two agree within 5 % and the 1 % to which the number of users is searched.
+/// What one of the pools carries under a TTFT target hangs on queues that are known roughly:
+/// between a half and twice what the simulation finds, where the target is tight. The report says
+/// so, and where it does not, the two agree within 5 % and the 1 % to which the number of users is
+/// searched.
 TEST(TwoPools, UnderATightTtftTheyAgreeOrSaySo) {
   struct Ask {
     const char* engine;
@@ -267,11 +268,12 @@ TEST(TwoPools, UnderATightTtftTheyAgreeOrSaySo) {
         "600, sigma: 1}, prefix_hit_rate: " +
         std::to_string(asks[i].hit) + "}";
     const auto ask = [&](const std::string& fidelity) {
-      return parse("{name: c, model: Llama-3.1-8B, hardware: H200-SXM, deployment: {tensor: 1, "
-                   "pipeline: 1, data_attention: 1, disaggregation: {most_instances: 4}}}",
-                   rest, "{kind: saturate}",
-                   "fidelity: " + fidelity + "\nengine: " + asks[i].engine +
-                       "\nslo: {tpot: 30 ms, ttft: " + std::to_string(asks[i].ttft) + " ms}\n");
+      return parse(
+          "{name: c, model: Llama-3.1-8B, hardware: H200-SXM, deployment: {tensor: 1, "
+          "pipeline: 1, data_attention: 1, disaggregation: {most_instances: 4}}}",
+          rest, "{kind: saturate}",
+          "fidelity: " + fidelity + "\nengine: " + asks[i].engine +
+              "\nslo: {tpot: 30 ms, ttft: " + std::to_string(asks[i].ttft) + " ms}\n");
     };
     const CandidateResult closed = run(ask("analytic"));
     if (!closed.meets_slo) return;
@@ -303,12 +305,13 @@ TEST(TwoPools, UnderATightTtftTheyAgreeOrSaySo) {
 /// of the middle, and not ten times the middle because 3 and 7 of them match there no longer.
 TEST(TwoPools, EndsOfTheBandMatchTheirOwnEngines) {
   const auto cost = [](const std::string& pools) {
-    return run(parse("{name: c, model: DeepSeek-V3.2, hardware: H200-SXM, deployment: "
-                     "{disaggregation: " +
-                         pools + "}}",
-                     "{name: w, input: {kind: lognormal, mean: 4383, sigma: 1}, output: {kind: "
-                     "lognormal, mean: 1211, sigma: 1}, prefix_hit_rate: 0.5625}",
-                     "{kind: saturate}", "slo: {ttft: 2 s, tpot: 50 ms}\n"));
+    return run(
+        parse("{name: c, model: DeepSeek-V3.2, hardware: H200-SXM, deployment: "
+              "{disaggregation: " +
+                  pools + "}}",
+              "{name: w, input: {kind: lognormal, mean: 4383, sigma: 1}, output: {kind: "
+              "lognormal, mean: 1211, sigma: 1}, prefix_hit_rate: 0.5625}",
+              "{kind: saturate}", "slo: {ttft: 2 s, tpot: 50 ms}\n"));
   };
   const CandidateResult free = cost("auto");
   const PoolResult &p = free.disaggregation->prefill, &d = free.disaggregation->decode;

@@ -85,7 +85,7 @@ struct Outcome {
   std::vector<Ticks> first;  ///< end of the step that gave the first token
   std::vector<Ticks> last;   ///< end of the step that gave the last token
   EngineCounters counters;
-  TokenGaps gaps;  ///< between the tokens of all answers
+  TokenGaps gaps;            ///< between the tokens of all answers
   bool closed_loop = false;  ///< the next request was sent when one was answered
 };
 

@@ -31,7 +31,7 @@ struct Alone {
 
 /// A replica with every `stride`-th request, from `first` on.
 Alone run_alone(const EnginePool& pool, const RequestTable& requests, std::int32_t first,
-                         std::int32_t stride, Outcome& outcome, Recording* recording) {
+                std::int32_t stride, Outcome& outcome, Recording* recording) {
   Replica replica(pool.scheduler, EngineRole::both, *pool.timer, requests, outcome, nullptr);
   if (recording != nullptr) {
     replica.record(*recording, recording->replicas[static_cast<std::size_t>(first)]);

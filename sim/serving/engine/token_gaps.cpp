@@ -81,8 +81,7 @@ GapHistogram& TokenGaps::new_slice(Ticks end) {
 }
 
 /// Gaps of steps that end in several slices.
-void TokenGaps::divide(const StepRun& run, std::int64_t from, std::int64_t to,
-                       std::int64_t count) {
+void TokenGaps::divide(const StepRun& run, std::int64_t from, std::int64_t to, std::int64_t count) {
   const Ticks last = run.end(to);
   while (from < to) {
     const Ticks end = run.end(from + 1), beyond = ((end >> width_) + 1) << width_;

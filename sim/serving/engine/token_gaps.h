@@ -123,7 +123,8 @@ class TokenGaps {
 /// decoded.
 class LastEmissions {
  public:
-  /// A sequence decodes from now on, as the `decoders`-th besides those that do; it emitted at `at`.
+  /// A sequence decodes from now on, as the `decoders`-th besides those that do; it emitted at
+  /// `at`.
   void join(std::int32_t sequence, Ticks at, std::int64_t decoders) {
     if (decoders == 0) together_ = at;
     if (at != together_) apart_.emplace_back(sequence, at);
