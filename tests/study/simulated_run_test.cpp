@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <algorithm>
 #include <ios>
 #include <sstream>
 
