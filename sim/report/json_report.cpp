@@ -192,8 +192,13 @@ Json interval(const SeedInterval& i) {
 }
 
 Json latency_json(const SimulatedLatency& l) {
-  return {{"mean", interval(l.mean)}, {"p50", interval(l.p50)}, {"p90", interval(l.p90)},
-          {"p95", interval(l.p95)},   {"p99", interval(l.p99)}, {"unit", "s"}};
+  return {{"mean", interval(l.mean)},
+          {"p50", interval(l.p50)},
+          {"p90", interval(l.p90)},
+          {"p95", interval(l.p95)},
+          {"p99", interval(l.p99)},
+          {"max", interval(l.max)},
+          {"unit", "s"}};
 }
 
 /// Rates are per replica.
@@ -232,6 +237,7 @@ Json simulated_json(const SimulatedResult& s) {
           {"attained", interval(s.attained)},
           {"ttft", latency_json(s.ttft)},
           {"tpot", latency_json(s.tpot)},
+          {"itl", latency_json(s.itl)},
           {"end_to_end", latency_json(s.end_to_end)},
           {"cache_hit_rate", interval(s.hit_rate)},
           {"preemptions_per_request", interval(s.preempted)},

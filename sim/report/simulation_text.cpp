@@ -53,6 +53,10 @@ std::vector<LabelledLine> simulation_lines(const SimulatedResult& s) {
   lines.push_back({"simulated", how});
   lines.push_back({"TTFT", percentiles(s.ttft)});
   if (s.tpot.mean.mean > 0) lines.push_back({"TPOT", percentiles(s.tpot)});
+  if (s.itl.mean.mean > 0) {
+    lines.push_back(
+        {"ITL", percentiles(s.itl) + ", longest " + with_interval(s.itl.max, seconds_text)});
+  }
   lines.push_back({"whole request", percentiles(s.end_to_end)});
   std::string counts = "prefix cache hits " + percent_text(s.hit_rate.mean) +
                        " of prompt tokens, preemptions " + significant(100 * s.preempted.mean, 2) +

@@ -167,8 +167,9 @@ double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale)
   return std::max(1.0, std::floor(full.rate * solver.end_to_end(full)));
 }
 
-double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo) {
-  const PrefillPool engine(*pool.model, mix, pool.limits, 1, 1);
+double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo,
+                          double time_scale) {
+  const PrefillPool engine(*pool.model, mix, pool.limits, 1, time_scale);
   return largest(
       engine.capacity(),
       [&](double rate) {
@@ -179,16 +180,18 @@ double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, c
       few_halvings);
 }
 
-double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo) {
-  const DecodePool engine(*pool.model, mix, pool.limits, 1);
+double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo,
+                         double time_scale) {
+  const DecodePool engine(*pool.model, mix, pool.limits, time_scale);
   const double decoding = largest(
       pool.room, [&](double n) { return slo.tpot == 0 || engine.at(n, 1).tpot <= slo.tpot; },
       few_halvings);
   return decoding > 0 ? engine.at(decoding, 1).requests_per_second : 0;
 }
 
-PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo) {
-  const Solver solver(pools, mix, 1);
+PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo,
+                      double time_scale) {
+  const Solver solver(pools, mix, time_scale);
   PoolRates rates;
   rates.link = solver.link_rate();
   const auto quick = [&](const DecodePace& d) { return slo.tpot == 0 || d.tpot <= slo.tpot; };

@@ -44,12 +44,15 @@ double room_of(const TwoPools& pools, const WorkloadMix& mix, double time_scale 
 
 /// The most one engine of a pool carries under the targets when the other pool and the links take
 /// no time; 0 where one request misses them.
-double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo);
-double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo);
+double prefill_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo,
+                          double time_scale = 1);
+double decode_rate_alone(const EnginePoolModel& pool, const WorkloadMix& mix, const SloSpec& slo,
+                         double time_scale = 1);
 
 /// The most each part carries under the targets by itself, 0 where one request misses them. The
 /// prefill pool may use of the TTFT what the others leave while nobody waits for the links; without
 /// a target a pool may be full.
-PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo);
+PoolRates rates_alone(const TwoPools& pools, const WorkloadMix& mix, const SloSpec& slo,
+                      double time_scale = 1);
 
 }  // namespace tollgate

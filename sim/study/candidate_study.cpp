@@ -307,8 +307,10 @@ void CandidateStudy::fill_assumptions(const DeploymentTrials& trials, const Tria
       best.prefill
           ? two_pools_caveat(asked_, candidate_, best.prefill->deployment, best.main.deployment,
                              best.point.state.resident / best.main.instances /
-                                 trials.decode_room(best.main.memory.largest_batch))
-          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_);
+                                 trials.decode_room(best.main.memory.largest_batch),
+                             best.point.state.ttft)
+          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_,
+                               best.point.state.ttft);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(
@@ -387,20 +389,28 @@ void CandidateStudy::fill_cost(const DeploymentTrials& trials, const TrialModels
   // A simulated point keeps the closed form's band, in proportion.
   const double ratio = point.state.requests_per_second / best.closed_form.state.requests_per_second;
   const double crowd = point.state.in_flight / best.closed_form.state.in_flight;
-  const auto scaled_at = [&](double time_scale, double batch) {
-    OperatingPoint p = trials.point_of(best, models, time_scale, batch / best.main.instances);
-    p.state.requests_per_second *= ratio;
-    p.state.in_flight *= crowd;
-    return p;
+  // On as many accelerators, if those of two pools are not the same there.
+  struct End {
+    OperatingPoint point;
+    double gpus;
   };
-  const OperatingPoint fast = scaled_at(scale.low, r.largest_batch.high),
-                       slow = scaled_at(scale.high, r.largest_batch.low);
+  const auto scaled_at = [&](double time_scale, double batch) {
+    const double central = best.main.memory.largest_batch * best.main.instances;
+    const DeploymentTrial t = trials.rescaled(best, models, time_scale, batch / central);
+    End e{t.point, static_cast<double>(t.gpus())};
+    e.point.state.requests_per_second *= ratio * gpus / e.gpus;
+    e.point.state.in_flight *= crowd * gpus / e.gpus;
+    return e;
+  };
+  const End fast = scaled_at(scale.low, r.largest_batch.high),
+            slow = scaled_at(scale.high, r.largest_batch.low);
   const auto band = [&](double low, double value, double high) {
     return Estimate{value, std::min({low, value, high}), std::max({low, value, high}), provenance};
   };
-  r.requests_per_second = band(slow.state.requests_per_second, point.state.requests_per_second,
-                               fast.state.requests_per_second);
-  r.batch = band(slow.state.in_flight, point.state.in_flight, fast.state.in_flight);
+  r.requests_per_second =
+      band(slow.point.state.requests_per_second, point.state.requests_per_second,
+           fast.point.state.requests_per_second);
+  r.batch = band(slow.point.state.in_flight, point.state.in_flight, fast.point.state.in_flight);
   r.input_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.input / gpus);
   r.output_tokens_per_second_per_gpu = scaled(r.requests_per_second, mix_.output / gpus);
 
@@ -410,8 +420,8 @@ void CandidateStudy::fill_cost(const DeploymentTrials& trials, const TrialModels
                     utilisation};
   if (scenario_.load.kind == LoadKind::rate) {
     // The service's rate is given; what is uncertain is how many replicas it takes.
-    const auto share = [&](const OperatingPoint& p) {
-      return static_cast<double>(best.closed_form.replicas) / p.replicas;
+    const auto share = [&](const End& e) {
+      return static_cast<double>(best.closed_form.replicas) * gpus / (e.point.replicas * e.gpus);
     };
     const Estimate carried =
         scaled(band(share(slow), 1, share(fast)), point.state.requests_per_second * point.replicas);
@@ -430,7 +440,7 @@ void CandidateStudy::fill_cost(const DeploymentTrials& trials, const TrialModels
                    {cost.gpu_hours_per_million_output, cost.gpu_hours_per_million_total,
                     scaled(r.requests_per_second, mix_.input + mix_.output), gpus, prefill_share,
                     r.kv_bytes_per_token});
-  if (point.meets_slo && !slow.meets_slo) {
+  if (point.meets_slo && !slow.point.meets_slo) {
     r.assumptions.push_back(
         "At the slow end of the band no batch keeps the latency target; the high cost is that of "
         "one request at a "

@@ -9,6 +9,8 @@ namespace {
 
 /// Share of the cache from which on growing sequences run into its end.
 constexpr double nearly_full = 0.9;
+/// Share of the TTFT target from which on it may be what limits the load.
+constexpr double near_target = 0.5;
 
 ClosedFormCaveat averaged(const std::string& what) {
   return {0, what + "; `fidelity: simulated` follows single requests."};
@@ -36,6 +38,20 @@ ClosedFormCaveat averaged_arrivals(const Scenario& scenario) {
   return {};
 }
 
+/// Whether targets choose the number of requests in flight.
+bool chosen_by_target(const Scenario& scenario) {
+  return scenario.load.kind == LoadKind::saturate || scenario.load.kind == LoadKind::rate;
+}
+
+/// Whether TTFT is so near its target that the choice may hang on it.
+bool ttft_decides(const Scenario& scenario, double ttft) {
+  return chosen_by_target(scenario) && scenario.slo.ttft > 0 &&
+         ttft > near_target * scenario.slo.ttft;
+}
+
+constexpr const char* prompts_queue =
+    "TTFT is near its target, and how prompts queue there is known roughly";
+
 /// The many kernels of a mixture take the host longer than short prompts take the device.
 bool launch_bound(const CandidateSpec& candidate) {
   return candidate.engine.host_per_call > 0 && candidate.model.has_experts();
@@ -47,9 +63,13 @@ constexpr const char* launches_last =
 }  // namespace
 
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment, const WorkloadMix& mix) {
+                                    const Deployment& deployment, const WorkloadMix& mix,
+                                    double ttft) {
   if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   const SchedulingPolicy policy = candidate.engine.policy;
+  if (policy == SchedulingPolicy::prefill_first && ttft_decides(scenario, ttft)) {
+    return averaged(prompts_queue);
+  }
   if (policy == SchedulingPolicy::no_evict &&
       mix.uncached > 0.5 * candidate.deployment.batched_tokens) {
     return waiting("TensorRT-LLM computes prompts whole, and many fill a step", 0.3);
@@ -64,7 +84,8 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
       return waiting(
           "Prompts go before decoding, and a step of theirs lasts as long as its launches", 0.35);
     }
-    return waiting("Prompts go before decoding, and requests that end together come together", 0.1);
+    return waiting("Prompts go before decoding, and requests that end together come together",
+                   chosen_by_target(scenario) ? 0.2 : 0.1);
   }
   const std::string groups = "Data-parallel groups wait for the fullest of them";
   if (policy == SchedulingPolicy::prefill_first) {
@@ -80,11 +101,12 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
 
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                   const Deployment& prefill, const Deployment& decode,
-                                  double filled) {
+                                  double filled, double ttft) {
   if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   if (filled > nearly_full) {
     return averaged("Decode engines are full, and what they preempt or put off is left out");
   }
+  if (ttft_decides(scenario, ttft)) return averaged(prompts_queue);
   if (prefill.data_attention == 1 && decode.data_attention == 1) {
     if (!launch_bound(candidate)) return {};
     return waiting(launches_last, 0.1);

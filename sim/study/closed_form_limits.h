@@ -9,20 +9,22 @@
 namespace tollgate {
 
 /// How far throughput and TPOT of the closed form may be from those of the simulation of single
-/// requests at the same load.
+/// requests at the same load, or where a target chooses the load.
 struct ClosedFormCaveat {
   double within = 0.05;  ///< relative; 0: no promise
   std::string sentence;  ///< why it is more than 5 %; "" where it is not
 };
 
-/// Held by tests/study/fidelity_test.cpp over closed loops of three engines.
+/// Held by tests/study/fidelity_test.cpp over closed loops of three engines. `ttft` is what the
+/// closed form finds, seconds.
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
-                                    const Deployment& deployment, const WorkloadMix& mix);
+                                    const Deployment& deployment, const WorkloadMix& mix,
+                                    double ttft);
 
 /// The same of a replica of two pools (tests/study/two_pools_test.cpp). `filled` is the share of
 /// the decode engines' room that is taken.
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                   const Deployment& prefill, const Deployment& decode,
-                                  double filled);
+                                  double filled, double ttft);
 
 }  // namespace tollgate

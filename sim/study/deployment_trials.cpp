@@ -36,8 +36,9 @@ DeploymentTrials::DeploymentTrials(const Scenario& scenario, const WorkloadMix& 
                                    const ServingPools& pools, const RoutingTables& routing)
     : scenario_(scenario), mix_(mix), pools_(pools), routing_(routing) {}
 
-DeploymentTrial DeploymentTrials::best() const {
-  return pools_.prefill ? best_pair() : best_alone();
+DeploymentTrial DeploymentTrials::best(double time_scale, double room) const {
+  const Scale scale{time_scale, room};
+  return pools_.prefill ? best_pair(scale) : best_alone(scale);
 }
 
 TrialModels DeploymentTrials::models(const DeploymentTrial& t) const {
@@ -46,17 +47,27 @@ TrialModels DeploymentTrials::models(const DeploymentTrial& t) const {
   return m;
 }
 
-void DeploymentTrials::finish(DeploymentTrial& t, const TrialModels& models) const {
-  t.point = t.closed_form = point_of(t, models, 1, t.main.memory.largest_batch);
+void DeploymentTrials::finish(DeploymentTrial& t, const TrialModels& models, Scale scale) const {
+  t.point = t.closed_form =
+      point_of(t, models, scale.time, t.main.memory.largest_batch * scale.room);
   t.gpu_hours = gpu_hours_of(t, mix_);
 }
 
-DeploymentTrial DeploymentTrials::best_alone() const {
+DeploymentTrial DeploymentTrials::rescaled(const DeploymentTrial& t, const TrialModels& models,
+                                           double time_scale, double room) const {
+  DeploymentTrial own = t;
+  finish(own, models, {time_scale, room});
+  if (!t.prefill || scenario_.load.kind == LoadKind::concurrency) return own;
+  const DeploymentTrial anew = best(time_scale, room);
+  return anew.better_than(own) ? anew : own;
+}
+
+DeploymentTrial DeploymentTrials::best_alone(Scale scale) const {
   std::optional<DeploymentTrial> best;
   for (const Deployment& d : pools_.main.fitting()) {
     DeploymentTrial trial;
     trial.main = {d, pools_.main.memory(d), 1};
-    finish(trial, models(trial));
+    finish(trial, models(trial), scale);
     if (!best || trial.better_than(*best)) best = trial;
   }
   return *best;
@@ -86,15 +97,16 @@ double DeploymentTrials::decode_room(double batch) const {
   return std::max(1.0, batch * pools_.main.resident() / (pools_.main.resident() + reserved));
 }
 
-std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill) const {
+std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill,
+                                                                   Scale scale) const {
   const PoolStudy& pool = prefill ? *pools_.prefill : pools_.main;
   std::vector<Engines> engines;
   for (const Deployment& d : pool.fitting()) {
     Engines e{{d, pool.memory(d), 1}, pool.step_model(d, routing_)};
-    const double batch = e.chosen.memory.largest_batch;
+    const double batch = e.chosen.memory.largest_batch * scale.room;
     const EnginePoolModel model{&e.model, pool.limits(), 1, prefill ? batch : decode_room(batch)};
-    const double rate = prefill ? prefill_rate_alone(model, mix_, scenario_.slo)
-                                : decode_rate_alone(model, mix_, scenario_.slo);
+    const double rate = prefill ? prefill_rate_alone(model, mix_, scenario_.slo, scale.time)
+                                : decode_rate_alone(model, mix_, scenario_.slo, scale.time);
     e.gpus_per_rate = rate > 0 ? d.gpus() / rate : std::numeric_limits<double>::infinity();
     engines.push_back(std::move(e));
   }
@@ -106,9 +118,9 @@ std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill)
   return engines;
 }
 
-DeploymentTrial DeploymentTrials::best_pair() const {
+DeploymentTrial DeploymentTrials::best_pair(Scale scale) const {
   const DisaggregationSpec& spec = pools_.disaggregation;
-  const std::vector<Engines> prefill = shortlist(true), decode = shortlist(false);
+  const std::vector<Engines> prefill = shortlist(true, scale), decode = shortlist(false, scale);
   struct Pair {
     const Engines *prefill, *decode;
     PoolCounts counts;
@@ -128,17 +140,20 @@ DeploymentTrial DeploymentTrials::best_pair() const {
     for (const Engines& d : decode) {
       const DeploymentTrial one_each = trial_of(p, d, 1, 1);
       const TwoPools pools = two_pools(one_each, p.model, d.model);
-      PoolRates rates = rates_alone(pools, mix_, scenario_.slo);
+      PoolRates rates = rates_alone(pools, mix_, scenario_.slo, scale.time);
       const bool keeps = rates.least() > 0;
-      if (!keeps) rates = rates_alone(pools, mix_, {});
+      if (!keeps) rates = rates_alone(pools, mix_, {}, scale.time);
       const CacheTransfer& link = one_each.transfer;
       const double sent = link.latency + link.per_token * mix_.input;
       const PoolSide prompts{std::min(rates.prefill, link.senders / sent),
                              p.chosen.deployment.gpus(), spec.prefill.instances};
       const PoolSide answers{std::min(rates.decode, link.receivers / sent),
                              d.chosen.deployment.gpus(), spec.decode.instances};
+      // One request at a time wants no more than one engine of each.
+      const bool alone = !keeps && scenario_.load.kind != LoadKind::concurrency;
       pairs.push_back(
-          {&p, &d, match_pools(prompts, answers, spec.most_instances, scenario_.load), keeps});
+          {&p, &d, match_pools(prompts, answers, alone ? 1 : spec.most_instances, scenario_.load),
+           keeps});
     }
   }
   std::stable_sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
@@ -150,9 +165,9 @@ DeploymentTrial DeploymentTrials::best_pair() const {
     DeploymentTrial t =
         trial_of(*pair.prefill, *pair.decode, pair.counts.prefill, pair.counts.decode);
     const TrialModels models{pair.decode->model, pair.prefill->model};
-    t.alone =
-        rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_, scenario_.slo);
-    finish(t, models);
+    t.alone = rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_,
+                          scenario_.slo, scale.time);
+    finish(t, models, scale);
     if (!best || t.better_than(*best)) best = t;
   }
   return *best;

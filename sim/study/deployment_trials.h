@@ -57,10 +57,11 @@ class DeploymentTrials {
   DeploymentTrials(const Scenario& scenario, const WorkloadMix& mix, const ServingPools& pools,
                    const RoutingTables& routing);
 
-  /// The best of all. Of two pools the deployments that serve most by themselves are paired; the
-  /// numbers of engines are matched (pool_matching.h) by what each carries in the pair, and the
-  /// operating point is found for the pairs that seem cheapest.
-  DeploymentTrial best() const;
+  /// The best of all, with step times and the room for sequences times what is given. Of two pools
+  /// the deployments that serve most by themselves are paired; the numbers of engines are matched
+  /// (pool_matching.h) by what each carries in the pair, one of each where not even one request
+  /// keeps the targets, and the operating point is found for the pairs that seem cheapest.
+  DeploymentTrial best(double time_scale = 1, double room = 1) const;
 
   TrialModels models(const DeploymentTrial& trial) const;
 
@@ -68,10 +69,11 @@ class DeploymentTrials {
   /// for each.
   double decode_room(double batch) const;
 
-  /// The operating point of a trial with other step times, and with room for `batch` sequences in
-  /// each of its main engines.
-  OperatingPoint point_of(const DeploymentTrial& trial, const TrialModels& models,
-                          double time_scale, double batch) const;
+  /// The trial with step times and the room for sequences times what is given. Of two pools, whose
+  /// numbers are matched for the targets, others may be better then: the better of them and of its
+  /// own.
+  DeploymentTrial rescaled(const DeploymentTrial& trial, const TrialModels& models,
+                           double time_scale, double room) const;
 
  private:
   /// Engines of a pool with what they serve by themselves.
@@ -81,10 +83,18 @@ class DeploymentTrials {
     double gpus_per_rate = 0;  ///< accelerators for a request per second
   };
 
-  DeploymentTrial best_alone() const;
-  std::vector<Engines> shortlist(bool prefill) const;
-  DeploymentTrial best_pair() const;
-  void finish(DeploymentTrial& trial, const TrialModels& models) const;
+  /// How step times and room differ from their central values.
+  struct Scale {
+    double time = 1, room = 1;
+  };
+
+  /// The operating point of a trial with room for `batch` sequences in each of its main engines.
+  OperatingPoint point_of(const DeploymentTrial& trial, const TrialModels& models,
+                          double time_scale, double batch) const;
+  DeploymentTrial best_alone(Scale scale) const;
+  std::vector<Engines> shortlist(bool prefill, Scale scale) const;
+  DeploymentTrial best_pair(Scale scale) const;
+  void finish(DeploymentTrial& trial, const TrialModels& models, Scale scale) const;
   TwoPools two_pools(const DeploymentTrial& trial, const StepModel& prefill,
                      const StepModel& decode) const;
   CacheTransfer transfer_of(const Deployment& prefill, const Deployment& decode, int gpus) const;

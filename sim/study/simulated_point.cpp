@@ -52,6 +52,7 @@ SimulatedLatency latency(const LoadTrial& t,
   l.p90 = over(t, [&](std::size_t i) { return of(i).p90 + add; });
   l.p95 = over(t, [&](std::size_t i) { return of(i).p95 + add; });
   l.p99 = over(t, [&](std::size_t i) { return of(i).p99 + add; });
+  l.max = over(t, [&](std::size_t i) { return of(i).max + add; });
   return l;
 }
 
@@ -75,6 +76,7 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   };
   r.ttft = summary(&ServingSummary::ttft, ingest);
   r.tpot = summary(&ServingSummary::tpot, 0);
+  r.itl = summary(&ServingSummary::itl, 0);
   r.end_to_end = summary(&ServingSummary::end_to_end, ingest);
   r.hit_rate = over(t, [&](std::size_t i) { return t.seeds[i].cache_hit_rate; });
   r.preempted = over(t, [&](std::size_t i) {
@@ -117,6 +119,16 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
     r.classes.push_back(c);
   }
   return r;
+}
+
+/// The target that a trial which keeps both is closer to.
+std::string nearest_target(const SloSpec& slo, double ingest, const LoadTrial& t) {
+  double ttft = 0, tpot = 0;
+  for (const ServingSummary& s : t.seeds) {
+    ttft += (s.ttft.mean + ingest) / static_cast<double>(t.seeds.size());
+    tpot += s.tpot.mean / static_cast<double>(t.seeds.size());
+  }
+  return slo.ttft > 0 && (slo.tpot == 0 || ttft * slo.tpot > tpot * slo.ttft) ? "ttft" : "tpot";
 }
 
 /// What the report wants to know of the first draw; `seconds` is about how long that is.
@@ -170,7 +182,7 @@ SimulatedPoint find_simulated_point(const SimulatedReplica& replica, const Simul
     recording = final_run(simulator.users(p.state.in_flight), 1, p.state.in_flight);
     p.meets_slo = users >= 1;
     if (users > 0 && users < most && !thinks && p.limited_by != "tpot" && p.limited_by != "ttft") {
-      p.limited_by = q.slo.tpot > 0 ? "tpot" : "ttft";
+      p.limited_by = nearest_target(q.slo, replica.first().ingest(), trial);
     }
   } else if (q.load.kind == LoadKind::concurrency) {
     p.state.in_flight = q.load.concurrency;

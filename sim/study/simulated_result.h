@@ -11,7 +11,7 @@ namespace tollgate {
 
 /// A latency over independent draws: mean over them and 95 % confidence half-width, seconds.
 struct SimulatedLatency {
-  SeedInterval mean, p50, p90, p95, p99;
+  SeedInterval mean, p50, p90, p95, p99, max;
 };
 
 /// A class of requests in a simulation; medians and tails over all draws.
@@ -35,6 +35,7 @@ struct SimulatedResult {
   SeedInterval goodput;   ///< requests/s that keep the promises of their class
   SeedInterval attained;  ///< share of requests that do
   SimulatedLatency ttft, tpot, end_to_end;
+  SimulatedLatency itl;    ///< single gaps between tokens
   SeedInterval hit_rate;   ///< share of prompt tokens found in the prefix cache
   SeedInterval preempted;  ///< preemptions per request
   std::int64_t cut = 0;    ///< requests shortened to fit the context, of the first draw

@@ -66,7 +66,7 @@ Scenario draw(std::uint64_t seed, Feature feature) {
     c.seed = g();
   }
   c.by_priority = chance(25);
-  if (!c.prefix_cache && chance(15)) c.stated_hit_rate = static_cast<double>(g() % 101) / 100;
+  const bool states = chance(15);
   if (has(Feature::ranks) || (feature == Feature::sglang && chance(40))) {
     c.ranks = pick(g, {2, 3, 4});
     if (chance(40)) c.rank_router = RankRouter::round_robin;
@@ -90,7 +90,6 @@ Scenario draw(std::uint64_t seed, Feature feature) {
   const bool prefix = has(Feature::prefix) || (feature == Feature::sglang && chance(30));
   const bool reserves = c.policy != SchedulerPolicy::vllm;
   if (prefix) {
-    c.stated_hit_rate = 0;
     c.prefix_cache = true;
     if (chance(50)) {
       c.host_blocks = 1 + static_cast<std::int64_t>(g() % static_cast<std::uint64_t>(3 * c.blocks));
@@ -124,6 +123,12 @@ Scenario draw(std::uint64_t seed, Feature feature) {
       t.stream.push_back(none ? -1 : static_cast<std::int32_t>(g() % t.streams.size()));
       const std::int32_t all = t.input.back() + t.output.back();
       t.shared.push_back(none ? 0 : chance(40) ? all : span(all));
+    }
+    if (states) {
+      const bool may = !prefix || t.stream.back() < 0;
+      t.cached.push_back(
+          may ? static_cast<std::int32_t>(g() % static_cast<std::uint64_t>(t.input.back() + 1))
+              : 0);
     }
   }
   s.system.engines = {c, &s.timer, 1};
@@ -261,12 +266,24 @@ TEST_P(EngineFuzz, equals_the_plain_engine_to_the_last_bit) {
     ASSERT_EQ(fast.counters.cached_tokens, plain.counters.cached_tokens);
     ASSERT_EQ(fast.counters.loaded_tokens, plain.counters.loaded_tokens);
     ASSERT_EQ(fast.counters.end, plain.counters.end);
+    ASSERT_EQ(fast.gaps, plain.gaps);
     if (s.recorded_steps + s.sample_interval > 0) expect_equal(fast_record, plain_record);
     if (HasFatalFailure()) return;
+    double decoding = 0;
+    std::int64_t tokens = 0;
     for (std::size_t i = 0; i < fast.last.size(); ++i) {
       ASSERT_GE(fast.last[i], fast.first[i]);
       ASSERT_GE(fast.first[i], 0);
+      decoding += to_seconds(fast.last[i] - fast.first[i]);
+      tokens += s.requests.output[i] - 1;
     }
+    // Every token after the first has a gap before it, and they make up the answer's time.
+    const GapHistogram gaps = fast.gaps.between(0, latest_end);
+    if (s.system.engines.scheduler.draft_tokens == 0 &&
+        (!s.system.decode || s.system.decode->scheduler.draft_tokens == 0)) {
+      ASSERT_EQ(gaps.count(), tokens);
+    }
+    ASSERT_NEAR(gaps.mean() * static_cast<double>(gaps.count()), decoding, 1e-9 * decoding + 1e-9);
     preemptions += fast.counters.preemptions;
     hits += fast.counters.cached_tokens;
     loaded += fast.counters.loaded_tokens;

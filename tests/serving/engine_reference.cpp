@@ -80,6 +80,7 @@ struct Sequence {
   std::int64_t computed = 0;
   std::vector<int> blocks;
   std::int64_t steps_left = 0;  // with sampled acceptance
+  Ticks emitted_at = -1;        // its last token
   std::int64_t named = 0;       // blocks from the beginning that are shared under a name
   bool duplicate = false;
   bool decoding = false;
@@ -440,8 +441,8 @@ struct Engine {
     return hit;
   }
   std::int64_t stated(const Sequence& s) const {
-    return std::min(static_cast<std::int64_t>(c.stated_hit_rate * static_cast<double>(input(s))),
-                    input(s) - 1);
+    if (role == Role::decode || t.cached.empty()) return 0;
+    return std::min<std::int64_t>(t.cached[static_cast<std::size_t>(s.request)], input(s) - 1);
   }
   void take_hit(Rank& r, Sequence& s, const Hit& hit) {
     for (int b : hit.blocks) {
@@ -460,7 +461,7 @@ struct Engine {
     s.named = static_cast<std::int64_t>(hit.blocks.size() + hit.host.size());
     s.duplicate = hit.more;
     s.computed = s.named * c.block_tokens;
-    if (c.stated_hit_rate > 0) s.computed = stated(s);
+    if (stated(s) > 0) s.computed = stated(s);
     out.counters.prompt_tokens += input(s) + s.promised;
     out.counters.cached_tokens += s.computed;
   }
@@ -543,9 +544,8 @@ struct Engine {
         const auto hits = static_cast<std::int64_t>(hit.blocks.size());
         const std::int64_t fresh = input(*s) + s->promised - hits * c.block_tokens;
         const std::int64_t extend =
-            c.stated_hit_rate > 0
-                ? input(*s) + s->promised - stated(*s)
-                : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
+            stated(*s) > 0 ? input(*s) + s->promised - stated(*s)
+                           : fresh - static_cast<std::int64_t>(hit.host.size()) * c.block_tokens;
         const std::int64_t locks = (hits - hit.used) * c.block_tokens;
         if (fresh + may_generate(*s) + c.block_tokens + c.draft_tokens >= room - locks) {
           r.full = true;
@@ -625,6 +625,7 @@ struct Engine {
       r.ready.erase(at);
       if (s->promised == 0) {
         s->promised = s->emitted = 1;
+        s->emitted_at = now;
         out.first[static_cast<std::size_t>(s->request)] = now;
       }
       note(StepEvent::Kind::admitted, r, *s);
@@ -725,6 +726,10 @@ struct Engine {
       Rank& r = ranks[i];
       for (const Part& part : step.parts[i]) {
         Sequence& s = *part.sequence;
+        if (role != Role::prefill && (part.decode || part.emits > 0)) {
+          if (s.emitted_at >= 0) out.gaps.add(step.end, step.end - s.emitted_at, 1);
+          s.emitted_at = step.end;
+        }
         if (part.emits == 0) continue;
         const auto id = static_cast<std::size_t>(s.request);
         if (role != Role::prefill && out.first[id] < 0) out.first[id] = step.end;

@@ -2,18 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "sim/serving/engine/simulate.h"
+#include "tests/serving/test_timer.h"
 
 namespace tollgate {
 namespace {
-
-/// Every step takes one millisecond.
-struct Metronome : StepTimer {
-  static constexpr Ticks beat = ticks_per_second / 1000;
-  Ticks step(std::span<const RankBatch>) const override { return beat; }
-  DecodeLine decode(std::span<const RankBatch>) const override {
-    return {beat, 0, std::int64_t{1} << 40};
-  }
-};
 
 struct Bench {
   Metronome timer;

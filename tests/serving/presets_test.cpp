@@ -34,7 +34,7 @@ TEST(presets, conversations_agree_with_the_averages) {
     EXPECT_NEAR(endless_hit_rate(t), c.prefix_hit_rate, name == "agentic-appworld" ? 0.18 : 0.06)
         << name;
   }
-  EXPECT_EQ(with_sessions, 4);
+  EXPECT_EQ(with_sessions, 5);
 }
 
 /// What a session was not given, the average takes from its requests; what it was given, stays.

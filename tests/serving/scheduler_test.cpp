@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "sim/base/error.h"
 #include "sim/serving/engine/engine_scheduler.h"
 #include "sim/serving/engine/simulate.h"
 #include "sim/spec/library.h"
@@ -7,15 +8,6 @@
 
 namespace tollgate {
 namespace {
-
-/// Every step takes one millisecond.
-struct Metronome : StepTimer {
-  static constexpr Ticks beat = ticks_per_second / 1000;
-  Ticks step(std::span<const RankBatch>) const override { return beat; }
-  DecodeLine decode(std::span<const RankBatch>) const override {
-    return {beat, 0, std::int64_t{1} << 40};
-  }
-};
 
 struct Bench {
   Metronome timer;
@@ -168,8 +160,24 @@ TEST(scheduler, conversations_find_their_last_turn) {
   EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 9 * 16);
   b.scheduler().prefix_cache = false;
   EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 0);
-  b.scheduler().stated_hit_rate = 0.5;
-  EXPECT_EQ(simulate(b.system, b.t).counters.cached_tokens, 50 + 150);
+}
+
+/// A stated hit rate is what is found, of a prompt all but the last token, and takes the room that
+/// the tokens would take: 10 blocks hold one request of 100 + 60, not two.
+TEST(scheduler, stated_hits_are_found_and_take_room) {
+  Bench b;
+  b.add(0, 100, 60);
+  b.add(0, 100, 60);
+  b.t.cached = {50, 100};
+  b.scheduler().batched_tokens = 64;
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_EQ(o.counters.cached_tokens, 50 + 99);
+  EXPECT_EQ(Bench::ms(o.first[1]), 1);
+  b.scheduler().policy = SchedulerPolicy::trtllm;
+  b.scheduler().blocks = 10;
+  EXPECT_EQ(Bench::ms(simulate(b.system, b.t).first[1]), 61);
+  b.t.cached = {50, 101};
+  EXPECT_THROW(simulate(b.system, b.t), InputError);
 }
 
 /// The hit rate follows from the room: many conversations in turn on a cache for two of them hit

@@ -49,6 +49,7 @@ TEST(summary, of_a_known_outcome) {
     o.first.push_back(at + ticks_per_second / 10);
     o.last.push_back(at + ticks_per_second / 10 +
                      (i % 10 == 0 ? 2 : 1) * ticks_per_second * 9 / 10);
+    o.gaps.add(o.last.back(), (o.last.back() - o.first.back()) / 9, 9);
   }
   o.counters.end = o.last.back();
   SummaryOptions options;
@@ -58,8 +59,12 @@ TEST(summary, of_a_known_outcome) {
   EXPECT_EQ(s.requests, 61);
   EXPECT_NEAR(s.ttft.mean, 0.1, 1e-12);
   EXPECT_DOUBLE_EQ(s.ttft.p99, 0.1);
+  EXPECT_NEAR(s.itl.p50, 0.1, 0.1 / 64);
+  EXPECT_NEAR(s.itl.p99, 0.2, 0.2 / 64);
+  EXPECT_DOUBLE_EQ(s.itl.max, 0.2);
   EXPECT_DOUBLE_EQ(s.tpot.p50, 0.1);
   EXPECT_DOUBLE_EQ(s.tpot.p95, 0.2);  // 7 of 61 are slow
+  EXPECT_DOUBLE_EQ(s.tpot.max, 0.2);
   EXPECT_DOUBLE_EQ(s.classes[0].attained, 54.0 / 61);
   EXPECT_DOUBLE_EQ(s.goodput, 54.0 / 60);
   EXPECT_NEAR(s.output_tokens_per_second, 10, 0.2);

@@ -6,6 +6,15 @@
 
 namespace tollgate {
 
+/// Every step takes one millisecond.
+struct Metronome : StepTimer {
+  static constexpr Ticks beat = ticks_per_second / 1000;
+  Ticks step(std::span<const RankBatch>) const override { return beat; }
+  DecodeLine decode(std::span<const RankBatch>) const override {
+    return {beat, 0, std::int64_t{1} << 40};
+  }
+};
+
 /// A step time with every feature that a real one may have: a floor, padding of the batch, a knee
 /// in the mean context, and the slowest rank; in whole ticks.
 struct TestTimer : StepTimer {

@@ -119,45 +119,49 @@ TEST(trace_reader, says_what_is_wrong_and_where) {
   EXPECT_EQ(error_of(""), "trace: the trace has no requests.");
   EXPECT_EQ(error_of(header), "trace: the trace has no requests.");
   EXPECT_EQ(error_of("a,b\n1,2\n"),
-            "trace:1: the first line shows none of the formats azure, mooncake, burstgpt and "
+            "trace:1:1: the first line shows none of the formats azure, mooncake, burstgpt and "
             "sharegpt.");
-  EXPECT_EQ(error_of("arrival_s,input_tokens\n0,1\n"),
-            "trace:1: the trace has no column 'output_tokens'; it has 'arrival_s, input_tokens'.");
+  EXPECT_EQ(
+      error_of("arrival_s,input_tokens\n0,1\n"),
+      "trace:1:1: the trace has no column 'output_tokens'; it has 'arrival_s, input_tokens'.");
   EXPECT_EQ(error_of(header + "0,5,5\n\n1,5\n"),
-            "trace:4: the line has 2 fields, but the header 3.");
+            "trace:4:1: the line has 2 fields, but the header 3.");
   EXPECT_EQ(error_of(header + "0,5,5\nx,5,5\n"),
-            "trace:3: arrival_s is 'x', which is not a time from 0 on.");
+            "trace:3:1: arrival_s is 'x', which is not a time from 0 on.");
   EXPECT_EQ(error_of(header + "-1,5,5\n"),
-            "trace:2: arrival_s is '-1', which is not a time from 0 on.");
+            "trace:2:1: arrival_s is '-1', which is not a time from 0 on.");
   EXPECT_EQ(
       error_of(header + "0,5.5,5\n"),
-      "trace:2: input_tokens is '5.5', which is not a whole number of tokens up to 100000000.");
-  EXPECT_EQ(error_of(header + "0,0,5\n"), "trace:2: the request has no prompt tokens.");
-  EXPECT_EQ(error_of(header + "0,5,0\n"), "trace:2: the request generates no tokens.");
-  EXPECT_EQ(error_of(header + "2,5,5\n1.5,5,5\n"),
-            "trace:3: the request comes 0.5 s before the one above it; a trace must be in order of "
-            "arrival.");
-  EXPECT_EQ(error_of(header + "0,5,5\n5000000,5,5\n"),
-            "trace:3: the request comes more than 53 days after the first, beyond the simulator's "
-            "clock; a higher 'speed' shortens that.");
+      "trace:2:1: input_tokens is '5.5', which is not a whole number of tokens up to 100000000.");
+  EXPECT_EQ(error_of(header + "0,0,5\n"), "trace:2:1: the request has no prompt tokens.");
+  EXPECT_EQ(error_of(header + "0,5,0\n"), "trace:2:1: the request generates no tokens.");
+  EXPECT_EQ(
+      error_of(header + "2,5,5\n1.5,5,5\n"),
+      "trace:3:1: the request comes 0.5 s before the one above it; a trace must be in order of "
+      "arrival.");
+  EXPECT_EQ(
+      error_of(header + "0,5,5\n5000000,5,5\n"),
+      "trace:3:1: the request comes more than 53 days after the first, beyond the simulator's "
+      "clock; a higher 'speed' shortens that.");
   TraceOptions small;
   small.context = 1000;
   EXPECT_EQ(error_of(header + "0,900,200\n", small),
-            "trace:2: the request needs 1100 tokens, but there is room for 1000.");
-  EXPECT_EQ(error_of("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-01 00:00:00,1,1\n"),
-            "trace:2: TIMESTAMP is '2023-13-01 00:00:00', which is not a date and time that there "
-            "is.");
+            "trace:2:1: the request needs 1100 tokens, but there is room for 1000.");
+  EXPECT_EQ(
+      error_of("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-01 00:00:00,1,1\n"),
+      "trace:2:1: TIMESTAMP is '2023-13-01 00:00:00', which is not a date and time that there "
+      "is.");
   EXPECT_EQ(error_of("TIMESTAMP,ContextTokens,GeneratedTokens\n12.5,1,1\n"),
-            "trace:2: TIMESTAMP is '12.5', which is not a date and time such as 2023-11-16 "
+            "trace:2:1: TIMESTAMP is '12.5', which is not a date and time such as 2023-11-16 "
             "18:17:03.98.");
   EXPECT_EQ(error_of("{\"timestamp\": 1, \"input_length\": 2}\n"),
-            "trace:1: the line has no 'output_length'.");
+            "trace:1:1: the line has no 'output_length'.");
   EXPECT_EQ(error_of("{\"timestamp\": 1.5, \"input_length\": 2, \"output_length\": 2}\n"),
-            "trace:1: timestamp is '1.5', which is not a whole number in range.");
-  EXPECT_EQ(error_of("{\"timestamp\": 1,\n"), "trace:1: the line is not a JSON object.");
+            "trace:1:1: timestamp is '1.5', which is not a whole number in range.");
+  EXPECT_EQ(error_of("{\"timestamp\": 1,\n"), "trace:1:1: the line is not a JSON object.");
   EXPECT_EQ(error_of("arrival_s,input_tokens,output_tokens,hash_ids_x\n"
                      "0,1,1,5\n"),
-            "trace:1: the column 'hash_ids_x' does not say how many tokens a hash is for, as "
+            "trace:1:1: the column 'hash_ids_x' does not say how many tokens a hash is for, as "
             "hash_ids_512 does.");
 }
 

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "sim/spec/library.h"
 
 namespace tollgate {
@@ -35,6 +38,10 @@ TEST(ShippedTraffic, EveryClassIsSourcedAndNamedAsItsFile) {
   Library books = library();
   const auto names = books.names(Library::Shelf::traffic);
   EXPECT_GE(names.size(), 9u);
+  for (const char* kind : {"chat", "code", "reasoning", "long-context", "summarisation",
+                           "agentic-tools", "agentic-heavy", "agentic-research", "batch-8k-1k"}) {
+    EXPECT_THAT(names, testing::Contains(kind));
+  }
   for (const auto& name : names) {
     const RequestClass traffic = books.traffic(name, {});
     EXPECT_EQ(traffic.name, name);
@@ -42,9 +49,13 @@ TEST(ShippedTraffic, EveryClassIsSourcedAndNamedAsItsFile) {
     EXPECT_GE(traffic.output.average(), 1) << name;
     EXPECT_GE(traffic.input.average(), 1) << name;
     bool hit_rate_explained = false;
+    const char* const grades[] = {"measured: ", "fitted: ", "derived: ", "assumed: "};
     for (const Source& source : traffic.sources) {
       hit_rate_explained |= source.what.find("prefix_hit_rate") != std::string::npos ||
                             source.what.find("found in the cache") != std::string::npos;
+      EXPECT_TRUE(std::any_of(std::begin(grades), std::end(grades),
+                              [&](const char* grade) { return source.what.starts_with(grade); }))
+          << name << ": " << source.what;
     }
     EXPECT_TRUE(hit_rate_explained) << name;
   }

@@ -101,7 +101,8 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
     out.push_back({std::string(grid.engine) + " " + c.model.name + " " + s.workload[0].name + " " +
                        std::to_string(static_cast<int>(users)),
                    point.state.requests_per_second / simulated.point.state.requests_per_second,
-                   point.state.tpot / r.tpot.mean.mean, noise, closed_form_caveat(s, c, d, mix)});
+                   point.state.tpot / r.tpot.mean.mean, noise,
+                   closed_form_caveat(s, c, d, mix, r.ttft.mean.mean)});
   }
   return out;
 }

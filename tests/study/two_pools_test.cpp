@@ -185,7 +185,7 @@ Cell compare(const std::string& engine, const std::string& sizes, const std::str
           std::hypot(r.output_tokens_per_second.half_width / r.output_tokens_per_second.mean,
                      r.tpot.mean.half_width / r.tpot.mean.mean),
           two_pools_caveat(s, s.candidates[0], prefill, decode,
-                           d.decode.sequences / d.decode.largest_batch.value)};
+                           d.decode.sequences / d.decode.largest_batch.value, r.analytic_ttft)};
 }
 
 /// Closed loops of three draws, where memory is not full: throughput and TPOT to 5 % and the
@@ -238,6 +238,95 @@ TEST(TwoPools, FidelitiesAgreeWithinFivePercentOrSaySo) {
     held += c.caveat.sentence.empty();
   }
   EXPECT_GE(held, 45);
+}
+
+/// What one of the pools carries under a TTFT target hangs on queues that are known roughly:
+/// between a half and twice what the simulation finds, where the target is tight. The report says
+/// so, and where it does not, the two agree within 5 % and the 1 % to which the number of users is
+/// searched.
+TEST(TwoPools, UnderATightTtftTheyAgreeOrSaySo) {
+  struct Ask {
+    const char* engine;
+    double hit;
+    int ttft;  // ms
+  };
+  std::vector<Ask> asks;
+  for (const char* engine : {"vllm", "sglang"}) {
+    for (const double hit : {0.0, 0.5625, 0.9}) {
+      for (const int ttft : {3000, 200, 120}) asks.push_back({engine, hit, ttft});
+    }
+  }
+  struct Found {
+    double throughput = 1, noise = 0;
+    std::string said;
+    bool compared = false;
+  };
+  std::vector<Found> found(asks.size());
+  tbb::parallel_for(std::size_t{0}, asks.size(), [&](std::size_t i) {
+    const std::string rest =
+        "{name: w, input: {kind: lognormal, mean: 4383, sigma: 1}, output: {kind: lognormal, mean: "
+        "600, sigma: 1}, prefix_hit_rate: " +
+        std::to_string(asks[i].hit) + "}";
+    const auto ask = [&](const std::string& fidelity) {
+      return parse(
+          "{name: c, model: Llama-3.1-8B, hardware: H200-SXM, deployment: {tensor: 1, "
+          "pipeline: 1, data_attention: 1, disaggregation: {most_instances: 4}}}",
+          rest, "{kind: saturate}",
+          "fidelity: " + fidelity + "\nengine: " + asks[i].engine +
+              "\nslo: {tpot: 30 ms, ttft: " + std::to_string(asks[i].ttft) + " ms}\n");
+    };
+    const CandidateResult closed = run(ask("analytic"));
+    if (!closed.meets_slo) return;
+    const SimulatedResult r = *run(ask("simulated")).simulated;
+    found[i] = {r.analytic_requests_per_second / r.requests_per_second.mean,
+                r.output_tokens_per_second.half_width / r.output_tokens_per_second.mean + 0.01,
+                {},
+                true};
+    for (const std::string& a : closed.assumptions) {
+      if (a.find("`fidelity: simulated`") != std::string::npos) found[i].said = a;
+    }
+  });
+  int told = 0, silent = 0;
+  for (std::size_t i = 0; i < asks.size(); ++i) {
+    SCOPED_TRACE(std::string(asks[i].engine) + " " + std::to_string(asks[i].hit) + " " +
+                 std::to_string(asks[i].ttft));
+    const Found& f = found[i];
+    if (!f.compared) continue;
+    const bool off = std::fabs(f.throughput - 1) > 0.05 + f.noise;
+    EXPECT_FALSE(off && f.said.empty()) << f.throughput;
+    told += off && f.said.find("TTFT is near its target") == 0;
+    silent += f.said.empty();
+  }
+  EXPECT_GE(told, 4);
+  EXPECT_GE(silent, 3);
+}
+
+/// The ends of the band choose engines for the step times there: never dearer than with the engines
+/// of the middle, and not ten times the middle because 3 and 7 of them match there no longer.
+TEST(TwoPools, EndsOfTheBandMatchTheirOwnEngines) {
+  const auto cost = [](const std::string& pools) {
+    return run(
+        parse("{name: c, model: DeepSeek-V3.2, hardware: H200-SXM, deployment: "
+              "{disaggregation: " +
+                  pools + "}}",
+              "{name: w, input: {kind: lognormal, mean: 4383, sigma: 1}, output: {kind: "
+              "lognormal, mean: 1211, sigma: 1}, prefix_hit_rate: 0.5625}",
+              "{kind: saturate}", "slo: {ttft: 2 s, tpot: 50 ms}\n"));
+  };
+  const CandidateResult free = cost("auto");
+  const PoolResult &p = free.disaggregation->prefill, &d = free.disaggregation->decode;
+  const auto sizes = [](const PoolResult& r) {
+    return "{tensor: " + std::to_string(r.tensor) + ", pipeline: " + std::to_string(r.pipeline) +
+           ", expert: " + std::to_string(r.expert) +
+           ", data_attention: " + std::to_string(r.data_attention) +
+           ", instances: " + std::to_string(r.instances) + "}";
+  };
+  const CandidateResult pinned = cost("{prefill: " + sizes(p) + ", decode: " + sizes(d) + "}");
+  const Estimate &f = free.usd_per_million_output_tokens, &b = pinned.usd_per_million_output_tokens;
+  EXPECT_NEAR(f.value, b.value, 1e-9 * b.value);
+  EXPECT_LT(f.high, 0.9 * b.high);
+  EXPECT_LE(f.low, b.low);
+  EXPECT_LT(f.high, 5 * f.value);
 }
 
 }  // namespace

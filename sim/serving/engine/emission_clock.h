@@ -44,11 +44,12 @@ class EmissionClock {
 
   /// Fewest steps from now until the clock shows `tokens` or more.
   std::int64_t steps_to_reach(std::int64_t tokens) const {
-    return (tokens * q_ + p_ - 1) / p_ - steps_;
+    return (p_ == 1 ? tokens * q_ : (tokens * q_ + p_ - 1) / p_) - steps_;
   }
   /// Most steps from now for which the clock still shows `tokens` or fewer.
   std::int64_t steps_within(std::int64_t tokens) const {
-    return ((tokens + 1) * q_ - 1) / p_ - steps_;
+    const std::int64_t below = (tokens + 1) * q_ - 1;
+    return (p_ == 1 ? below : below / p_) - steps_;
   }
   /// Sum over the next `steps` steps of what the clock has advanced before each of them.
   std::int64_t growth(std::int64_t steps) const {
@@ -60,7 +61,7 @@ class EmissionClock {
   std::int64_t most() const { return (p_ + q_ - 1) / q_; }
 
  private:
-  std::int64_t at(std::int64_t s) const { return s * p_ / q_; }
+  std::int64_t at(std::int64_t s) const { return q_ == 1 ? s * p_ : s * p_ / q_; }
   std::int64_t p_, q_, steps_ = 0;
 };
 

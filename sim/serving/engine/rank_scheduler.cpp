@@ -49,6 +49,7 @@ std::int32_t RankScheduler::new_slot(const Waiting& w) {
   Slot fresh;
   fresh.request = w.request;
   fresh.produced = w.produced;
+  fresh.emitted_at = w.emitted_at;
   slot(i) = fresh;
   return i;
 }
@@ -110,6 +111,7 @@ void RankScheduler::begin_decoding(std::int32_t i, std::int64_t now) {
   s.state = State::decode;
   s.base = s.computed - now;
   calendar_.insert(s.end, i, s.next);
+  emissions_.join(i, s.emitted_at, decoders_);
   ++decoders_;
   decode_context_ += s.computed;
   ++at_offset_[offset(s.base)];
@@ -119,6 +121,7 @@ void RankScheduler::begin_decoding(std::int32_t i, std::int64_t now) {
 void RankScheduler::stop_decoding(std::int32_t i, std::int64_t now) {
   Slot& s = slot(i);
   s.computed = static_cast<std::int32_t>(context_of(s, now));
+  s.emitted_at = emissions_.leave(i);
   --decoders_;
   decode_context_ -= s.computed;
   --at_offset_[offset(s.base)];
@@ -143,11 +146,11 @@ void RankScheduler::preempt(std::int32_t i, const EmissionClock& clock) {
   free_cache(s, computed);
   waiting_tokens_ += input(s.request);
   if (is_sglang_decoder()) {
-    retracted_.push_back({s.request, produced});
+    retracted_.push_back({s.request, produced, s.emitted_at});
   } else if (config_.policy == SchedulerPolicy::sglang) {
-    queue_.push_back({s.request, produced});
+    queue_.push_back({s.request, produced, s.emitted_at});
   } else {
-    queue_.push_front({s.request, produced});
+    queue_.push_front({s.request, produced, s.emitted_at});
   }
   drop_slot(i);
   --running_count_;
@@ -276,10 +279,11 @@ void RankScheduler::register_prompt(Slot& s) {
 }
 
 std::int64_t RankScheduler::cached_tokens(const Waiting& w, const BlockPool::Match& hit) const {
-  if (config_.stated_hit_rate <= 0) return (hit.blocks + hit.host) * block_;
+  const std::int64_t found = (hit.blocks + hit.host) * block_;
+  if (requests_.cached.empty() || role_ == EngineRole::decode) return found;
   // The last token of a prompt is always computed.
-  const std::int32_t prompt = input(w.request);
-  return std::min(static_cast<std::int32_t>(config_.stated_hit_rate * prompt), prompt - 1);
+  const std::int32_t stated = requests_.cached[static_cast<std::size_t>(w.request)];
+  return std::max<std::int64_t>(found, std::min(stated, input(w.request) - 1));
 }
 
 /// A sequence that runs from now on, with what the cache has of it.
@@ -479,11 +483,14 @@ void RankScheduler::finish(std::int32_t i, std::int64_t computed, Ticks end) {
   (config_.async ? later_ : due_).push_back(i);
 }
 
-void RankScheduler::prompt_done(std::int32_t i, const EmissionClock& before, Ticks end) {
+void RankScheduler::prompt_done(std::int32_t i, const EmissionClock& before, Ticks end,
+                                TokenGaps& gaps) {
   const std::int64_t now = decodes_ ? before.after(1) : before.now();
   Slot& s = slot(i);
   Ticks& first = outcome_.first[static_cast<std::size_t>(s.request)];
   if (role_ != EngineRole::prefill && first < 0) first = end;
+  if (s.produced > 0) gaps.add(end, end - s.emitted_at, 1);
+  s.emitted_at = end;
   ++s.produced;
   const std::int32_t left = output(s.request) - s.produced;
   if (left <= 0) {
@@ -513,15 +520,16 @@ void RankScheduler::drain(std::int64_t step, std::int64_t to_clock, Ticks end) {
   }
 }
 
-void RankScheduler::finish_step(const EmissionClock& before, Ticks end) {
+void RankScheduler::finish_step(const EmissionClock& before, Ticks end, TokenGaps& gaps) {
   const std::int64_t from = before.now(), to = decodes_ ? before.after(1) : from;
   decode_context_ += decoders_ * (to - from);
+  if (decodes_) emissions_.emit(end, decoders_, gaps);
   // Results are taken in the order of the batch: SGLang puts prompts before what decodes.
   const bool prompts_first = config_.policy == SchedulerPolicy::sglang;
   if (decodes_ && !prompts_first) drain(before.steps() + 1, to, end);
   for (std::int32_t i : prompts_) {
     const Slot& s = slot(i);
-    if (s.computed == input(s.request) + s.produced) prompt_done(i, before, end);
+    if (s.computed == input(s.request) + s.produced) prompt_done(i, before, end, gaps);
   }
   if (decodes_ && prompts_first) drain(before.steps() + 1, to, end);
   for (std::int32_t i : stalled_) {
@@ -547,7 +555,8 @@ std::int64_t RankScheduler::run_limit(const EmissionClock& clock) const {
   return clock.steps_within(next + ticks);
 }
 
-void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, Ticks end) {
+void RankScheduler::finish_run(const EmissionClock& before, const StepRun& run, std::int64_t steps,
+                               TokenGaps& gaps) {
   const std::int64_t from = before.now(), to = before.after(steps);
   if (steps > 1) {
     release_finished();
@@ -557,8 +566,9 @@ void RankScheduler::finish_run(const EmissionClock& before, std::int64_t steps, 
     }
   }
   decode_context_ += decoders_ * (to - from);
+  emissions_.emit(run, steps, decoders_, gaps);
   // Nothing ends before the last step, by run_limit.
-  drain(before.steps() + steps, to, end);
+  drain(before.steps() + steps, to, run.end(steps));
 }
 
 }  // namespace tollgate

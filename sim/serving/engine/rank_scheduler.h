@@ -13,6 +13,7 @@
 #include "sim/serving/engine/request_table.h"
 #include "sim/serving/engine/scheduler_config.h"
 #include "sim/serving/engine/step_timer.h"
+#include "sim/serving/engine/token_gaps.h"
 #include "sim/serving/engine/waiting_queue.h"
 
 namespace tollgate {
@@ -65,7 +66,7 @@ class RankScheduler {
   /// Whether the step that was scheduled lets decoding sequences emit (SGLang's prefill batches
   /// keep them waiting).
   bool decodes() const { return decodes_; }
-  void finish_step(const EmissionClock& before, Ticks end);
+  void finish_step(const EmissionClock& before, Ticks end, TokenGaps& gaps);
 
   /// No rank could schedule anything: whoever was left out of the step is as before.
   void abandon_step(const EmissionClock& clock);
@@ -73,8 +74,9 @@ class RankScheduler {
   /// The decode-only step that was just scheduled may be repeated at least this many times, itself
   /// included, before a sequence ends or cache runs out.
   std::int64_t run_limit(const EmissionClock& clock) const;
-  /// Carries out `steps` such steps, the last of which ends at `end`.
-  void finish_run(const EmissionClock& before, std::int64_t steps, Ticks end);
+  /// Carries out the first `steps` steps of a run.
+  void finish_run(const EmissionClock& before, const StepRun& run, std::int64_t steps,
+                  TokenGaps& gaps);
 
   bool preempted() const { return preempted_; }
   /// Tokens whose cache comes from the host's memory beside the step that was scheduled.
@@ -113,6 +115,7 @@ class RankScheduler {
     std::int64_t end = 0;    ///< step whose end brings the last token
     std::int64_t base = 0;   ///< context minus clock, while decoding
     std::int64_t stamp = 0;  ///< order of admission
+    Ticks emitted_at = 0;    ///< its last token, while it does not decode
     std::int32_t request = -1;
     std::int32_t next = -1;     ///< calendar link
     std::int32_t produced = 0;  ///< tokens emitted before this stay
@@ -200,7 +203,7 @@ class RankScheduler {
   bool admit_received(std::int64_t& budget, RankBatch& batch);
   bool admit_next(std::int64_t& budget, RankBatch& batch, Ticks now);
   void register_prompt(Slot& s);
-  void prompt_done(std::int32_t i, const EmissionClock& before, Ticks end);
+  void prompt_done(std::int32_t i, const EmissionClock& before, Ticks end, TokenGaps& gaps);
   void finish(std::int32_t i, std::int64_t computed, Ticks end);
   void drain(std::int64_t step, std::int64_t to_clock, Ticks end);
   void fill_extremes(RankBatch& batch, std::int64_t now) const;
@@ -238,6 +241,7 @@ class RankScheduler {
   std::int64_t running_count_ = 0;       ///< sequences that count against max_sequences
   std::int64_t decoders_ = 0;            ///< of these, decoding
   std::int64_t decode_context_ = 0;      ///< sum of their contexts
+  LastEmissions emissions_;              ///< of those that decode
   std::vector<std::int64_t> at_offset_;  ///< decoders by (context - clock) modulo block
   std::int32_t partial_ = -1;            ///< the one prompt that is cut in chunks
   std::vector<std::int32_t> prompts_;    ///< worked on in the step that was scheduled

@@ -1,7 +1,6 @@
 #include "sim/serving/engine/replica.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
 #include "sim/base/error.h"
@@ -39,34 +38,14 @@ Replica::Replica(const SchedulerConfig& config, EngineRole role, const StepTimer
   }
 }
 
-Ticks Replica::run_time(std::int64_t steps) const {
-  return steps * run_.line.first + run_.line.growth * clocks_[0].growth(steps);
-}
-
-/// How many of the run's steps have ended, counting its start as one, before `duration` is over:
-/// the number of x >= 0 with run_time(x) < duration.
-std::int64_t Replica::steps_before(Ticks duration) const {
-  if (duration <= 0) return 0;
-  const double a = 0.5 * clocks_[0].rate() * static_cast<double>(run_.line.growth);
-  const double b = static_cast<double>(run_.line.first) - a;
-  const double d = static_cast<double>(duration);
-  double guess = a > 0 ? (std::sqrt(b * b + 4 * a * d) - b) / (2 * a) : d / b;
-  guess = std::clamp(guess, 0.0, static_cast<double>(run_.steps));
-  // Only a first guess is in floating point; integers decide.
-  auto x = static_cast<std::int64_t>(guess);
-  while (x > 0 && run_time(x - 1) >= duration) --x;
-  while (x < run_.steps && run_time(x) < duration) ++x;
-  return x;
-}
-
 void Replica::place_next_point() {
-  next_ = run_.start + run_time(config_.async ? run_.steps - 1 : run_.steps);
+  next_ = run_.course.end(config_.async ? run_.steps - 1 : run_.steps);
 }
 
 /// Something was delivered that may change what is decided at points from `at` on.
 void Replica::cut(Ticks at) {
-  const std::int64_t decided =
-      config_.async ? 1 + steps_before(at - run_.start) : steps_before(at - run_.start);
+  const std::int64_t ended = run_.course.ended_before(at - run_.course.start, run_.steps);
+  const std::int64_t decided = config_.async ? 1 + ended : ended;
   if (decided >= run_.steps) return;
   run_.steps = std::max<std::int64_t>(decided, 1);
   place_next_point();
@@ -171,7 +150,7 @@ void Replica::unpin(std::int32_t request, Ticks at) {
 
 std::int64_t Replica::running(const RankScheduler& rank, Ticks at) const {
   // The second point of a run gives back the slots of what ended in the step before the run.
-  return rank.running() - (run_.steps > 1 && run_.start < at ? rank.finishing() : 0);
+  return rank.running() - (run_.steps > 1 && run_.course.start < at ? rank.finishing() : 0);
 }
 
 std::int64_t Replica::load(Ticks at) const {
@@ -209,7 +188,8 @@ LoadSample Replica::state(std::int64_t decided) const {
 void Replica::sample(Ticks at) {
   std::int64_t decided = 1;
   if (run_.steps > 1) {
-    decided = steps_before(at + 1 - run_.start) + (config_.async ? 1 : 0);
+    decided = run_.course.ended_before(at + 1 - run_.course.start, run_.steps);
+    decided += config_.async ? 1 : 0;
     decided = std::clamp<std::int64_t>(decided, 1, run_.steps);
   }
   LoadSample s = state(decided);
@@ -234,8 +214,9 @@ void Replica::count_step_tokens() {
 /// Divides the tokens of the run among the samples in which its steps end.
 void Replica::count_run_tokens() {
   for (std::int64_t done = 0; done < run_.steps;) {
-    const std::size_t sample = recorder_.sample_of(run_.start + run_time(done + 1));
-    const std::int64_t ended = steps_before(recorder_.time_of(sample) + 1 - run_.start) - 1;
+    const std::size_t sample = recorder_.sample_of(run_.course.end(done + 1));
+    const Ticks beyond = recorder_.time_of(sample) + 1 - run_.course.start;
+    const std::int64_t ended = run_.course.ended_before(beyond, run_.steps) - 1;
     const std::int64_t to = std::max(done + 1, ended);
     std::int64_t emitted = 0;
     for (std::size_t i = 0; i < ranks_.size(); ++i) {
@@ -247,11 +228,11 @@ void Replica::count_run_tokens() {
 }
 
 void Replica::open_run(Ticks now) {
-  run_.start = config_.async ? std::max(now, end_) : now;
-  run_.line = timer_.decode(batches_);
-  check_step(run_.start, run_.line.first);
+  const Ticks start = config_.async ? std::max(now, end_) : now;
+  run_.course = {start, timer_.decode(batches_), clocks_[0]};
+  check_step(start, run_.course.line.first);
   // v may be at most `valid` before the last step of the run.
-  const std::int64_t valid = std::min(run_.line.valid, std::int64_t{1} << 40);
+  const std::int64_t valid = std::min(run_.course.line.valid, std::int64_t{1} << 40);
   const EmissionClock& first = clocks_[0];
   std::int64_t steps = first.steps_within(first.now() + valid) + 1;
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
@@ -261,7 +242,7 @@ void Replica::open_run(Ticks now) {
   }
   if (recorder_.takes_step()) {
     steps = 1;
-    record_step(run_.start, run_.line.first);
+    record_step(start, run_.course.line.first);
   }
   if (config_.receive_interval > 1) {
     steps = std::min(steps, config_.receive_interval - since_receive_ % config_.receive_interval);
@@ -271,10 +252,10 @@ void Replica::open_run(Ticks now) {
 }
 
 void Replica::finish_run() {
-  end_ = run_.start + run_time(run_.steps);
+  end_ = run_.course.end(run_.steps);
   if (recorder_.samples()) count_run_tokens();
   for (std::size_t i = 0; i < ranks_.size(); ++i) {
-    ranks_[i].finish_run(clocks_[i], run_.steps, end_);
+    ranks_[i].finish_run(clocks_[i], run_.course, run_.steps, gaps_);
   }
   for (EmissionClock& c : clocks_) c.advance(run_.steps);
   counters_.steps += run_.steps;
@@ -352,7 +333,7 @@ void Replica::execute() {
   end_ = start + duration;
   if (recorder_.takes_step()) record_step(start, duration);
   if (recorder_.samples()) count_step_tokens();
-  for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].finish_step(clocks_[i], end_);
+  for (std::size_t i = 0; i < ranks_.size(); ++i) ranks_[i].finish_step(clocks_[i], end_, gaps_);
   advance_clocks();
   recorder_.close_step();
   since_receive_ = config_.receive_interval;

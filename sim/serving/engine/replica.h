@@ -4,6 +4,7 @@
 
 #include "sim/serving/engine/rank_scheduler.h"
 #include "sim/serving/engine/replica_recorder.h"
+#include "sim/serving/engine/step_run.h"
 
 namespace tollgate {
 
@@ -37,6 +38,7 @@ class Replica {
   }
 
   EngineCounters counters() const;
+  const TokenGaps& gaps() const { return gaps_; }
 
   /// Writes down from now on what `wanted` asks for.
   void record(const Recording& wanted, ReplicaRecord& into);
@@ -49,13 +51,10 @@ class Replica {
   /// Steps that have been decided but not carried out.
   struct Run {
     std::int64_t steps = 0;
-    Ticks start = 0;       ///< of the first
     bool blocked = false;  ///< somebody waits who cannot be admitted while it lasts
-    DecodeLine line;
+    StepRun course;
   };
 
-  Ticks run_time(std::int64_t steps) const;
-  std::int64_t steps_before(Ticks duration) const;
   void place_next_point();
   void cut(Ticks at);
   void wake(Ticks at);
@@ -94,6 +93,7 @@ class Replica {
   std::int64_t waited_ = 0;            ///< steps for which prompts have been held
   std::int64_t longest_hold_ = never;  ///< steps for which what was decided may still hold them
   EngineCounters counters_;
+  TokenGaps gaps_;
 };
 
 }  // namespace tollgate

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/serving/engine/clock.h"
+#include "sim/serving/engine/token_gaps.h"
 
 namespace tollgate {
 
@@ -28,6 +29,10 @@ struct RequestTable {
   /// turn finds its prompt and its answer. Empty: nothing is shared.
   std::vector<std::int32_t> stream;
   std::vector<std::int32_t> shared;
+  /// A stated hit rate instead: so many prompt tokens of a request that is on no stream count as
+  /// found when it is admitted, but for the last, and take room as if they were its own. Empty:
+  /// none.
+  std::vector<std::int32_t> cached;
 
   /// A stream may begin with another one: its first `branch` tokens are those of `parent` (-1:
   /// none).
@@ -81,6 +86,7 @@ struct Outcome {
   std::vector<Ticks> last;   ///< end of the step that gave the last token
   EngineCounters counters;
   double before_arrival = 0;  ///< seconds between sending and reaching the engine, over all sessions
+  TokenGaps gaps;            ///< between the tokens of all answers
   bool closed_loop = false;  ///< the next request was sent when one was answered
 };
 

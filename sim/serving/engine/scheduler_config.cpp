@@ -39,7 +39,8 @@ void check_table(const RequestTable& t) {
   const std::size_t n = t.input.size();
   const auto fits = [n](const auto& column) { return column.empty() || column.size() == n; };
   if (t.output.size() != n || !fits(t.arrival) || !fits(t.max_tokens) || !fits(t.stream) ||
-      !fits(t.shared) || !fits(t.priority) || t.stream.size() != t.shared.size()) {
+      !fits(t.shared) || !fits(t.cached) || !fits(t.priority) ||
+      t.stream.size() != t.shared.size()) {
     throw InputError("the columns of the request table differ in length");
   }
   for (std::size_t s = 0; s < t.streams.size(); ++s) {
@@ -70,6 +71,12 @@ void check_table(const RequestTable& t) {
     }
     if (!t.shared.empty() && (t.shared[i] < 0 || t.shared[i] > t.input[i] + t.output[i])) {
       throw InputError(request_name(r) + " shares more tokens than it has");
+    }
+    if (!t.cached.empty() && (t.cached[i] < 0 || t.cached[i] > t.input[i])) {
+      throw InputError(request_name(r) + " finds more prompt tokens than it has");
+    }
+    if (!t.cached.empty() && t.cached[i] > 0 && !t.stream.empty() && t.stream[i] >= 0) {
+      throw InputError(request_name(r) + " has a stated hit rate, but is on a stream");
     }
   }
 }
@@ -104,12 +111,6 @@ void check(const SchedulerConfig& c, const RequestTable& t, EngineRole role) {
   }
   if (c.host_blocks > 0 && !c.prefix_cache) {
     throw InputError("cache in the host's memory needs the prefix cache");
-  }
-  if (!(c.stated_hit_rate >= 0 && c.stated_hit_rate <= 1)) {
-    throw InputError("a stated hit rate lies between 0 and 1");
-  }
-  if (c.stated_hit_rate > 0 && c.prefix_cache) {
-    throw InputError("a stated hit rate stands in for the prefix cache, which must then be off");
   }
   if (c.policy != SchedulerPolicy::sglang &&
       static_cast<std::int64_t>(c.max_sequences) * (1 + c.draft_tokens) > c.batched_tokens) {

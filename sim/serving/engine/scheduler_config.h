@@ -60,8 +60,6 @@ struct SchedulerConfig {
   /// Its cache grows by the mean all the same.
   bool sample_acceptance = false;
   std::uint64_t seed = 1;  ///< of those draws
-  /// Share of each prompt that counts as cached when it is admitted, without a prefix cache.
-  double stated_hit_rate = 0;
 
   // SGLang only (server_args.py, schedule_policy.py, schedule_batch.py). With data-parallel
   // attention `ranks` schedule each by itself and step together, so that one may compute prompts

@@ -24,6 +24,7 @@ LatencyIntervals latency(const Runs& runs, Latency of) {
   l.p90 = over(runs, [&](const ServingSummary& s) { return of(s).p90; });
   l.p95 = over(runs, [&](const ServingSummary& s) { return of(s).p95; });
   l.p99 = over(runs, [&](const ServingSummary& s) { return of(s).p99; });
+  l.max = over(runs, [&](const ServingSummary& s) { return of(s).max; });
   return l;
 }
 
@@ -69,6 +70,7 @@ SeedSummary summarise_seeds(const Runs& runs) {
   out.ttft = latency(runs, [](const S& s) { return s.ttft; });
   out.tpot = latency(runs, [](const S& s) { return s.tpot; });
   out.end_to_end = latency(runs, [](const S& s) { return s.end_to_end; });
+  out.itl = latency(runs, [](const S& s) { return s.itl; });
   out.goodput = over(runs, [](const S& s) { return s.goodput; });
   out.cache_hit_rate = over(runs, [](const S& s) { return s.cache_hit_rate; });
   for (std::size_t k = 0; k < runs[0].classes.size(); ++k) out.classes.push_back(of_class(runs, k));

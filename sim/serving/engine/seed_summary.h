@@ -9,7 +9,7 @@ namespace tollgate {
 
 /// A latency over independent runs: the mean of each run's figure and its 95 % interval, seconds.
 struct LatencyIntervals {
-  SeedInterval mean, p50, p90, p95, p99;
+  SeedInterval mean, p50, p90, p95, p99, max;
 };
 
 struct ClassIntervals {
@@ -22,7 +22,7 @@ struct ClassIntervals {
 struct SeedSummary {
   int seeds = 0;
   SeedInterval requests_per_second, input_tokens_per_second, output_tokens_per_second;
-  LatencyIntervals ttft, tpot, end_to_end;
+  LatencyIntervals ttft, tpot, end_to_end, itl;
   SeedInterval goodput, cache_hit_rate;
   std::vector<ClassIntervals> classes;
   /// The worst verdict that at least half of the seeds have or exceed, and the reason of the first

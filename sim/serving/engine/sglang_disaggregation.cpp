@@ -97,6 +97,7 @@ void RankScheduler::join_ready(const EmissionClock& clock, Ticks now) {
   const auto r = static_cast<std::size_t>(s.request);
   if (s.produced == 0) {
     s.produced = 1;
+    s.emitted_at = now;
     outcome_.first[r] = now;
   }
   log(StepEvent::Kind::admitted, s.request);

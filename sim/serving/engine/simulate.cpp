@@ -24,9 +24,14 @@ void check_all_ended(const Outcome& outcome) {
   }
 }
 
+struct Alone {
+  EngineCounters counters;
+  TokenGaps gaps;
+};
+
 /// A replica with every `stride`-th request, from `first` on.
-EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, std::int32_t first,
-                         std::int32_t stride, Outcome& outcome, Recording* recording) {
+Alone run_alone(const EnginePool& pool, const RequestTable& requests, std::int32_t first,
+                std::int32_t stride, Outcome& outcome, Recording* recording) {
   Replica replica(pool.scheduler, EngineRole::both, *pool.timer, requests, outcome, nullptr);
   if (recording != nullptr) {
     replica.record(*recording, recording->replicas[static_cast<std::size_t>(first)]);
@@ -49,7 +54,7 @@ EngineCounters run_alone(const EnginePool& pool, const RequestTable& requests, s
   }
   samples.to_end(replica.counters().end, take);
   replica.finish_record();
-  return replica.counters();
+  return {replica.counters(), replica.gaps()};
 }
 
 struct Message {
@@ -140,7 +145,10 @@ class Cluster {
       }
     }
     for (const auto& pool : pools_) {
-      for (const Replica& r : pool) outcome_.counters += r.counters();
+      for (const Replica& r : pool) {
+        outcome_.counters += r.counters();
+        outcome_.gaps += r.gaps();
+      }
     }
     samples_.to_end(outcome_.counters.end, [this](Ticks at) { take_samples(at); });
     for (auto& pool : pools_) {
@@ -401,12 +409,15 @@ Outcome simulate(const ServingSystem& system, const RequestTable& requests, Reco
     return outcome;
   }
   const std::int32_t n = system.engines.replicas;
-  std::vector<EngineCounters> counters(static_cast<std::size_t>(n));
+  std::vector<Alone> alone(static_cast<std::size_t>(n));
   tbb::parallel_for(0, n, [&](std::int32_t i) {
-    counters[static_cast<std::size_t>(i)] =
+    alone[static_cast<std::size_t>(i)] =
         run_alone(system.engines, requests, i, n, outcome, recording);
   });
-  for (const EngineCounters& c : counters) outcome.counters += c;
+  for (const Alone& a : alone) {
+    outcome.counters += a.counters;
+    outcome.gaps += a.gaps;
+  }
   check_all_ended(outcome);
   if (recording != nullptr) even_out(*recording);
   return outcome;

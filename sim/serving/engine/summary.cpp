@@ -89,7 +89,14 @@ LatencySummary latencies(std::vector<double>& v) {
   s.p90 = at(0.9);
   s.p95 = at(0.95);
   s.p99 = at(0.99);
+  s.max = v.back();
   return s;
+}
+
+LatencySummary latencies(const GapHistogram& gaps) {
+  if (gaps.count() == 0) return {};
+  return {gaps.mean(),         gaps.quantile(0.5),  gaps.quantile(0.9),
+          gaps.quantile(0.95), gaps.quantile(0.99), to_seconds(gaps.longest())};
 }
 
 struct Latencies {
@@ -207,6 +214,7 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
   out.ttft = latencies(all.ttft);
   out.tpot = latencies(all.tpot);
   out.end_to_end = latencies(all.end_to_end);
+  out.itl = latencies(o.gaps.between(from, to));
   out.goodput = static_cast<double>(all.kept) / seconds;
   if (o.counters.prompt_tokens > 0) {
     out.cache_hit_rate = static_cast<double>(o.counters.cached_tokens) /

@@ -23,9 +23,9 @@ struct SummaryOptions {
   std::vector<std::int8_t> class_of;  ///< of each request; empty: all of class 0
 };
 
-/// Mean and percentiles over the requests of the window, seconds.
+/// Mean, percentiles and the longest, over the requests of the window, seconds.
 struct LatencySummary {
-  double mean = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0;
+  double mean = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0, max = 0;
 };
 
 struct ClassSummary {
@@ -57,6 +57,8 @@ struct ServingSummary {
   double input_tokens_per_second = 0;   ///< of prompts whose first token is given in it
   double output_tokens_per_second = 0;  ///< given in it
   LatencySummary ttft, tpot, end_to_end;
+  /// Over the gaps between tokens that end in the window, to a 128th of the run (token_gaps.h).
+  LatencySummary itl;
   double goodput = 0;
   std::vector<ClassSummary> classes;
   double cache_hit_rate = 0;  ///< share of prompt tokens found in the prefix cache, whole run

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <set>
+#include <map>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -18,6 +18,7 @@ class WaitingQueue {
   struct Entry {
     std::int32_t request;
     std::int32_t produced;  ///< tokens emitted before it was preempted
+    Ticks emitted_at = 0;   ///< the last of them
   };
 
   /// `sent`: when each request was sent, where that does not follow the table's order.
@@ -43,10 +44,7 @@ class WaitingQueue {
     }
   }
   Entry front() const {
-    if (by_priority_) {
-      const auto& [urgency, produced] = *sorted_.begin();
-      return {std::get<2>(urgency), produced};
-    }
+    if (by_priority_) return sorted_.begin()->second;
     return returned_.empty() ? arrived_.front() : returned_.back();
   }
   void pop() {
@@ -67,14 +65,14 @@ class WaitingQueue {
   }
 
  private:
-  void sort_in(Entry e) { sorted_.emplace(urgency(e.request), e.produced); }
+  void sort_in(Entry e) { sorted_.emplace(urgency(e.request), e); }
 
   const RequestTable& requests_;
   const std::vector<Ticks>& sent_;
   bool by_priority_;
   std::vector<Entry> returned_;  ///< last in, first out
   std::deque<Entry> arrived_;
-  std::set<std::pair<Urgency, std::int32_t>> sorted_;
+  std::map<Urgency, Entry> sorted_;
 };
 
 }  // namespace tollgate

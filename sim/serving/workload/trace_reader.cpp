@@ -48,7 +48,7 @@ class Reader {
       if (!error.place().file.empty()) throw;
       throw InputError(place_, error.what());
     }
-    place_.line = 0;
+    place_.line = place_.column = 0;
     if (out_.table.size() == 0) throw InputError(place_, "the trace has no requests.");
     return std::move(out_);
   }
@@ -60,6 +60,7 @@ class Reader {
       line = rest_.substr(0, end);
       rest_.remove_prefix(std::min(end + 1, rest_.size()));
       ++place_.line;
+      place_.column = 1;  // a row is wrong as a whole
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (!line.empty()) return true;
     }

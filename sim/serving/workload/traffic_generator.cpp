@@ -21,7 +21,7 @@ struct ClassSource {
   double hit_rate;
   std::int8_t priority;
   std::optional<ConversationSampler> conversations;
-  std::int32_t system_stream = -1;  ///< what all its requests or conversations begin with
+  std::int32_t system_stream = -1;  ///< what all its conversations begin with
 
   ClassSource(const RequestClass& c, std::int64_t context)
       : lengths(c.input, c.output, c.correlation),
@@ -44,7 +44,8 @@ class Generator {
       all += c.weight;
       starts += c.weight / source.requests_per_start();
       has_priority_ |= c.priority != 0;
-      shares_ |= c.session.has_value() || c.prefix_hit_rate > 0;
+      shares_ |= c.session.has_value();
+      states_ |= !c.session && c.prefix_hit_rate > 0;
       waits_ |= c.session.has_value();
     }
     starts_per_request_ = starts / all;
@@ -52,9 +53,7 @@ class Generator {
     for (std::size_t i = 0; i < classes.size(); ++i) {
       below += classes[i].weight / sources_[i].requests_per_start() / starts;
       up_to_.push_back(static_cast<std::uint64_t>(below * 0x1p32));
-      const bool common = classes[i].session ? classes[i].session->system_prompt > 0
-                                             : classes[i].prefix_hit_rate > 0;
-      if (common) {
+      if (classes[i].session && classes[i].session->system_prompt > 0) {
         sources_[i].system_stream = static_cast<std::int32_t>(out_.table.streams.size());
         out_.table.streams.push_back({-1, 0});
       }
@@ -97,6 +96,7 @@ class Generator {
       out_.table.stream.reserve(n);
       out_.table.shared.reserve(n);
     }
+    if (states_) out_.table.cached.reserve(n);
     if (waits_) {
       out_.table.successors_begin.reserve(n + 1);
       out_.table.successors.reserve(n);
@@ -113,7 +113,7 @@ class Generator {
   }
 
   void add(std::size_t c, Ticks arrival, std::int64_t input, std::int64_t output,
-           std::int32_t stream, std::int64_t shared) {
+           std::int32_t stream, std::int64_t shared, std::int64_t cached) {
     RequestTable& t = out_.table;
     t.arrival.push_back(arrival);
     t.input.push_back(static_cast<std::int32_t>(input));
@@ -124,6 +124,7 @@ class Generator {
       t.stream.push_back(stream);
       t.shared.push_back(static_cast<std::int32_t>(shared));
     }
+    if (states_) t.cached.push_back(static_cast<std::int32_t>(cached));
   }
 
   void add_request(std::size_t c, std::uint32_t start, Ticks at) {
@@ -136,10 +137,8 @@ class Generator {
       input = std::min(input, options_.context - output);
       ++out_.cut;
     }
-    add(c, at, input, output, source.system_stream,
-        source.system_stream < 0
-            ? 0
-            : static_cast<std::int64_t>(source.hit_rate * static_cast<double>(input)));
+    add(c, at, input, output, -1, 0,
+        static_cast<std::int64_t>(source.hit_rate * static_cast<double>(input)));
     if (waits_) {
       out_.table.successors_begin.push_back(
           static_cast<std::int32_t>(out_.table.successors.size()));
@@ -164,7 +163,7 @@ class Generator {
     for (std::int32_t i = 0; i < count; ++i) {
       const Conversation::Request& r = drawn_.requests[static_cast<std::size_t>(i)];
       add(c, i == 0 ? at : r.pause, r.input, r.output, first_stream + r.stream,
-          std::int64_t{r.input} + r.output);
+          std::int64_t{r.input} + r.output, 0);
     }
     std::stable_sort(drawn_.waits.begin(), drawn_.waits.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -182,7 +181,7 @@ class Generator {
   std::vector<ClassSource> sources_;
   std::vector<std::uint64_t> up_to_;  ///< 2^32 x share of starts up to a class
   double starts_per_request_ = 1;
-  bool has_priority_ = false, shares_ = false, waits_ = false;
+  bool has_priority_ = false, shares_ = false, states_ = false, waits_ = false;
   kernels::Words4 words_{};
   Conversation drawn_;
   GeneratedTraffic out_;

@@ -38,8 +38,8 @@ struct GeneratedTraffic {
 ///
 /// The requests with the same seed are the same whatever their number, and their lengths whatever
 /// the load. Weights are shares of requests; so conversations of many requests begin less often.
-/// What classes without sessions have of `prefix_hit_rate` lies on one stream per class: the rate
-/// emerges when the cache keeps that stream.
+/// A class without sessions finds the share `prefix_hit_rate` of each prompt, whatever the cache
+/// has room for; with sessions and traces the rate emerges.
 ///
 /// Throws InputError: no class, more than 127 classes, a load without arrivals (`saturate`),
 /// neither requests nor duration (a closed loop needs `requests`), more than 2^30 requests, or a
