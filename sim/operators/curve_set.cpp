@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sim/base/text.h"
+#include "sim/operators/attention_kernels.h"
 #include "sim/operators/transfer.h"
 
 namespace tollgate {
@@ -102,16 +103,21 @@ const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey
       });
 }
 
-/// How far two kernels' names are from each other: first in what follows the library
-/// ("fa3.d128.mha",
-/// ".d128.mha"), then in letters that do not begin alike.
-std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
+/// How far two kernels are from each other by their names ("fa3.d128.mha", ".d128.mha" behind the
+/// library): of another library, of another engine, another one of that library, and in letters
+/// that do not begin alike. An engine passes its arguments on; the library decides the time.
+auto unlike(const FittedCurve& c, const OperatorKey& key) {
   const auto tail = [](std::string_view name) {
     return name.substr(std::min(name.size(), name.find('.')));
   };
   std::size_t alike = 0;
-  while (alike < std::min(a.size(), b.size()) && a[alike] == b[alike]) ++alike;
-  return {tail(a) != tail(b), -static_cast<int>(alike)};
+  while (alike < std::min(c.kernel.size(), key.kernel.size()) &&
+         c.kernel[alike] == key.kernel[alike]) {
+    ++alike;
+  }
+  return std::make_tuple(kernel_library(c.kernel) != kernel_library(key.kernel),
+                         c.backend != key.backend, tail(c.kernel) != tail(key.kernel),
+                         -static_cast<int>(alike), !c.preferred, -c.rows);
 }
 
 /// A whole module is many kernels, and which ones the engine decides more than the device.
@@ -305,6 +311,9 @@ std::optional<CurveChoice> CurveSet::from_donors(std::string_view op, const Choo
   for (const std::string& device : donors(op)) {
     const auto alike = [&](const std::string& t) { return same_architecture(t, device); };
     if (std::any_of(taken.begin(), taken.end(), alike)) continue;
+    // What crosses a link is copied, whatever the tensor cores are.
+    const bool other_kernels = !passes_link(op) && !same_instructions(hardware_.name, device);
+    if (mean && same_instructions(hardware_.name, taken.front()) && other_kernels) continue;
     std::optional<CurveChoice> found = choose(device);
     if (!found) continue;
     taken.push_back(device);
@@ -399,10 +408,7 @@ std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
   const FittedCurve* c = least(
       files_->of(device),
       [&](const FittedCurve& x) { return x.op == key.op && x.precision == key.precision; },
-      [&](const FittedCurve& x) {
-        return std::make_tuple(x.backend != key.backend, unlike(x.kernel, key.kernel), !x.preferred,
-                               -x.rows);
-      });
+      [&](const FittedCurve& x) { return unlike(x, key); });
   if (!c) return {};
   const TransferRule rule = device_rule(hardware_.name, device);
   const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;

@@ -122,6 +122,11 @@ std::string_view architecture_of(const std::string& hardware);
 /// RTX cards of Blackwell (mma.sync, GDDR).
 bool close_relatives(const std::string& a, const std::string& b);
 
+/// Whose tensor cores take the same instructions, so that the same kernels run on both: mma.sync on
+/// Ampere, Ada and the RTX cards of Blackwell, wgmma on Hopper, tcgen05 on Blackwell (PTX ISA 8.7,
+/// sections 9.7.14 to 9.7.16).
+bool same_instructions(const std::string& a, const std::string& b);
+
 /// Cycles per second at the datasheet's peak; 0 where FLOPs per cycle are not known.
 double clock_of(const HardwareSpec& hardware);
 
