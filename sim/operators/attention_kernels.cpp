@@ -28,10 +28,13 @@ std::string_view kernel_library(std::string_view kernel) {
   if (kernel.find(".d") == std::string_view::npos) return head;
   // TensorRT-LLM's kernels come with FlashInfer, so its name goes first.
   using Names = std::pair<std::string_view, std::string_view>;
-  for (const auto& [part, library] :
-       {Names{"trtllm", "trtllm"}, {"flashinfer", "flashinfer"}, {"triton", "triton"},
-        {"flash_att", "flash_attention"}, {"fa2", "flash_attention"}, {"fa3", "flash_attention"},
-        {"fa4", "flash_attention"}}) {
+  for (const auto& [part, library] : {Names{"trtllm", "trtllm"},
+                                      {"flashinfer", "flashinfer"},
+                                      {"triton", "triton"},
+                                      {"flash_att", "flash_attention"},
+                                      {"fa2", "flash_attention"},
+                                      {"fa3", "flash_attention"},
+                                      {"fa4", "flash_attention"}}) {
     if (head.find(part) != std::string_view::npos) return library;
   }
   return head;
