@@ -51,7 +51,7 @@ struct Gemm final : OperatorCurve {
       {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps weights."},
       {"by_rows", "1", 0.05, 0, 1, "1 if the tile depends on m alone and k is not split.",
        Carry::dispatch},
-      {"l2", "1", 0.25, 0.02, 2, "Time of a byte from the last-level cache over one from memory.",
+      {"l2", "1", 0.25, 0.02, 1, "Time of a byte from the last-level cache over one from memory.",
        Carry::cached},
   }};
 
@@ -163,7 +163,7 @@ struct Quantise final : OperatorCurve {
       {"launch", "s", 2e-6, 1e-8, 400e-6, "Time of an empty call."},
       {"row", "s", 1e-10, 1e-12, 1e-7, "Least time per row."},
       {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps activations."},
-      {"l2", "1", 0.25, 0.02, 2, "Time of a byte from the last-level cache over one from memory.",
+      {"l2", "1", 0.25, 0.02, 1, "Time of a byte from the last-level cache over one from memory.",
        Carry::cached},
   }};
 
