@@ -1,5 +1,8 @@
 #include "sim/operators/attention_kernels.h"
 
+#include <initializer_list>
+#include <utility>
+
 namespace tollgate {
 
 std::string prefill_kernel(std::string_view library, double head_dim) {
@@ -18,6 +21,23 @@ std::string decode_kernel(std::string_view library, double head_dim, double head
   if (kv_heads == 1 && heads > 1 && heads <= 32 && window <= 0) name += ".mqa";
   if (window > 0) name += ".window";
   return name;
+}
+
+std::string_view kernel_library(std::string_view kernel) {
+  const std::string_view head = kernel.substr(0, kernel.find('.'));
+  if (kernel.find(".d") == std::string_view::npos) return head;
+  // TensorRT-LLM's kernels come with FlashInfer, so its name goes first.
+  using Names = std::pair<std::string_view, std::string_view>;
+  for (const auto& [part, library] : {Names{"trtllm", "trtllm"},
+                                      {"flashinfer", "flashinfer"},
+                                      {"triton", "triton"},
+                                      {"flash_att", "flash_attention"},
+                                      {"fa2", "flash_attention"},
+                                      {"fa3", "flash_attention"},
+                                      {"fa4", "flash_attention"}}) {
+    if (head.find(part) != std::string_view::npos) return library;
+  }
+  return head;
 }
 
 }  // namespace tollgate

@@ -21,4 +21,10 @@ std::string prefill_kernel(std::string_view library, double head_dim);
 std::string decode_kernel(std::string_view library, double head_dim, double heads, double kv_heads,
                           double window);
 
+/// The library of a kernel: what its name begins with, up to the first dot; of attention the
+/// library that engines call by names of their own: "flash_attention" of "fa3.d128",
+/// "vllm_flash_attn_fa2.d128". Versions 2 to 4 are one: each architecture has the one that its
+/// instructions allow (mma.sync 2, wgmma 3).
+std::string_view kernel_library(std::string_view kernel);
+
 }  // namespace tollgate

@@ -38,7 +38,7 @@ struct Calibration {
   std::vector<LeftOut> left_out;
 };
 
-/// Shapes of a group that are kept when it is larger: the fit has at most ten parameters.
+/// Shapes of a group that are kept when it is larger: the fit has at most 15 parameters.
 inline constexpr std::size_t calibration_cap = 6000;
 
 /// Fits every group of the tables of one device, in parallel over groups; the result does not
@@ -50,11 +50,12 @@ inline constexpr std::size_t calibration_cap = 6000;
 /// - The shapes whose hash falls below `holdout` are held out, for every device, backend and kernel
 ///   alike.
 /// - The band, P10 and P90 of measured / predicted, comes from shapes the fit did not see: from one
-///   half of the held-out shapes where there are 200 or more (the other half gives the coverage),
-///   else from five-fold cross-validation of the rest, at conformal ranks.
+///   half of the held-out shapes where there are 400 or more (the other half gives the coverage),
+///   else from ten-fold cross-validation of the rest, at conformal ranks.
 ///
-/// Throws InputError if nothing can be fitted, or if one row in ten of a group is more than ten
-/// times faster than the device's peak allows (a unit mistaken).
+/// Throws InputError if nothing can be fitted, or if a unit is mistaken: one row in ten of a group
+/// is more than ten times faster than the device's peak allows, or nine in ten reach less than a
+/// hundredth of it although none is short enough for the launch to explain that (1 ms).
 Calibration calibrate(const HardwareSpec& hardware, const OperatorTables& tables,
                       const CalibrationOptions& options);
 

@@ -12,17 +12,17 @@ constexpr std::array<CurveParameter, 11> parameters_of_collectives{{
     {"launch", "s", 6e-6, 1e-7, 2e-4, "Time of an empty call on 2 ranks."},
     {"per_rank", "s", 1e-6, 1e-9, 5e-5, "Growth of the floor with each further rank.",
      Carry::growth},
-    {"early", "1", 0.2, 1e-3, 2, "Share of the link for small messages on 2 ranks."},
+    {"early", "1", 0.2, 1e-3, 2, "Share of the link for small messages on 2 ranks.", Carry::link},
     {"gain_early", "1", 0.9, 0.2, 2, "Factor on that for each doubling of ranks.", Carry::gain},
     {"switch", "s", 1e-5, 1e-8, 5e-4, "What the protocol of large messages adds to the floor."},
-    {"late", "1", 0.7, 1e-3, 2, "Share of the link for large messages on 2 ranks."},
+    {"late", "1", 0.7, 1e-3, 2, "Share of the link for large messages on 2 ranks.", Carry::link},
     {"gain_late", "1", 1, 0.2, 2, "Factor on that for each doubling of ranks, up to 8.",
      Carry::gain},
     {"gain_switch", "1", 1.2, 0.25, 4, "Factor on `step` and `switch` for each doubling of ranks.",
      Carry::growth},
     {"ring", "s", 1e-7, 1e-9, 1e-4, "What more than two ranks add to the floor.", Carry::growth},
     {"step", "s", 4e-6, 1e-8, 5e-4, "What the protocol of middle messages adds to the floor."},
-    {"middle", "1", 0.4, 1e-3, 2, "Share of the link for middle messages on 2 ranks."},
+    {"middle", "1", 0.4, 1e-3, 2, "Share of the link for middle messages on 2 ranks.", Carry::link},
 }};
 constexpr double network_share = 0.9;
 

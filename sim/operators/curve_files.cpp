@@ -1,6 +1,7 @@
 #include "sim/operators/curve_files.h"
 
 #include "sim/base/text.h"
+#include "sim/operators/known_bad.h"
 #include "sim/spec/library.h"
 
 namespace tollgate {
@@ -19,6 +20,19 @@ const DeviceCurves& CurveFiles::of(const std::string& device) {
     }
   }
   return read_.emplace(device, std::move(curves)).first->second;
+}
+
+const DeviceCurves& CurveFiles::lent(const std::string& device) {
+  const DeviceCurves& all = of(device);
+  const std::lock_guard lock(mutex_);
+  const auto [entry, added] = lent_.try_emplace(device);
+  if (added) {
+    entry->second = all;
+    std::erase_if(entry->second.curves, [&](const FittedCurve& c) {
+      return !stands_alone_reason(device, c.key()).empty();
+    });
+  }
+  return entry->second;
 }
 
 HardwareSpec CurveFiles::hardware(const std::string& device) {

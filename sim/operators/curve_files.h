@@ -20,13 +20,16 @@ class CurveFiles {
   /// Curves measured on a device; none where there is no file.
   const DeviceCurves& of(const std::string& device);
 
+  /// Those of them that may stand in on another device (known_bad.h).
+  const DeviceCurves& lent(const std::string& device);
+
   /// The entry of models/hardware of a device whose curves stand in for another's.
   HardwareSpec hardware(const std::string& device);
 
  private:
   Library& library_;
   std::mutex mutex_;
-  std::map<std::string, DeviceCurves> read_;
+  std::map<std::string, DeviceCurves> read_, lent_;
 };
 
 }  // namespace tollgate

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sim/base/text.h"
+#include "sim/operators/attention_kernels.h"
 #include "sim/operators/transfer.h"
 
 namespace tollgate {
@@ -102,20 +103,32 @@ const FittedCurve* other_precision(const DeviceCurves& device, const OperatorKey
       });
 }
 
-/// How far two kernels' names are from each other: first in what follows the library
-/// ("fa3.d128.mha",
-/// ".d128.mha"), then in letters that do not begin alike.
-std::pair<bool, int> unlike(std::string_view a, std::string_view b) {
+/// How far two kernels are from each other by their names ("fa3.d128.mha", ".d128.mha" behind the
+/// library): of another library, of another engine, another one of that library, and in letters
+/// that do not begin alike. An engine passes its arguments on; the library decides the time.
+auto unlike(const FittedCurve& c, const OperatorKey& key) {
   const auto tail = [](std::string_view name) {
     return name.substr(std::min(name.size(), name.find('.')));
   };
   std::size_t alike = 0;
-  while (alike < std::min(a.size(), b.size()) && a[alike] == b[alike]) ++alike;
-  return {tail(a) != tail(b), -static_cast<int>(alike)};
+  while (alike < std::min(c.kernel.size(), key.kernel.size()) &&
+         c.kernel[alike] == key.kernel[alike]) {
+    ++alike;
+  }
+  return std::make_tuple(kernel_library(c.kernel) != kernel_library(key.kernel),
+                         c.backend != key.backend, tail(c.kernel) != tail(key.kernel),
+                         -static_cast<int>(alike), !c.preferred, -c.rows);
 }
 
 /// A whole module is many kernels, and which ones the engine decides more than the device.
 bool of_software(std::string_view op) { return op.ends_with("_module"); }
+
+/// The kernel inside a module whose constants, of the same names, say how it goes about its work
+/// and not how much of a peak it reaches: decode either splits a sequence over the processors or
+/// walks it on one, 4 ns a position with wgmma and 90 with mma.sync. "" for others.
+std::string_view kernel_inside(std::string_view op) {
+  return op == "mla_decode_module" ? "mla_decode" : "";
+}
 
 void expect_known(const OperatorKey& key) {
   if (!find_curve(key.op)) throw InputError("there is no operator " + quote(key.op) + ".");
@@ -216,6 +229,10 @@ CurveSet::CurveSet(std::shared_ptr<CurveFiles> files, const HardwareSpec& hardwa
 
 bool CurveSet::has_measurements() { return !files_->of(hardware_.name).curves.empty(); }
 
+const DeviceCurves& CurveSet::curves_of(const std::string& device) const {
+  return device == hardware_.name ? files_->of(device) : files_->lent(device);
+}
+
 CurveChoice CurveSet::choice(const FittedCurve& fitted, const std::string& device,
                              const OperatorKey& key, double widen_by, TransferRule rule) const {
   CurveChoice out;
@@ -248,21 +265,54 @@ std::string CurveSet::complete(const FittedCurve& fitted, const std::string& dev
   for (const std::string& name : donors_of(hardware_.name)) names.push_back(name);
   for (const std::string& name : names) {
     if (name == device) continue;
+    const bool same_link = link_kind(files_->hardware(name)) == link_kind(hardware_);
+    // Without a switch the engines' own all-reduces are for two ranks; more take NCCL's ring.
+    const std::string_view backend = same_link ? std::string_view(fitted.backend) : "nccl";
     const FittedCurve* c = least(
-        files_->of(name),
-        [&](const FittedCurve& x) { return x.op == key.op && !growth_is_open(x); },
+        curves_of(name), [&](const FittedCurve& x) { return x.op == key.op && !growth_is_open(x); },
         [&](const FittedCurve& x) {
-          return std::make_tuple(x.backend != fitted.backend, x.precision != fitted.precision,
-                                 -x.rows);
+          return std::make_tuple(x.backend != backend, x.precision != fitted.precision, -x.rows);
         });
     if (!c) continue;
     const auto theirs =
         carried(*c, find_number_format(key.precision), files_->hardware(name), hardware_);
     take_growth(fitted.curve(), theirs, parameters);
+    if (!same_link) cross_host(fitted, hardware_, parameters);
     return " What more than " + shortest(fitted.highest.front()) + " ranks add is from " + name +
            ".";
   }
   return "";
+}
+
+void CurveSet::take_kernel(const OperatorKey& key, const std::string& from, bool left_out,
+                           CurveChoice& module) const {
+  const std::string_view kernel = kernel_inside(key.op);
+  if (kernel.empty() || same_instructions(hardware_.name, from)) return;
+  // "default.fp8": behind the dot the format of products and cache.
+  const std::string_view format = std::string_view(key.kernel).substr(key.kernel.find('.') + 1);
+  std::vector<std::string> names = donors_of(hardware_.name);
+  if (!left_out) names.insert(names.begin(), hardware_.name);
+  for (const std::string& name : names) {
+    if (!same_instructions(hardware_.name, name)) continue;
+    const FittedCurve* c = least(
+        curves_of(name), [&](const FittedCurve& x) { return x.op == kernel; },
+        [&](const FittedCurve& x) {
+          return std::make_tuple(x.backend != key.backend, x.precision != format, -x.rows);
+        });
+    if (!c) continue;
+    const auto theirs =
+        carried(*c, find_number_format(c->precision), files_->hardware(name), hardware_);
+    const auto inside = c->curve().parameters(), all = module.curve->parameters();
+    for (std::size_t i = 0; i < inside.size(); ++i) {
+      for (std::size_t j = 0; j < all.size(); ++j) {
+        if (all[j].name == inside[i].name && all[j].name != "launch") {
+          module.parameters[j] = std::clamp(theirs[i], all[j].low, all[j].high);
+        }
+      }
+    }
+    module.note += " Its attention is that of " + c->backend + " on " + name + ".";
+    return;
+  }
 }
 
 CurveChoice CurveSet::find(const OperatorKey& key, bool strict) {
@@ -291,7 +341,7 @@ std::vector<std::string> CurveSet::donors(std::string_view op) const {
   for (const std::string& name : names) {
     if (link_kind(files_->hardware(name)) != link_kind(hardware_)) continue;
     alike.push_back(name);
-    for (const FittedCurve& c : files_->of(name).curves) measured = measured || c.op == op;
+    for (const FittedCurve& c : curves_of(name).curves) measured = measured || c.op == op;
   }
   return measured ? alike : names;
 }
@@ -305,6 +355,9 @@ std::optional<CurveChoice> CurveSet::from_donors(std::string_view op, const Choo
   for (const std::string& device : donors(op)) {
     const auto alike = [&](const std::string& t) { return same_architecture(t, device); };
     if (std::any_of(taken.begin(), taken.end(), alike)) continue;
+    // What crosses a link is copied, whatever the tensor cores are.
+    const bool other_kernels = !passes_link(op) && !same_instructions(hardware_.name, device);
+    if (mean && same_instructions(hardware_.name, taken.front()) && other_kernels) continue;
     std::optional<CurveChoice> found = choose(device);
     if (!found) continue;
     taken.push_back(device);
@@ -335,18 +388,20 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
     const bool own = device == hardware_.name;
     const TransferRule from = own ? rule : device_rule(hardware_.name, device);
     const double more = own ? 1 : widening(from, key.op);
-    return choice(*c, device, key, widened(widening(rule, key.op), more), from);
+    CurveChoice found = choice(*c, device, key, widened(widening(rule, key.op), more), from);
+    take_kernel({key.op, key.backend, key.precision, c->kernel}, device, false, found);
+    return found;
   };
   const auto exactly = [&](const std::string& device) {
-    const FittedCurve* c = same_backend(files_->of(device), key, wishes);
+    const FittedCurve* c = same_backend(curves_of(device), key, wishes);
     const bool wished = c && (wishes.empty() || wishes.front().meets(c->kernel));
     return take(c, device, wished ? TransferRule::none : TransferRule::backend);
   };
   const auto by_backend = [&](const std::string& device) {
-    return take(other_backend(files_->of(device), key, wishes), device, TransferRule::backend);
+    return take(other_backend(curves_of(device), key, wishes), device, TransferRule::backend);
   };
   const auto by_precision = [&](const std::string& device) {
-    return take(other_precision(files_->of(device), key, wishes), device, TransferRule::precision);
+    return take(other_precision(curves_of(device), key, wishes), device, TransferRule::precision);
   };
   std::optional<CurveChoice> found = exactly(hardware_.name);
   if (found && found->rule != TransferRule::none) {
@@ -354,7 +409,7 @@ CurveChoice CurveSet::find(const OperatorKey& key, std::span<const KernelWish> w
     // measured here.
     for (const std::string& device : donors(key.op)) {
       if (!same_architecture(hardware_.name, device)) continue;
-      const FittedCurve* c = same_backend(files_->of(device), key, wishes);
+      const FittedCurve* c = same_backend(curves_of(device), key, wishes);
       if (!c || !wishes.front().meets(c->kernel)) continue;
       found = take(c, device, TransferRule::none);
       break;
@@ -397,23 +452,23 @@ CurveChoice CurveSet::start(const OperatorKey& key) const {
 std::optional<CurveChoice> CurveSet::from_device(const OperatorKey& key,
                                                  const std::string& device) {
   const FittedCurve* c = least(
-      files_->of(device),
+      curves_of(device),
       [&](const FittedCurve& x) { return x.op == key.op && x.precision == key.precision; },
-      [&](const FittedCurve& x) {
-        return std::make_tuple(x.backend != key.backend, unlike(x.kernel, key.kernel), !x.preferred,
-                               -x.rows);
-      });
+      [&](const FittedCurve& x) { return unlike(x, key); });
   if (!c) return {};
   const TransferRule rule = device_rule(hardware_.name, device);
   const TransferRule kernel = c->kernel == key.kernel ? TransferRule::none : TransferRule::backend;
-  return choice(*c, device, key, widened(widening(rule, key.op), widening(kernel, key.op)), rule);
+  CurveChoice found =
+      choice(*c, device, key, widened(widening(rule, key.op), widening(kernel, key.op)), rule);
+  take_kernel(key, device, true, found);
+  return found;
 }
 
 std::optional<CurveChoice> CurveSet::by_rule(const OperatorKey& key, TransferRule rule) {
   if (rule == TransferRule::device) {
     const auto any = [&](const std::string& device) { return from_device(key, device); };
     const auto same = [&](const std::string& device) -> std::optional<CurveChoice> {
-      const auto& curves = files_->of(device).curves;
+      const auto& curves = curves_of(device).curves;
       const bool has = std::any_of(curves.begin(), curves.end(), [&](const FittedCurve& c) {
         return c.op == key.op && c.backend == key.backend && c.precision == key.precision;
       });

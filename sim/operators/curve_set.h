@@ -71,8 +71,9 @@ class CurveSet {
   /// all on this device; the first two on the first of donors() that has one (for whole modules the
   /// same backend on any donor before another one on a nearer donor), or, if that is no close
   /// relative, the geometric mean of one device of each of the first three architectures that have
-  /// it; another precision there; the curve's start. Constants go over as transfer.h says. With
-  /// `strict` a transfer is an InputError. Throws InputError for an unknown operator or precision.
+  /// it (of those with the same_instructions() alone if one has); another precision there; the
+  /// curve's start. Constants go over as transfer.h says. With `strict` a transfer is an
+  /// InputError. Throws InputError for an unknown operator or precision.
   CurveChoice find(const OperatorKey& key, bool strict = false);
 
   /// The same for kernels known by what they do: the first wish that a measured kernel meets, of
@@ -92,11 +93,18 @@ class CurveSet {
   CurveChoice choice(const FittedCurve& fitted, const std::string& device, const OperatorKey& key,
                      double widen, TransferRule rule) const;
   CurveChoice start(const OperatorKey& key) const;
+  const DeviceCurves& curves_of(const std::string& device) const;  ///< those that hold here
 
   /// Takes what more ranks add from another device, for a curve measured on one number of them; a
   /// sentence that says so.
   std::string complete(const FittedCurve& fitted, const std::string& device, const OperatorKey& key,
                        std::vector<double>& parameters) const;
+
+  /// In a whole module of a device whose tensor cores take other instructions, `from`: the
+  /// attention of a kernel that runs here, measured on this device (unless `left_out`) or on one
+  /// with the same instructions.
+  void take_kernel(const OperatorKey& key, const std::string& from, bool left_out,
+                   CurveChoice& module) const;
 
   /// donors_of(), for what passes a link those first that are joined by the same kind of link.
   std::vector<std::string> donors(std::string_view op) const;
@@ -121,6 +129,11 @@ std::string_view architecture_of(const std::string& hardware);
 /// Of one architecture, or of two that run the same kernels on the same kind of memory: Ada and the
 /// RTX cards of Blackwell (mma.sync, GDDR).
 bool close_relatives(const std::string& a, const std::string& b);
+
+/// Whose tensor cores take the same instructions, so that the same kernels run on both: mma.sync on
+/// Ampere, Ada and the RTX cards of Blackwell, wgmma on Hopper, tcgen05 on Blackwell (PTX ISA 8.7,
+/// sections 9.7.14 to 9.7.16).
+bool same_instructions(const std::string& a, const std::string& b);
 
 /// Cycles per second at the datasheet's peak; 0 where FLOPs per cycle are not known.
 double clock_of(const HardwareSpec& hardware);

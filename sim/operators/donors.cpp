@@ -27,7 +27,7 @@ constexpr std::array<Kind, 26> table{{
     {"H800-SXM", hopper, 4096, {"H100-SXM", "H200-SXM", "A100-SXM"}},
     {"H20-SXM", hopper, 0, {"H200-SXM", "H100-SXM", "A100-SXM"}},
     {"GH200", hopper, 4096, {"H200-SXM", "H100-SXM", "A100-SXM"}},
-    {"A100-SXM", ampere, 2048, {"H100-SXM", "L40S", "RTX-PRO-6000", "B200-SXM"}},
+    {"A100-SXM", ampere, 2048, {"L40S", "RTX-PRO-6000", "H100-SXM", "B200-SXM"}},
     {"A100-PCIe", ampere, 2048, {"A100-SXM", "L40S", "H100-SXM"}},
     {"A800-SXM", ampere, 2048, {"A100-SXM", "H100-SXM", "L40S"}},
     {"B200-SXM", blackwell, 8192, {"B300-SXM", "GB200-NVL72", "GB300-NVL72"}},
@@ -85,6 +85,14 @@ bool close_relatives(const std::string& a, const std::string& b) {
     return k && (k->architecture == ada || k->architecture == blackwell_rtx);
   };
   return same_architecture(a, b) || (graphics(kind_of(a)) && graphics(kind_of(b)));
+}
+
+bool same_instructions(const std::string& a, const std::string& b) {
+  const auto mma_sync = [](const Kind* k) {
+    return k->architecture == ampere || k->architecture == ada || k->architecture == blackwell_rtx;
+  };
+  const Kind *x = kind_of(a), *y = kind_of(b);
+  return same_architecture(a, b) || (x && y && mma_sync(x) && mma_sync(y));
 }
 
 double clock_of(const HardwareSpec& hardware) {

@@ -21,7 +21,7 @@ constexpr double cauchy_scale = 0.15;
 /// data leave open: three logits weigh like one row that is off by 5 %.
 constexpr double ridge = 0.01;
 
-constexpr int screened_starts = 128;
+constexpr int screened_starts = 256;
 constexpr std::size_t screening_rows = 300;
 
 class Problem {
@@ -44,6 +44,19 @@ class Problem {
       p[i] = logarithmic(c) ? c.low * std::pow(c.high / c.low, s) : c.low + (c.high - c.low) * s;
     }
     return p;
+  }
+  /// The u of given parameters, inside by a little.
+  VectorXd place(std::span<const double> parameters) const {
+    VectorXd u(static_cast<Eigen::Index>(parameters.size()));
+    for (Eigen::Index i = 0; i < u.size(); ++i) {
+      const CurveParameter& c = curve_.parameters()[static_cast<std::size_t>(i)];
+      const double p = parameters[static_cast<std::size_t>(i)];
+      const double s = logarithmic(c) ? std::log(p / c.low) / std::log(c.high / c.low)
+                                      : (p - c.low) / (c.high - c.low);
+      const double inside = std::clamp(s, 0.001, 0.999);
+      u[i] = std::log(inside / (1 - inside));
+    }
+    return u;
   }
   /// Start 0 is the curve's own; the others lie around it on a low-discrepancy sequence (Kronecker,
   /// steps of frac(sqrt(prime))), up to `reach` away in each logit.
@@ -147,16 +160,38 @@ Descent descend(const Problem& problem, VectorXd u) {
   return {u, loss, iteration};
 }
 
-}  // namespace
+CurveFit described(const Problem& problem, const Descent& best, const OperatorCurve& curve,
+                   const CurveContext& context, std::span<const OperatorSample* const> samples) {
+  CurveFit fit;
+  const VectorXd p = problem.values(best.u);
+  fit.parameters.assign(p.begin(), p.end());
+  fit.iterations = best.iterations;
+  fit.training = error_of(curve, context, fit.parameters, samples);
+  return fit;
+}
 
-CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
-                   std::span<const OperatorSample* const> samples) {
+void expect_enough(const OperatorCurve& curve, std::span<const OperatorSample* const> samples) {
   if (samples.size() < curve.parameters().size() + 2) {
     throw std::invalid_argument("the " + std::string(curve.op()) + " curve has " +
                                 std::to_string(curve.parameters().size()) +
                                 " parameters and there are only " + std::to_string(samples.size()) +
                                 " rows to fit.");
   }
+}
+
+}  // namespace
+
+CurveFit refit_curve(const OperatorCurve& curve, const CurveContext& context,
+                     std::span<const OperatorSample* const> samples,
+                     std::span<const double> parameters) {
+  expect_enough(curve, samples);
+  const Problem problem(curve, context, samples);
+  return described(problem, descend(problem, problem.place(parameters)), curve, context, samples);
+}
+
+CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
+                   std::span<const OperatorSample* const> samples) {
+  expect_enough(curve, samples);
   const Problem problem(curve, context, samples);
   // Curves with a least over tiles have many local minima: screen starts on some rows, descend from
   // the best few on those, and from the best of these on all.
@@ -179,20 +214,15 @@ CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
                      [](const Descent& a, const Descent& b) { return a.loss < b.loss; });
     starts.resize(std::min(count, starts.size()));
   };
-  keep_best(8);
+  keep_best(16);
   for (Descent& d : starts) d = descend(screen, std::move(d.u));
-  keep_best(3);
+  keep_best(4);
   Descent best{VectorXd(), INFINITY, 0};
   for (Descent& d : starts) {
     Descent found = descend(problem, std::move(d.u));
     if (found.loss < best.loss) best = std::move(found);
   }
-  CurveFit fit;
-  const VectorXd p = problem.values(best.u);
-  fit.parameters.assign(p.begin(), p.end());
-  fit.iterations = best.iterations;
-  fit.training = error_of(curve, context, fit.parameters, samples);
-  return fit;
+  return described(problem, best, curve, context, samples);
 }
 
 FitError error_of(const OperatorCurve& curve, const CurveContext& context,

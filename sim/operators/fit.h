@@ -30,6 +30,11 @@ struct CurveFit {
 CurveFit fit_curve(const OperatorCurve& curve, const CurveContext& context,
                    std::span<const OperatorSample* const> samples);
 
+/// The same by one descent from parameters that fitted similar samples.
+CurveFit refit_curve(const OperatorCurve& curve, const CurveContext& context,
+                     std::span<const OperatorSample* const> samples,
+                     std::span<const double> parameters);
+
 /// Errors of predicted seconds of a shape on samples; the band as below.
 using Predictor = std::function<double(const double*)>;
 FitError error_of(const Predictor& seconds, std::span<const OperatorSample* const> samples,

@@ -25,6 +25,8 @@ struct Gemm final : OperatorCurve {
     quantise,
     row,
     resident,
+    by_rows,
+    l2,
     count
   };
   static constexpr std::array<std::string_view, 6> columns_of{"m",      "n",      "k",
@@ -47,6 +49,10 @@ struct Gemm final : OperatorCurve {
        Carry::on_chip},
       {"row", "s", 1e-10, 1e-12, 1e-7, "Quantisation, least time per row."},
       {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps weights."},
+      {"by_rows", "1", 0.05, 0, 1, "1 if the tile depends on m alone and k is not split.",
+       Carry::dispatch},
+      {"l2", "1", 0.25, 0.02, 1, "Time of a byte from the last-level cache over one from memory.",
+       Carry::cached},
   }};
 
   std::string_view op() const override { return "gemm"; }
@@ -71,7 +77,7 @@ struct Gemm final : OperatorCurve {
     const double stored = 2 * share / (bandwidth * p[epilogue]);
 
     double products = 1e30;
-    const auto tile = [&](double rows, double columns) {
+    const auto tile = [&](double rows, double columns, bool may_split = true) {
       const double tall = std::min(m, rows), wide = std::min(n, columns);
       const double loads =
           (tall * c.format->activation_bytes + wide * c.format->weight_bytes) * byte;
@@ -83,7 +89,7 @@ struct Gemm final : OperatorCurve {
         const double full = std::max(1.0, w);
         const double waves = full + p[wave] * (round_up(full) - full);
         products = std::min(products, waves * (step * parts + tail) + cost);
-        if (w >= 1) break;
+        if (w >= 1 || !may_split) break;
         w *= 4;
         parts *= 0.25;
         cost += p[split];
@@ -93,9 +99,14 @@ struct Gemm final : OperatorCurve {
     tile(64, 64);
     tile(64, 128);
     tile(128, 128);
+    const double best = products;
+    products = 1e30;
+    const double rows = m <= 16 ? 16 : m <= 64 ? 64 : m <= 256 ? 128 : 256;
+    tile(rows, rows < 128 ? 64 : 128, false);
+    products = best + p[by_rows] * std::max(0.0, products - best);
     products += p[sustained] * std::max(0.0, products - power_limited);
 
-    const double traffic = seconds_of(bytes_of(x, c, p[resident]), bandwidth, p[memory]);
+    const double traffic = seconds_of(bytes_of(x, c, p[resident]), bandwidth, p[memory], p[l2]);
     double t = p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic);
     if (c.format->quantises) t += m * std::max(p[row], 3 * k / (bandwidth * p[quantise]));
     return t;
@@ -145,13 +156,15 @@ struct BatchedGemm final : OperatorCurve {
 };
 
 struct Quantise final : OperatorCurve {
-  enum Index { memory, launch, row, resident, count };
+  enum Index { memory, launch, row, resident, l2, count };
   static constexpr std::array<std::string_view, 2> columns_of{"m", "k"};
   static constexpr std::array<CurveParameter, count> parameters_of{{
       {"memory", "1", 0.5, 0.01, 1, "Share of the memory bandwidth."},
       {"launch", "s", 2e-6, 1e-8, 400e-6, "Time of an empty call."},
       {"row", "s", 1e-10, 1e-12, 1e-7, "Least time per row."},
       {"resident", "1", 0.5, 0.01, 1, "Share of the last-level cache that keeps activations."},
+      {"l2", "1", 0.25, 0.02, 1, "Time of a byte from the last-level cache over one from memory.",
+       Carry::cached},
   }};
 
   std::string_view op() const override { return "quantise"; }
@@ -163,7 +176,7 @@ struct Quantise final : OperatorCurve {
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     return p[launch] + std::max(x[0] * p[row], seconds_of(bytes_of(x, c, p[resident]),
-                                                          c.device.bandwidth, p[memory]));
+                                                          c.device.bandwidth, p[memory], p[l2]));
   }
   double bound(const double* x, const CurveContext& c) const override {
     return bytes_of(x, c, 1).memory / c.device.bandwidth;

@@ -21,4 +21,8 @@ std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& 
 std::string_view known_bad_reason(std::string_view hardware, const OperatorKey& key,
                                   std::span<const double> shape);
 
+/// Why the times of this key hold on this hardware but say nothing about another device, nor others
+/// about them: an engine in another state; "" if they travel.
+std::string_view stands_alone_reason(std::string_view hardware, const OperatorKey& key);
+
 }  // namespace tollgate

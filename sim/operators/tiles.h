@@ -37,8 +37,10 @@ inline Traffic traffic_of(double weights, double activations, double copies, dou
   return {all, all * std::clamp(over / 0.3, 0.0, 1.0)};
 }
 
-inline double seconds_of(const Traffic& t, double bandwidth, double share) {
-  return t.memory / (bandwidth * share) + (t.all - t.memory) / (bandwidth * cache_speed);
+/// `cached` is the time of a cached byte over one from memory at full bandwidth.
+inline double seconds_of(const Traffic& t, double bandwidth, double share,
+                         double cached = 1 / cache_speed) {
+  return (t.memory / share + (t.all - t.memory) * cached) / bandwidth;
 }
 
 }  // namespace tollgate

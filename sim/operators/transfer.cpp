@@ -1,6 +1,7 @@
 #include "sim/operators/transfer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "sim/operators/curve_set.h"
 #include "sim/operators/tiles.h"
@@ -16,6 +17,32 @@ bool grows(const CurveParameter& parameter) {
 double tile_seconds(const NumberFormat& format, const Device& device) {
   return 2 * 128 * 128 * processors_of(device) / peak_of(format, device);
 }
+
+/// Seconds of a hop of NCCL's ring, protocol LL; 0 for kinds it has no figure of.
+double hop_seconds(std::string_view link) {
+  return link == "NVLink" ? 0.6e-6 : link == "PCIe" ? 1e-6 : 0;
+}
+constexpr double simple_hop_over_pcie = 5.7e-6;
+
+/// A curve's parameter by its name.
+class Constant {
+ public:
+  Constant(const OperatorCurve& curve, std::string_view name, std::vector<double>& values) {
+    const auto all = curve.parameters();
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const CurveParameter& p) { return p.name == name; });
+    if (found == all.end()) return;
+    parameter_ = &*found;
+    value_ = &values[static_cast<std::size_t>(found - all.begin())];
+  }
+  explicit operator bool() const { return value_; }
+  double operator*() const { return *value_; }
+  void put(double value) const { *value_ = std::clamp(value, parameter_->low, parameter_->high); }
+
+ private:
+  const CurveParameter* parameter_ = nullptr;
+  double* value_ = nullptr;
+};
 
 }  // namespace
 
@@ -42,16 +69,24 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
   const double clock = their_clock > 0 && our_clock > 0 ? our_clock / their_clock : 1;
   const double processors = processors_of(ours) / processors_of(theirs);
   const double bandwidth = ours.bandwidth / theirs.bandwidth;
+  const double their_hop = hop_seconds(link_kind(from)), our_hop = hop_seconds(link_kind(to));
+  const double hops = their_hop > 0 && our_hop > 0 ? our_hop / their_hop : 1;
+  const bool pairs =
+      fitted.op == "all_to_all" && link_kind(from) == "PCIe" && link_kind(to) == "PCIe";
   const bool kin = same_architecture(from.name, to.name);
   const auto over = [&](const CurveParameter& p, double value) {
     const bool instructions = p.name == "launch" || (passes_link(fitted.op) && p.unit == "s");
     switch (p.carry) {
+      case Carry::link:
+        return pairs ? value * from.scale_up.bandwidth / to.scale_up.bandwidth : value;
       case Carry::as_is:
         return instructions ? value / clock : value;
       case Carry::clock:
         return value / clock;
       case Carry::on_chip:
         return kin ? value * clock * processors / bandwidth : value;
+      case Carry::dispatch:
+        return kin ? value : p.low;
       case Carry::cached:
         return value * bandwidth;
       case Carry::tile: {
@@ -61,7 +96,7 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
         return scaled < value ? scaled : std::max(value, std::min(scaled, tile));
       }
       case Carry::growth:
-        return value;
+        return p.unit == "s" ? value * hops : value;
       case Carry::gain:
         return link_kind(from) == link_kind(to) ? value : std::min(value, 1.0);
     }
@@ -81,6 +116,22 @@ void take_growth(const OperatorCurve& curve, const std::vector<double>& other,
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (grows(parameters[i])) into[i] = other[i];
   }
+}
+
+void cross_host(const FittedCurve& fitted, const HardwareSpec& to, std::vector<double>& p) {
+  if (link_kind(to) != "PCIe") return;
+  const OperatorCurve& curve = fitted.curve();
+  const Constant early{curve, "early", p}, gain_early{curve, "gain_early", p};
+  const Constant late{curve, "late", p}, gain_late{curve, "gain_late", p};
+  const Constant change{curve, "switch", p}, gain_change{curve, "gain_switch", p};
+  if (!gain_late) return;
+  // Gains are for each doubling of ranks; from 2 to 8 there are two.
+  const double link = to.scale_up.bandwidth;
+  gain_early.put(std::min(*gain_early, std::sqrt(host_crossing / 2 / (*early * link))));
+  gain_late.put(std::min(*gain_late, std::sqrt(host_crossing / (*late * link))));
+  const double rounds = fitted.op == "all_reduce" ? 2 : 1;
+  const double hops = 6 * rounds * (simple_hop_over_pcie - hop_seconds("PCIe"));
+  gain_change.put(std::sqrt(1 + hops / *change));
 }
 
 }  // namespace tollgate

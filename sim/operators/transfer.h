@@ -35,13 +35,33 @@ bool growth_is_open(const FittedCurve& fitted);
 ///   least time per element of k is that of the smallest tile a kernel has: fitted to NVFP4 kernels
 ///   it is 0.54 to 0.58 ns on B200, 3.2 to 3.6 ns on RTX PRO 6000, 1.0 to 1.1 such tiles on both;
 ///   of DeepGEMM's fp8 0.45 to 0.5 on H100, B200, L40S and RTX PRO 6000.
-/// - `growth`: as it is. `gain`: at most 1 between kinds of link: only a switch adds up (NVLink
-///   SHARP), what shares a bus loses.
+/// - `link`: as it is, but of an all_to_all between PCIe devices as bytes/s: NCCL gives a peer two
+///   channels there whatever the generation (src/graph/paths.cc, ncclTopoGetNchannels), a ring as
+///   many as its bandwidth needs. Two ranks exchange at 22 GB/s over PCIe 4 and at 28 over PCIe 5,
+///   and gather at 20 and 31.
+/// - `dispatch`: within an architecture; between them 0, a free choice. vLLM and SGLang have one
+///   table of tiles for each (vLLM csrc/quantization/cutlass_w8a8: ..._sm89_fp8_dispatch.cuh,
+///   ..._sm90_...).
+/// - `growth`: between kinds of link its times by the latency of a hop, 0.6 us over NVLink and 1 us
+///   over PCIe (NVIDIA/nccl, src/graph/tuning.cc, ring, LL). `gain`: at most 1 between kinds of
+///   link: only a switch adds up (NVLink SHARP), what shares a bus loses.
 std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* format,
                             const HardwareSpec& from, const HardwareSpec& to);
 
 /// Of `into`, the parameters of growth replaced by those of `other`.
 void take_growth(const OperatorCurve& curve, const std::vector<double>& other,
                  std::vector<double>& into);
+
+/// Between the sockets of a host, bytes/s: NCCL's figure for Sapphire Rapids (NVIDIA/nccl,
+/// src/graph/topo.h, SRP_QPI_BW; AMD's since Zen 3 24 GB/s). That hosts of PCIe accelerators have
+/// one of these is assumed.
+constexpr double host_crossing = 22e9;
+
+/// More than two ranks on PCIe form a ring that crosses the host. Limits the gains of a
+/// collective's parameters so that 8 ranks get no more than `host_crossing`, half of it in the
+/// protocol with a flag in every other word (LL); makes `gain_switch` what the further hops take in
+/// the protocol of large messages, 5.7 us each over PCIe where LL takes 1 us (tuning.cc), once
+/// around the ring, for an all_reduce twice. Other links and curves stay.
+void cross_host(const FittedCurve& fitted, const HardwareSpec& to, std::vector<double>& parameters);
 
 }  // namespace tollgate

@@ -241,5 +241,17 @@ TEST(KnownBad, NamesTheLibraryOfAKernel) {
   EXPECT_EQ(known_bad_reason("H100-SXM", key), "");
 }
 
+TEST(KernelLibrary, IsTheOneThatDecidesTheTimeWhateverTheEngineCallsIt) {
+  for (const char* name : {"fa3.d128.mha", "vllm_flash_attn_fa2.d64", "vllm_flash_attn.d128",
+                           "flash_attention.d256.wide"}) {
+    EXPECT_EQ(kernel_library(name), "flash_attention") << name;
+  }
+  EXPECT_EQ(kernel_library("vllm_flashinfer_trtllmdecode.d128"), kernel_library("trtllm_mha.d128"));
+  EXPECT_EQ(kernel_library("vllm_flashinfer_fidecode.d128"), kernel_library("flashinfer.d128.mqa"));
+  EXPECT_EQ(kernel_library("vllm_triton_attn.d128"), kernel_library("triton.d64"));
+  EXPECT_EQ(kernel_library("causal_conv1d_update.verify"), "causal_conv1d_update");
+  EXPECT_EQ(kernel_library("default"), "default");
+}
+
 }  // namespace
 }  // namespace tollgate

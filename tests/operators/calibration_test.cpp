@@ -167,5 +167,13 @@ TEST(Calibration, TimesThatNoPeakAllowsAreAMistakenUnit) {
   EXPECT_THAT(refusal(tables), HasSubstr("is the latency in another unit?"));
 }
 
+TEST(Calibration, TimesAThousandfoldTooLongAreAMistakenUnitToo) {
+  OperatorTables tables;
+  tables.groups.push_back(group_of(300, 0, hardware()));
+  for (OperatorSample& s : tables.groups[0].samples) s.seconds *= 1e3;
+  EXPECT_THAT(refusal(tables), HasSubstr("is the latency in another unit?"));
+  EXPECT_THAT(refusal(tables), HasSubstr("none takes less than"));
+}
+
 }  // namespace
 }  // namespace tollgate

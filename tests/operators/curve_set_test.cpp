@@ -146,7 +146,8 @@ TEST_F(CurveSets, AnotherDevicesSharesMeetThisDatasheet) {
   EXPECT_GT(h800, 1.2 * h100);
 }
 
-/// Where no close relative was measured, one device of each architecture gives the geometric mean.
+/// Where no close relative was measured, one device of each architecture gives the geometric mean,
+/// of those with the same instructions if there is one: A100's are Ada's, not Hopper's.
 TEST_F(CurveSets, DevicesOfSeveralArchitecturesStandInTogether) {
   const auto bare = [](double launch) {
     FittedCurve c = curve("vllm", "bf16", "k", launch, 100);
@@ -161,17 +162,20 @@ TEST_F(CurveSets, DevicesOfSeveralArchitecturesStandInTogether) {
   const std::array bytes{1e8};
   ship("H100-SXM", {bare(4e-6)});
   ship("H200-SXM", {bare(9e-6)});
-  const double one = of("A100-SXM").find(wanted).seconds(bytes).value;
-  ship("L40S", {bare(1e-6)});
-  const CurveChoice both = of("A100-SXM").find(wanted);
-  EXPECT_EQ(both.rule, TransferRule::architecture);
-  ASSERT_EQ(both.others.size(), 1u);  // H100 and L40S; H200 is of H100's architecture
-  const double other = both.curve->seconds(bytes.data(), both.context, both.others.front().data());
-  EXPECT_NEAR(both.seconds(bytes).value, std::sqrt(one * other), 1e-12);
-  EXPECT_NEAR(both.parameter("launch"), std::sqrt(both.parameters[0] * both.others[0][0]), 1e-15);
+  ship("B200-SXM", {bare(3e-6)});
+  const CurveChoice two = of("A100-SXM").find(wanted);
+  EXPECT_EQ(two.rule, TransferRule::architecture);
+  ASSERT_EQ(two.others.size(), 1u);  // H100 and B200; H200 is of H100's architecture
+  const double one = two.curve->seconds(bytes.data(), two.context, two.parameters.data());
+  const double other = two.curve->seconds(bytes.data(), two.context, two.others.front().data());
+  EXPECT_NEAR(two.seconds(bytes).value, std::sqrt(one * other), 1e-12);
+  EXPECT_NEAR(two.parameter("launch"), std::sqrt(two.parameters[0] * two.others[0][0]), 1e-15);
   // Launches go over with the clock: H100 at 1.83, L40S at 2.49, A100 at 1.41 GHz.
-  EXPECT_NEAR(both.parameters[0] / 4e-6, 1.83 / 1.41, 0.01);
-  EXPECT_NEAR(both.others[0][0] / 1e-6, 2.49 / 1.41, 0.01);
+  EXPECT_NEAR(two.parameters[0] / 4e-6, 1.83 / 1.41, 0.01);
+  ship("L40S", {bare(1e-6)});
+  const CurveChoice ada = of("A100-SXM").find(wanted);
+  EXPECT_TRUE(ada.others.empty());
+  EXPECT_NEAR(ada.parameters[0] / 1e-6, 2.49 / 1.41, 0.01);
   // A relative is asked alone.
   ship("RTX-PRO-6000", {bare(2e-6)});
   EXPECT_TRUE(of("L4").find(wanted).others.empty());

@@ -56,6 +56,16 @@ TEST(Fit, FindsTheConstantsThatMadeTheData) {
   EXPECT_LT(fit.training.p90_ape, 1e-3);
 }
 
+TEST(Fit, OneDescentFromNearbyFindsThemToo) {
+  CurveContext context;
+  context.device.bandwidth = 3e12;
+  const auto samples = samples_of(12e-6, 0.83, 3e12);
+  const std::array near{2e-5, 0.6};
+  const CurveFit fit = refit_curve(LineCurve(), context, pointers(samples), near);
+  EXPECT_NEAR(fit.parameters[0], 12e-6, 12e-9);
+  EXPECT_NEAR(fit.parameters[1], 0.83, 1e-3);
+}
+
 TEST(Fit, OneWildRowInTenDoesNotMoveIt) {
   CurveContext context;
   context.device.bandwidth = 3e12;

@@ -34,7 +34,7 @@ std::vector<double> parameters(const OperatorCurve& curve, std::mt19937_64& rand
   std::vector<double> p;
   for (const CurveParameter& c : curve.parameters()) {
     const double u = static_cast<double>(random() >> 11) * 0x1p-53;
-    p.push_back(c.low * std::pow(c.high / c.low, u));
+    p.push_back(c.low > 0 ? c.low * std::pow(c.high / c.low, u) : c.high * u);
   }
   return p;
 }
@@ -132,6 +132,21 @@ TEST(GemmCurve, WhatABenchmarkCyclesThroughDecidesWhatStaysInTheCache) {
   EXPECT_LT(curve.seconds(input, context(), p.data()), curve.seconds(inputs, context(), p.data()));
 }
 
+/// A kernel that takes its tile by the rows alone takes 256 x 128 for 512 rows: two tiles for 128
+/// columns, k not split, where a free one splits 64 x 64 over the processors. With many columns the
+/// choice is as good as any.
+TEST(GemmCurve, ATileChosenByRowsAloneCostsWhereColumnsAreFew) {
+  auto free = parameters(gemm_curve()), bound = free;
+  set(gemm_curve(), free, "by_rows", 0);
+  set(gemm_curve(), bound, "by_rows", 1);
+  const auto seconds = [](const std::vector<double>& p, double n) {
+    const double x[] = {512, n, 4096, 0, 1, 0};
+    return gemm_curve().seconds(x, context(), p.data());
+  };
+  EXPECT_GT(seconds(bound, 128), 2 * seconds(free, 128));
+  EXPECT_NEAR(seconds(bound, 65536) / seconds(free, 65536), 1, 0.05);
+}
+
 TEST(GemmCurve, QuantisingActivationsAddsTimeInProportionToThem) {
   const OperatorCurve& curve = gemm_curve();
   auto p = parameters(curve);
@@ -207,6 +222,21 @@ TEST(ProductCurves, StayAboveTheBoundAndNeverFallWithMoreWork) {
     check(moe_curve(), expert_shape(random, copies), {0, 1, 3, 4, 5, 6, 7, 8, 9});
     if (HasFatalFailure()) return;
   }
+}
+
+/// Cached bytes take `l2` of the time of bytes from memory: 24 MB on a device that caches 50.
+TEST(QuantiseCurve, CachedBytesTakeTheirOwnTime) {
+  auto p = parameters(quantise_curve());
+  set(quantise_curve(), p, "resident", 1);
+  set(quantise_curve(), p, "launch", 1e-8);
+  set(quantise_curve(), p, "row", 1e-12);
+  const double x[] = {2000, 4000};
+  const auto seconds = [&](double l2) {
+    set(quantise_curve(), p, "l2", l2);
+    return quantise_curve().seconds(x, context("fp8"), p.data()) - 1e-8;
+  };
+  EXPECT_NEAR(seconds(0.1), 0.1 * 24e6 / 4.8e12, 1e-11);
+  EXPECT_NEAR(seconds(0.5), 0.5 * 24e6 / 4.8e12, 1e-11);
 }
 
 TEST(ProductCurves, EagerBlockProductsOfVllmAreKnownBad) {

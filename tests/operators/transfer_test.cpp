@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <optional>
+
 #include "sim/operators/curve_set.h"
 #include "sim/operators/known_bad.h"
 #include "sim/spec/library.h"
@@ -88,6 +91,49 @@ TEST(Transfer, OnlyASwitchGainsBandwidthWithMoreRanks) {
   EXPECT_DOUBLE_EQ(parameter(rtx, "gain_late"), 1);
 }
 
+/// NCCL's own latencies of a hop, src/graph/tuning.cc: 0.6 us over NVLink, 1 us over PCIe.
+TEST(Transfer, HopsOverPcieTakeAsMuchLongerAsNcclReckons) {
+  FittedCurve h100 = at_start("all_gather", "bytes");
+  FittedCurve rtx = on(h100, "H100-SXM", "RTX-PRO-6000"), h200 = on(h100, "H100-SXM", "H200-SXM");
+  EXPECT_NEAR(parameter(rtx, "per_rank") / parameter(h100, "per_rank"), 1 / 0.6, 1e-9);
+  EXPECT_NEAR(parameter(rtx, "ring") / parameter(h100, "ring"), 1 / 0.6, 1e-9);
+  EXPECT_DOUBLE_EQ(parameter(h200, "per_rank"), parameter(h100, "per_rank"));
+}
+
+/// Eight ranks on PCIe send through the host at 22 GB/s, two at their link's rate; large messages
+/// pay 6 further hops of 4.7 us. NVLink does not pass the host.
+TEST(Transfer, ARingOverPcieCrossesTheHost) {
+  FittedCurve c = at_start("all_gather", "bytes");
+  c.kernel = "nccl";
+  parameter(c, "late") = 0.6;
+  parameter(c, "gain_late") = 1;
+  parameter(c, "switch") = 1.6e-5;
+  FittedCurve over = c;
+  const HardwareSpec rtx = device("RTX-PRO-6000");
+  cross_host(over, rtx, over.parameters);
+  EXPECT_NEAR(0.6 * 64e9 * std::pow(parameter(over, "gain_late"), 2), host_crossing, 1);
+  EXPECT_DOUBLE_EQ(parameter(over, "late"), 0.6);
+  EXPECT_NEAR(1.6e-5 * std::pow(parameter(over, "gain_switch"), 2), 1.6e-5 + 6 * 4.7e-6, 1e-10);
+  const CurveContext context{device_of(rtx), nullptr};
+  const double shape[] = {8, 1e9};
+  const double seconds = c.curve().seconds(shape, context, over.parameters.data());
+  EXPECT_NEAR(7.0 / 8 * 1e9 / seconds, host_crossing, 0.01 * host_crossing);
+  FittedCurve nvlink = c;
+  cross_host(nvlink, device("H100-SXM"), nvlink.parameters);
+  EXPECT_EQ(nvlink.parameters, c.parameters);
+}
+
+/// Two channels to a peer, whatever the generation: the rate stays, not the share of the link.
+TEST(Transfer, ExchangesOverPcieGoOverAsARate) {
+  FittedCurve l40s = at_start("all_to_all", "bytes"), gathers = at_start("all_gather", "bytes");
+  FittedCurve rtx = on(l40s, "L40S", "RTX-PRO-6000");
+  EXPECT_NEAR(parameter(rtx, "late") * 64e9, parameter(l40s, "late") * 32e9, 1);
+  rtx = on(gathers, "L40S", "RTX-PRO-6000");
+  EXPECT_DOUBLE_EQ(parameter(rtx, "late"), parameter(gathers, "late"));
+  const FittedCurve h200 = on(l40s, "H100-SXM", "H200-SXM");
+  EXPECT_EQ(h200.parameters.at(5), l40s.parameters.at(5));
+}
+
 TEST(Transfer, ConstantsStayWithinTheLimitsOfTheCurve) {
   for (const OperatorCurve* curve : operator_curves()) {
     for (const char* to : {"A100-SXM", "L40S", "B300-SXM", "MI300X"}) {
@@ -133,6 +179,56 @@ TEST(KnownBad, OfL40SOnlyMoreThanTwoRanks) {
   EXPECT_THAT(std::string(known_bad_reason("L40S", key, std::array{4.0, 1e6})),
               HasSubstr("peer-to-peer"));
   EXPECT_EQ(known_bad_reason("RTX-PRO-6000", key, std::array{4.0, 1e6}), "");
+}
+
+// The shipped curves: what stands in for a device as if it had not been measured.
+class ShippedCurves : public testing::Test {
+ protected:
+  std::optional<CurveChoice> for_device(const std::string& name, const OperatorKey& key) {
+    return CurveSet(library_, device(name)).by_rule(key, TransferRule::device);
+  }
+  Library library_{TOLLGATE_REPOSITORY "/models"};
+};
+
+/// Ampere has no wgmma: its kernels are those of Ada and of the RTX cards, and FlashAttention there
+/// is FlashAttention, whichever engine calls it.
+TEST_F(ShippedCurves, KernelsComeFromDevicesWithTheSameInstructionsAndLibrary) {
+  const auto found =
+      for_device("A100-SXM", {"decode_attention", "sglang", "bf16", "flash_attention.d128"});
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->note, HasSubstr("vllm_flash_attn_fa2.d128 on L40S"));
+  EXPECT_THAT(found->note, HasSubstr("vllm_flash_attn_fa2.d128 on RTX-PRO-6000"));
+  EXPECT_THAT(found->note, testing::Not(HasSubstr("H100")));
+  // What crosses a link goes by the link.
+  const auto link = for_device("A100-SXM", {"all_gather", "nccl", "bytes", "nccl"});
+  ASSERT_TRUE(link);
+  EXPECT_THAT(link->note, HasSubstr("H100-SXM"));
+}
+
+/// TensorRT-LLM's decode kernel for mma.sync walks a sequence on one processor, 90 ns a position
+/// (RTX PRO 6000: 2.8 ms for 32,768), where Hopper's splits it.
+TEST_F(ShippedCurves, AModuleDecodesWithAKernelThatRunsThere) {
+  const auto found =
+      for_device("RTX-PRO-6000", {"mla_decode_module", "trtllm", "bf16", "default.bf16"});
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->note, HasSubstr("Its attention is that of trtllm on L40S"));
+  EXPECT_NEAR(found->parameter("serial"), 90e-9, 30e-9);
+  const double long_one[] = {1, 32769, 1, 2};
+  EXPECT_NEAR(found->value(long_one), 2.8e-3, 0.7e-3);
+  const auto kin = for_device("H100-SXM", {"mla_decode_module", "trtllm", "bf16", "default.bf16"});
+  ASSERT_TRUE(kin);
+  EXPECT_LT(kin->parameter("serial"), 20e-9);
+}
+
+TEST_F(ShippedCurves, AnEngineInAnotherStateStandsInForNobody) {
+  const OperatorKey key{"mla_prefill_module", "vllm", "bf16", "FLASH_ATTN.bf16"};
+  EXPECT_NE(stands_alone_reason("B200-SXM", key), "");
+  EXPECT_EQ(known_bad_reason("B200-SXM", key), "");
+  const auto found = for_device("B300-SXM", key);
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->note, testing::Not(HasSubstr("on B200-SXM")));
+  // On its own device it holds.
+  EXPECT_EQ(CurveSet(library_, device("B200-SXM")).find(key).rule, TransferRule::none);
 }
 
 }  // namespace
