@@ -223,15 +223,16 @@ Command validate_command() {
   help.summary = "Predict measured deployments and print how far off the predictions are.";
   help.details = {
       "MEASURED is CSV with one deployment per line: model, system (or hardware), backend, isl, "
-      "osl "
-      "and concurrency; where known backend_version, tp, attn_dp, moe_ep, precision (or gemm_quant "
-      "and moe_quant), "
-      "len_factor, mode (agg or disagg, the latter with prefill_workers, prefill_gpus, "
-      "decode_workers and decode_gpus), and what was measured: mean_ttft_ms, mean_tpot_ms. Other "
-      "columns can be used by --where and --by.",
+      "osl and concurrency; where known backend_version, tp, attn_dp, moe_ep, precision (or "
+      "gemm_quant and moe_quant), len_factor, mode (agg or disagg, the latter with "
+      "prefill_workers, prefill_gpus, decode_workers and decode_gpus), measured (the day, "
+      "2026-01-31), requests (in all, else ten for each in flight), and what was measured: "
+      "mean_ttft_ms, mean_tpot_ms, output_tok_s_gpu. Other columns can be used by --where and "
+      "--by.",
       "Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; in "
       "band is the share of measurements inside P10-P90. A row that cannot be predicted is "
-      "reported and the rest goes on."};
+      "reported and the rest goes on. Rows whose measurement needs more arithmetic than the "
+      "devices have are named, and a second line leaves them out."};
   help.positionals = {{"MEASURED", "The table, CSV.", true}};
   help.options = {
       {"--where", "", "COLUMN=TEXT",

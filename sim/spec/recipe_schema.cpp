@@ -63,6 +63,8 @@ const Schema<RecipeRule>& rule_schema() {
                    "Attention is data-parallel, also where a row does not say so.")
           .list("kernels", &R::kernels, kernel_schema(), optional,
                 "Kernels instead of the engine's own.")
+          .quantity("host_per_call", &R::host_per_call, Dimension::seconds, optional, not_negative,
+                    "Time to launch a kernel of a step with prompt tokens, instead of the engine's.")
           .list("graphs", &R::graphs, graph_schema(), optional,
                 "Captured decode batches instead of the engine's own, rising.");
   return schema;
@@ -147,6 +149,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::draft_tokens);
     take(&RecipeRule::expert_parallel);
     take(&RecipeRule::attention_by_rank);
+    take(&RecipeRule::host_per_call);
     if (!r.kernels.empty()) out.kernels = r.kernels;
     if (!r.graphs.empty()) out.graphs = r.graphs;
   }

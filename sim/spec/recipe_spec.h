@@ -41,6 +41,7 @@ struct RecipeRule {
   bool expert_parallel = false;       ///< experts are split by rank, whatever a row says
   bool attention_by_rank = false;     ///< attention is data-parallel, whatever a row says
   std::vector<KernelChoice> kernels;  ///< instead of the engine's own
+  double host_per_call = 0;           ///< seconds, where prompts run without graphs
   std::vector<GraphRange> graphs;     ///< captured decode batches, instead of the engine's own
   Places places;
 };

@@ -371,24 +371,39 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
   if (deployment_.pipeline > 1) {
     sink.rows(pipeline_, rows.prompt_rows + rows.decode_rows, 1);
   }
-  if (load.prefill_tokens > load.prompts_finished) {
-    // Launched kernel by kernel, the host ahead of the device or the device waiting for it. (One
-    // token of a prompt, the last one after a transfer, runs in a decode graph.)
-    sink.host(
-        std::max(0.0, host_per_call_ * (main_.calls + drafts_ * draft_.calls) - sink.total()));
-  }
   sink.host(host_per_step_ + host_per_sequence_ * (sequences + finished));
 }
 
-double StepModel::seconds(const StepLoad& load) const {
+LaunchPace StepModel::launch_pace() const {
+  LaunchPace pace;
+  if (host_per_call_ == 0) return pace;
+  pace.seconds = host_per_call_ * (main_.calls + drafts_ * draft_.calls) + host_per_step_;
+  pace.per_sequence = host_per_sequence_;
+  return pace;
+}
+
+double StepModel::launching(const StepLoad& load) const {
+  if (load.prefill_tokens <= load.prompts_finished) return 0;
+  const double groups = deployment_.data_attention;
+  const double sequences =
+      std::max(load.decode_sequences / groups, std::min(load.decode_sequences, 1.0));
+  return launch_pace().of(sequences + load.prompts_finished / groups);
+}
+
+double StepModel::unhindered(const StepLoad& load) const {
   FastSink sink;
   walk(load, sink);
   return sink.seconds;
 }
 
+double StepModel::seconds(const StepLoad& load) const {
+  return std::max(unhindered(load), launching(load));
+}
+
 StepTime StepModel::detail(const StepLoad& load) const {
   DetailSink sink;
   walk(load, sink);
+  sink.host(std::max(0.0, launching(load) - sink.total()));
   sink.finish();
   double variance = 0;
   for (const double spread : sink.spread) variance += spread * spread;

@@ -17,6 +17,14 @@ struct StepLoad {
   double decode_context = 0;       ///< cached tokens of such a sequence, on average
 };
 
+/// What the host takes for a step with prompt tokens, which it launches kernel by kernel: ahead of
+/// the device, or the device waits for it. (One token of a prompt, the last one after a transfer,
+/// runs in a decode graph.)
+struct LaunchPace {
+  double seconds = 0, per_sequence = 0;
+  double of(double sequences) const { return seconds + per_sequence * sequences; }
+};
+
 /// Seconds spent at each limit. `host` holds launch latency and the host's own time.
 struct LimitTimes {
   double compute = 0, hbm = 0, interconnect = 0, imbalance = 0, host = 0;
@@ -58,6 +66,12 @@ class StepModel {
   /// Seconds from one step's start to the next one's, through all pipeline stages.
   double seconds(const StepLoad& load) const;
 
+  /// Of `seconds` what the step takes if no kernel waits to be launched.
+  double unhindered(const StepLoad& load) const;
+
+  /// How fast the host launches steps with prompt tokens.
+  LaunchPace launch_pace() const;
+
   /// The same with its breakdown.
   StepTime detail(const StepLoad& load) const;
 
@@ -93,6 +107,8 @@ class StepModel {
   OperatorSet draft_;  ///< one draft pass
   RowTable pipeline_;  ///< hand-over between stages, by rows
   UsedCurves used_;
+  double launching(const StepLoad& load) const;
+
   double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };

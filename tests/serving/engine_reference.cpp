@@ -990,7 +990,8 @@ Outcome simulate_plainly(const ServingSystem& system, const RequestTable& t, Rec
         }
       };
       if (m.request == sent) {
-        messages.insert({read(m.at), 0, -1});
+        const Ticks late = system.closed_loop->think_time == 0 && m.at > 0 ? 1 : 0;
+        messages.insert({std::max(m.at, read(m.at - late)), 0, -1});
       } else if (m.kind == 0 && m.request >= 0) {
         send(m.request);
       } else if (m.kind == 0) {

@@ -49,6 +49,7 @@ struct Client {
 /// Alone, a request waits for its own prompt and then for its own steps.
 TEST(MeasuredLoop, OneUserSeesTheStepTimes) {
   Client c;
+  c.loop.ingest = 0.028;
   const MeasuredTimes t = simulate_loop(c.loop, 1);
   StepLoad prompt;
   prompt.prefill_tokens = 1000;

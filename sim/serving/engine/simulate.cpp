@@ -227,7 +227,11 @@ class Cluster {
 
   void deliver(Message m) {
     if (m.kind == Message::Kind::sent) {
-      messages_.push({begin_session(m.at), Message::Kind::arrival, -1});
+      if (begun_ == sessions_->count()) return;
+      // Without a pause the message came a tick after the answer.
+      const Ticks late = system_.closed_loop->think_time == 0 && m.at > 0 ? 1 : 0;
+      const Ticks arrival = std::max(m.at, begin_session(m.at - late));
+      messages_.push({arrival, Message::Kind::arrival, -1});
       return;
     }
     if (m.kind == Message::Kind::arrival && m.request < 0) {
@@ -287,7 +291,7 @@ class Cluster {
     const ClosedLoop& loop = *system_.closed_loop;
     reader_free_ = std::max(at, reader_free_) + loop.reading;
     const Ticks arrival =
-        reader_free_ + (loop.ingest.empty() ? 0 : loop.ingest[begun_ % loop.ingest.size()]);
+        reader_free_ + (loop.ingest.empty() ? 0 : loop.ingest[static_cast<std::size_t>(begun_) % loop.ingest.size()]);
     ++begun_;
     outcome_.before_arrival += to_seconds(arrival - at);
     return arrival;
@@ -330,7 +334,7 @@ class Cluster {
   std::optional<Sessions> sessions_;
   std::int32_t next_in_table_ = 0;
   SampleClock samples_{nullptr};
-  std::size_t begun_ = 0;  ///< sessions of a closed loop
+  std::int64_t begun_ = 0;  ///< sessions of a closed loop
   Ticks reader_free_ = 0;  ///< when the process that reads sessions is done
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream

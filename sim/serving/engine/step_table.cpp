@@ -60,7 +60,9 @@ std::int64_t graph_size(std::int64_t n, const std::vector<GraphRange>& graphs) {
 }  // namespace
 
 StepTable::StepTable(const StepModel& model, const StepTableRange& range)
-    : ranks_(range.ranks), pipeline_(range.pipeline) {
+    : ranks_(range.ranks),
+      pipeline_(range.pipeline),
+      launch_(model.launch_pace()) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
     const std::int64_t size = graph_size(n, range.graphs);
@@ -100,7 +102,7 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
     load.busiest_prompt_rows = on_each;
     load.prefill_context = position;
     load.prompts_finished = finished;
-    return ticks * model.seconds(load);
+    return ticks * model.unhindered(load);
   };
   for (const std::int64_t tokens : token_grid_) {
     const auto p = static_cast<double>(tokens);
@@ -196,7 +198,8 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   extra += attention_beside_fresh(p, position);
   const std::int64_t finished = std::max<std::int64_t>(most.prompts_finished, 1) - 1;
   extra += static_cast<double>(finished) * per_finished_;
-  return batch + std::max<Ticks>(1, static_cast<Ticks>(extra));
+  const double launching = launch_.of(static_cast<double>(most.decode_sequences + finished + 1));
+  return std::max(batch + std::max<Ticks>(1, static_cast<Ticks>(extra)), in_ticks(launching));
 }
 
 DecodeLine StepTable::decode(std::span<const RankBatch> ranks) const {

@@ -68,6 +68,7 @@ class StepTable : public StepTimer {
   /// Ticks of prompt tokens at the mean position of each knot over those of one fresh prompt:
   /// [token grid][knot].
   std::vector<double> attention_;
+  LaunchPace launch_;        ///< no step with prompt tokens is quicker
   double per_finished_ = 0;  ///< ticks of each prompt that ends beyond the first
 };
 
