@@ -78,10 +78,10 @@ struct EngineSpec {
   /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
   /// the parts of keys and values together.
   double latent_prompt_calls = 8;
-  double host_per_request = 0;  ///< seconds from arrival to the first step that can take it
+  double host_per_request = 0;       ///< seconds from arrival to the first step that can take it
   double host_per_prompt_token = 0;  ///< seconds of reading and tokenising, before all that
-  double memory_utilisation = 0.9;  ///< share of device memory the engine may use
-  int kv_block = 16;                ///< tokens of a KV cache block
+  double memory_utilisation = 0.9;   ///< share of device memory the engine may use
+  int kv_block = 16;                 ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
   std::vector<GraphRange> graphs;
   std::vector<KernelChoice> kernels;

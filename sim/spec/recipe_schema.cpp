@@ -63,8 +63,9 @@ const Schema<RecipeRule>& rule_schema() {
                    "Attention is data-parallel, also where a row does not say so.")
           .list("kernels", &R::kernels, kernel_schema(), optional,
                 "Kernels instead of the engine's own.")
-          .quantity("host_per_call", &R::host_per_call, Dimension::seconds, optional, not_negative,
-                    "Time to launch a kernel of a step with prompt tokens, instead of the engine's.")
+          .quantity(
+              "host_per_call", &R::host_per_call, Dimension::seconds, optional, not_negative,
+              "Time to launch a kernel of a step with prompt tokens, instead of the engine's.")
           .list("graphs", &R::graphs, graph_schema(), optional,
                 "Captured decode batches instead of the engine's own, rising.");
   return schema;
@@ -154,8 +155,9 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     if (!r.graphs.empty()) out.graphs = r.graphs;
   }
   if (out.prompt_budget > 0) {
-    const double fed = q.drafts ? (1 + out.draft_tokens) * std::ceil(q.concurrency / q.data_attention)
-                                : q.concurrency;
+    const double fed = q.drafts
+                           ? (1 + out.draft_tokens) * std::ceil(q.concurrency / q.data_attention)
+                           : q.concurrency;
     out.batched_tokens = static_cast<int>(q.input + fed) + out.prompt_budget;
   } else if (out.context_budget > 0) {
     out.batched_tokens = static_cast<int>(q.input + q.output) + out.context_budget;

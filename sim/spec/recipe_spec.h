@@ -20,11 +20,11 @@ struct RecipeRule {
   int input = 0, output = 0;
   int concurrency_from = 0, concurrency_below = 0, tensor_from = 0, tensor_below = 0;
   std::string measured_from, measured_before;  ///< day of the run, ISO 8601; never if it has none
-  bool data_parallel_attention = false;  ///< only with it
-  bool drafts = false;                   ///< only with multi-token prediction
+  bool data_parallel_attention = false;        ///< only with it
+  bool drafts = false;                         ///< only with multi-token prediction
 
   // Options; 0 = not given.
-  int batched_tokens = 0;    ///< token budget of a step; SGLang: of a chunk and of a prefill batch
+  int batched_tokens = 0;  ///< token budget of a step; SGLang: of a chunk and of a prefill batch
   /// The token budget is a prompt, a token of every user and this. With drafts: what the users of
   /// one data-parallel rank feed in a step instead.
   int prompt_budget = 0;

@@ -53,8 +53,7 @@ std::vector<Ticks> ingest_times(double mean, std::size_t count, std::uint64_t se
 
 MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
   RequestTable table;
-  const std::int64_t requests =
-      loop.requests > 0 ? loop.requests : loop.users * requests_per_user;
+  const std::int64_t requests = loop.requests > 0 ? loop.requests : loop.users * requests_per_user;
   table.reserve(static_cast<std::size_t>(requests));
   for (std::int64_t i = 0; i < requests; ++i) {
     const kernels::Words4 words =

@@ -15,8 +15,8 @@ namespace tollgate {
 /// Columns (docs/cli.md, "validate"): id, model, system, backend, backend_version, precision or
 /// gemm_quant and
 /// moe_quant, mode (agg, disagg), isl, osl, len_factor, concurrency, tp, attn_dp, moe_ep, gpus,
-/// prefill_workers, prefill_gpus, decode_workers, decode_gpus, measured, requests, mean_ttft_ms, mean_tpot_ms,
-/// output_tok_s_gpu.
+/// prefill_workers, prefill_gpus, decode_workers, decode_gpus, measured, requests, mean_ttft_ms,
+/// mean_tpot_ms, output_tok_s_gpu.
 struct MeasuredRow {
   std::string id;
   std::string model, system, backend, mode;  ///< as written

@@ -23,9 +23,8 @@ std::string beyond_peak(const MeasuredRow& row, const RowScenario& s) {
   const DecodeWork work = decode_work(*s.model, 0, {});
   const double per_token = work.linear_flops + work.ffn_flops;
   double peak = 0;
-  for (const Precision p :
-       {s.precision.attention, s.precision.dense_ffn, s.precision.shared_experts,
-        s.precision.experts}) {
+  for (const Precision p : {s.precision.attention, s.precision.dense_ffn,
+                            s.precision.shared_experts, s.precision.experts}) {
     peak = std::max(peak, peak_of(*s.hardware, p));
   }
   const auto petaflops = [](double flops) { return fixed(flops / 1e15, 2) + " PFLOP/s"; };
@@ -36,8 +35,8 @@ std::string beyond_peak(const MeasuredRow& row, const RowScenario& s) {
     if (needed > peak) return "the measured rate needs " + petaflops(needed) + of_peak;
   }
   if (row.ttft > 0) {
-    const int gpus = row.mode == "disagg" ? row.prefill_gpus / std::max(1, row.prefill_workers)
-                                          : gpus_of(row);
+    const int gpus =
+        row.mode == "disagg" ? row.prefill_gpus / std::max(1, row.prefill_workers) : gpus_of(row);
     const double needed = prompt * per_token / row.ttft / std::max(1, gpus);
     if (needed > peak) return "the measured TTFT needs " + petaflops(needed) + of_peak;
   }

@@ -20,8 +20,8 @@ class SimulatedService {
   /// ranks of the scheduler, each with its share of the cache.
   SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                    const PrecisionMap& precision, const EngineCurves& curves,
-                   const RoutingTables& routing, const WorkloadMix& mix,
-                   const MemoryPlan& memory, double plan_context, std::int64_t context,
+                   const RoutingTables& routing, const WorkloadMix& mix, const MemoryPlan& memory,
+                   double plan_context, std::int64_t context,
                    const SimulationSpec& simulation = {});
 
   const SchedulerConfig& scheduler() const { return scheduler_; }

@@ -128,9 +128,9 @@ TEST(Validation, SetsRowsBeyondThePeakApart) {
   EXPECT_EQ(v.rows[1].beyond, "");
   EXPECT_TRUE(v.rows[0].predicted) << "and predicted all the same";
   // 512 requests of 1100 tokens in 1.1 s.
-  const Validation rate = run(
-      "x,meta-llama/Llama-3.1-70B-Instruct-FP8,h100_sxm,vllm,fp8,agg,1000,100,1,512,1,1,1,,,,,"
-      "1000,1\n");
+  const Validation rate =
+      run("x,meta-llama/Llama-3.1-70B-Instruct-FP8,h100_sxm,vllm,fp8,agg,1000,100,1,512,1,1,1,,,,,"
+          "1000,1\n");
   EXPECT_NE(rate.rows[0].beyond.find("rate needs"), std::string::npos) << rate.rows[0].beyond;
 }
 

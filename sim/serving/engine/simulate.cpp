@@ -291,7 +291,9 @@ class Cluster {
     const ClosedLoop& loop = *system_.closed_loop;
     reader_free_ = std::max(at, reader_free_) + loop.reading;
     const Ticks arrival =
-        reader_free_ + (loop.ingest.empty() ? 0 : loop.ingest[static_cast<std::size_t>(begun_) % loop.ingest.size()]);
+        reader_free_ + (loop.ingest.empty()
+                            ? 0
+                            : loop.ingest[static_cast<std::size_t>(begun_) % loop.ingest.size()]);
     ++begun_;
     outcome_.before_arrival += to_seconds(arrival - at);
     return arrival;
@@ -335,7 +337,7 @@ class Cluster {
   std::int32_t next_in_table_ = 0;
   SampleClock samples_{nullptr};
   std::int64_t begun_ = 0;  ///< sessions of a closed loop
-  Ticks reader_free_ = 0;  ///< when the process that reads sessions is done
+  Ticks reader_free_ = 0;   ///< when the process that reads sessions is done
   std::size_t turn_[2] = {0, 0};
   std::unordered_map<std::int32_t, std::size_t> home_;  ///< by stream
   bool room_first_ = false;  ///< SGLang: the decode engine gives room before the prompt is computed

@@ -60,9 +60,7 @@ std::int64_t graph_size(std::int64_t n, const std::vector<GraphRange>& graphs) {
 }  // namespace
 
 StepTable::StepTable(const StepModel& model, const StepTableRange& range)
-    : ranks_(range.ranks),
-      pipeline_(range.pipeline),
-      launch_(model.launch_pace()) {
+    : ranks_(range.ranks), pipeline_(range.pipeline), launch_(model.launch_pace()) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
     const std::int64_t size = graph_size(n, range.graphs);
