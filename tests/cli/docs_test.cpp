@@ -39,6 +39,13 @@ TEST(GeneratedDocs, ScenarioSchema) {
 TEST(GeneratedDocs, ShortHelp) { expect_current({"help"}, "tests/golden/help.txt"); }
 TEST(GeneratedDocs, RunHelp) { expect_current({"run", "--help"}, "tests/golden/run_help.txt"); }
 
+TEST(GeneratedDocs, OutputInReadme) {
+  const auto r = run({"run", repository("scenarios/moe-vs-dense.yaml"), "--brief"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_THAT(read(repository("README.md")), HasSubstr("--brief` -->\n```\n" + r.out + "```\n"))
+      << "tools/regenerate-docs replaces it";
+}
+
 TEST(Schema, EveryKindIsDraft7AndClosed) {
   for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     const Json json = Json::parse(run({"schema", kind}).out);
