@@ -110,10 +110,14 @@ std::string plot(const std::vector<RowPrediction>& rows, const std::string& titl
 
 std::string cell(const std::string& text) { return "<td>" + escaped(text) + "</td>"; }
 
-std::string group_row(const ValidationGroup& g) {
+std::string name_cell(const std::string& text) {
+  return "<td class=\"name\">" + escaped(text) + "</td>";
+}
+
+std::string group_row(const ValidationGroup& g, const std::string& title) {
   std::string out = "<tr>";
-  for (const std::string& key : g.key) out += cell(key.empty() ? "-" : key);
-  if (g.key.empty()) out += cell("all");
+  for (const std::string& key : g.key) out += name_cell(key.empty() ? "-" : key);
+  if (g.key.empty()) out += name_cell(title);
   out += cell(std::to_string(g.rows)) + cell(std::to_string(g.predicted));
   for (const ErrorSummary* e : {&g.tpot, &g.ttft, &g.throughput}) {
     for (const double v : {e->mape, e->median_ape, e->p90_ape, e->bias, e->coverage})
@@ -122,9 +126,10 @@ std::string group_row(const ValidationGroup& g) {
   return out + "</tr>\n";
 }
 
-std::string table(const std::vector<std::string>& keys, const std::vector<ValidationGroup>& rows) {
+std::string table(const std::vector<std::string>& keys, const std::string& rows) {
   std::string out = "<table><thead><tr>";
-  for (const std::string& key : keys) out += "<th rowspan=\"2\">" + escaped(key) + "</th>";
+  for (const std::string& key : keys)
+    out += "<th rowspan=\"2\" class=\"name\">" + escaped(key) + "</th>";
   out += "<th rowspan=\"2\">rows</th><th rowspan=\"2\">predicted</th>";
   for (const char* what : {"TPOT, %", "TTFT, %", "tokens/s/GPU, %"})
     out += std::string("<th colspan=\"5\">") + what + "</th>";
@@ -134,23 +139,22 @@ std::string table(const std::vector<std::string>& keys, const std::vector<Valida
       out += std::string("<th>") + what + "</th>";
   }
   out += "</tr></thead><tbody>\n";
-  for (const ValidationGroup& g : rows) out += group_row(g);
-  return out + "</tbody></table>\n";
+  return out + rows + "</tbody></table>\n";
 }
 
 constexpr const char* style =
-    "body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;"
+    "body{font:14px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;"
     "color:#222;background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.2rem .5rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-    "th{border-bottom:1px solid #888}td:first-child,th:first-child{text-align:left}"
+    "th,td{padding:.2rem .4rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
+    "th{border-bottom:1px solid #888} .name{text-align:left}"
     "svg{max-width:100%;height:auto}p{max-width:70ch}";
 
 }  // namespace
 
 std::string calibration_svg(const std::vector<RowPrediction>& rows) {
   const auto colour = colours_of(rows);
-  const double width = left + panel + gap + panel + 16, height = top + panel + 72;
+  const double width = left + panel + gap + panel + 30, height = top + panel + 72;
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) +
                     " " + number(height) + "\" width=\"" + number(width) + "\" height=\"" +
                     number(height) +
@@ -182,13 +186,25 @@ std::string validation_html(const Validation& v, const std::string& title) {
   out +=
       "<p>Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; "
       "in band is the share of measurements inside P10-P90.</p>\n<div class=\"wide\">" +
-      table({""}, {v.all}) + "</div>\n";
+      table({""}, group_row(v.all, "all") + (v.within_peak.rows < v.all.rows
+                                                 ? group_row(v.within_peak, "within the peak")
+                                                 : "")) +
+      "</div>\n";
   out += "<h2>Predicted against measured</h2>\n" + calibration_svg(v.rows);
   if (!v.groups.empty()) {
     std::string by;
     for (const std::string& column : v.by) by += (by.empty() ? "" : ", ") + column;
-    out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, v.groups) +
-           "</div>\n";
+    std::string rows;
+    for (const ValidationGroup& g : v.groups) rows += group_row(g, "");
+    out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, rows) + "</div>\n";
+  }
+  if (v.within_peak.rows < v.all.rows) {
+    out += "<h2>Beyond the devices&#39; peak, so that the row cannot be what it says</h2>\n<ul>\n";
+    for (const RowPrediction& p : v.rows) {
+      if (!p.beyond.empty())
+        out += "<li>" + escaped(p.row.id) + ": " + escaped(p.beyond) + "</li>\n";
+    }
+    out += "</ul>\n";
   }
   std::map<std::string, int> reasons;
   for (const RowPrediction& p : v.rows) {
