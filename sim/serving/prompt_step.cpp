@@ -41,7 +41,11 @@ PromptStep prompt_step(double arrivals, const PromptDemand& demand) {
                    : busy;
   const double together = demand.groups * busy / step.share;
   step.tokens = together * chunk;
-  const double cv = std::sqrt(demand.scv / std::max(1.0, per_group / busy));
+  const double prompts = std::max(1.0, per_group / busy);
+  const double cv = std::sqrt(demand.scv / prompts);
+  // Of a Poisson number that is at least one: variance n (1 + lambda - n) for the mean n.
+  const double counts = std::max(0.0, 1 + per_group - prompts);
+  if (filled < 1) step.cv = std::sqrt((demand.scv + counts) / prompts);
   const double excess = cv * chunk * (mean_harmonic(demand.groups, busy) - 1);
   const double left = demand.room - chunk;
   step.busiest = chunk + (left > 0 ? left * -std::expm1(-excess / left) : 0);

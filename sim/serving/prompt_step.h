@@ -16,6 +16,9 @@ struct PromptStep {
   double busy = 0;     ///< of steps in which a given group has some
   double tokens = 0;   ///< over all groups, mean over such steps
   double busiest = 0;  ///< of the group with most of them
+  /// Coefficient of variation of a busy group's tokens over such steps: whole prompts, their number
+  /// Poisson and at least one; 0 where a prompt fills several steps.
+  double cv = 0;
 };
 
 /// Steps in each of which `arrivals` prompts arrive on average, Poisson, at random groups.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/base/portable_math.h"
 #include "sim/serving/decode_load.h"
 #include "sim/serving/prompt_step.h"
 
@@ -26,6 +27,17 @@ struct Pace {
 
 double residual_of(double share, double mixed, double decode, double step) {
   return step > 0 ? (share * mixed * mixed + (1 - share) * decode * decode) / (2 * step) : 0;
+}
+
+/// Mean of max(launching - x, 0) over log-normal times x of mean `mean` and coefficient of variation
+/// `cv`: what launches take longer than the device (a put option, Black and Scholes 1973).
+double waiting_for_launches(double launching, double mean, double cv) {
+  if (launching <= 0 || mean <= 0) return 0;
+  const double sd = std::sqrt(std::log1p(cv * cv));
+  if (sd < 1e-6) return std::max(0.0, launching - mean);
+  const double z = (std::log(launching / mean) - sd * sd / 2) / sd;
+  return std::max(0.0,
+                  launching * portable::normal_cdf(z + sd) - mean * portable::normal_cdf(z));
 }
 
 }  // namespace
@@ -83,6 +95,17 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
       }
       return load;
     };
+    // Steps with prompts differ in their tokens, and none is quicker than its launches.
+    const auto mean_seconds = [&](const StepLoad& load, double cv) {
+      const double unhindered = model.unhindered(load);
+      const double launching = model.launching(load);
+      if (launching <= 0) return time_scale * unhindered;
+      StepLoad rest = load;
+      rest.prefill_tokens = rest.prompts_finished = rest.busiest_prompt_rows = 0;
+      const double beside = load.decode_sequences > 0 ? model.unhindered(rest) : 0;
+      return time_scale *
+             (unhindered + waiting_for_launches(launching - beside, unhindered - beside, cv));
+    };
     const double full_seconds = seconds(load_of(demand.room * groups, demand.room));
     // Seconds of a group's prefill one prompt takes when steps are full.
     const double service = full_seconds * mix.uncached / demand.room;
@@ -94,7 +117,7 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
       const double cycle = pace.cycle > 0 ? pace.cycle : decode_seconds + full_seconds;
       const PromptStep p = prompt_step(std::max(rate * cycle, 1e-12), demand);
       pace.mixed_load = load_of(p.tokens, p.busiest);
-      const double prompts = seconds(pace.mixed_load);
+      const double prompts = mean_seconds(pace.mixed_load, p.cv);
       // What does not fit into one step follows in others.
       const double steps = std::max(p.share, rate * cycle * mix.uncached / p.tokens);
       pace.cycle = decode_seconds + steps * prompts;
@@ -106,7 +129,7 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
       const double before = state.step > 0 ? state.step : full_seconds;
       const PromptStep p = prompt_step(std::max(rate * before, 1e-12), demand);
       pace.mixed_load = load_of(p.tokens, p.busiest);
-      const double mixed = seconds(pace.mixed_load);
+      const double mixed = mean_seconds(pace.mixed_load, p.cv);
       pace.share = p.share;
       pace.step = p.share * mixed + (1 - p.share) * decode_seconds;
       pace.residual = residual_of(p.share, mixed, decode_seconds, pace.step);

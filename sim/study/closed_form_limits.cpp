@@ -76,10 +76,7 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
   }
   const bool launches = launch_bound(candidate);
   if (deployment.data_attention == 1) {
-    if (policy != SchedulingPolicy::prefill_first) {
-      if (!launches) return {};
-      return waiting(launches_last, 0.2);
-    }
+    if (policy != SchedulingPolicy::prefill_first) return {};
     if (launches) {
       return waiting(
           "Prompts go before decoding, and a step of theirs lasts as long as its launches", 0.35);
@@ -108,7 +105,8 @@ ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec&
   }
   if (ttft_decides(scenario, ttft)) return averaged(prompts_queue);
   if (prefill.data_attention == 1 && decode.data_attention == 1) {
-    if (!launch_bound(candidate)) return {};
+    const bool first = candidate.engine.policy == SchedulingPolicy::prefill_first;
+    if (!first || !launch_bound(candidate)) return {};
     return waiting(launches_last, 0.1);
   }
   return waiting("Data-parallel groups of a pool wait for the fullest of them",

@@ -69,8 +69,9 @@ class StepModel {
   /// Of `seconds` what the step takes if no kernel waits to be launched.
   double unhindered(const StepLoad& load) const;
 
-  /// How fast the host launches steps with prompt tokens.
+  /// How fast the host launches steps with prompt tokens, and what it takes for such a step.
   LaunchPace launch_pace() const;
+  double launching(const StepLoad& load) const;
 
   /// The same with its breakdown.
   StepTime detail(const StepLoad& load) const;
@@ -107,8 +108,6 @@ class StepModel {
   OperatorSet draft_;  ///< one draft pass
   RowTable pipeline_;  ///< hand-over between stages, by rows
   UsedCurves used_;
-  double launching(const StepLoad& load) const;
-
   double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };
