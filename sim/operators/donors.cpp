@@ -29,7 +29,7 @@ constexpr std::array<Kind, 26> table{{
     {"GH200", hopper, 4096, {"H200-SXM", "H100-SXM", "A100-SXM"}},
     {"A100-SXM", ampere, 2048, {"L40S", "RTX-PRO-6000", "H100-SXM", "B200-SXM"}},
     {"A100-PCIe", ampere, 2048, {"A100-SXM", "L40S", "H100-SXM"}},
-    {"A800-SXM", ampere, 2048, {"A100-SXM", "H100-SXM", "L40S"}},
+    {"A800-SXM", ampere, 2048, {"A100-SXM", "L40S", "RTX-PRO-6000", "H100-SXM"}},
     {"B200-SXM", blackwell, 8192, {"B300-SXM", "GB200-NVL72", "GB300-NVL72"}},
     {"GB200-NVL72", blackwell, 8192, {"GB300-NVL72", "B200-SXM", "B300-SXM"}},
     {"B300-SXM", blackwell, 8192, {"B200-SXM", "GB300-NVL72", "GB200-NVL72"}},

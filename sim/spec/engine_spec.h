@@ -76,7 +76,8 @@ struct EngineSpec {
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;
   /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
-  /// the parts of keys and values together.
+  /// the parts of keys and values together. The default is assumed: between SGLang's and
+  /// TensorRT-LLM's.
   double latent_prompt_calls = 8;
   double host_per_request = 0;       ///< seconds from arrival to the first step that can take it
   double host_per_prompt_token = 0;  ///< seconds of reading and tokenising, before all that

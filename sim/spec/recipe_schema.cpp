@@ -106,6 +106,12 @@ const Schema<RecipeBook>& recipe_schema() {
   return schema;
 }
 
+bool is_day(const std::string& text) {
+  const std::string form = "dddd-dd-dd";
+  return std::equal(text.begin(), text.end(), form.begin(), form.end(),
+                    [](char c, char f) { return f == 'd' ? c >= '0' && c <= '9' : c == f; });
+}
+
 double acceptance_of(const RecipeBook& book, const std::string& model, int drafts) {
   for (const AcceptanceRow& row : book.acceptance) {
     if (drafts > 0 && static_cast<std::size_t>(drafts) <= row.lengths.size() &&

@@ -34,25 +34,23 @@ std::vector<bool> followers(const RequestTable& table) {
   return follows;
 }
 
-/// The engine's clock begins when its scheduler has a request: what comes before passes between an
-/// answer and the next request.
-void delay_followers(RequestTable& table, Ticks ingest) {
-  const std::vector<bool> follows = followers(table);
-  for (std::size_t r = 0; r < follows.size(); ++r) {
-    if (follows[r]) table.arrival[r] += ingest;
-  }
+Ticks in_ticks(double seconds) {
+  return std::llround(seconds * static_cast<double>(ticks_per_second));
 }
 
-/// What is left of each promise when the scheduler has the request. 0 would be no promise: one that
-/// has passed by then becomes one that nothing keeps.
-std::vector<SloClass> promises_to_engine(std::vector<SloClass> classes, double ingest) {
-  constexpr double shortest = 1 / static_cast<double>(ticks_per_second) / 2;
-  for (SloClass& c : classes) {
-    for (double* promise : {&c.ttft, &c.end_to_end}) {
-      if (*promise > 0) *promise = std::max(shortest, *promise - ingest);
-    }
+double mean_prompt(const RequestTable& table) {
+  double sum = 0;
+  for (const std::int32_t tokens : table.input) sum += tokens;
+  return sum / static_cast<double>(std::max<std::size_t>(1, table.input.size()));
+}
+
+/// The engine's clock begins when its scheduler has a request: what comes before passes between an
+/// answer and the next request.
+void delay_followers(RequestTable& table, const SimulatedService& service) {
+  const std::vector<bool> follows = followers(table);
+  for (std::size_t r = 0; r < follows.size(); ++r) {
+    if (follows[r]) table.arrival[r] += in_ticks(service.ingest(table.input[r]));
   }
-  return classes;
 }
 
 /// Seconds in which the load is what was asked for; none where that is left to the summary.
@@ -114,10 +112,6 @@ ServingSystem LoadSimulator::system_of(int replicas, bool by_priority) const {
   return system;
 }
 
-Ticks LoadSimulator::ingest() const {
-  return std::llround(replica_.first().ingest() * static_cast<double>(ticks_per_second));
-}
-
 LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_flight, int seeds,
                              Recording* recording) const {
   LoadTrial trial;
@@ -132,13 +126,17 @@ LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_fligh
     options.context = context_;
     options.requests = requests(in_flight);
     GeneratedTraffic traffic = generate_traffic(*q_.workload, load, options);
-    delay_followers(traffic.table, ingest());
+    const SimulatedService& service = replica_.first();
+    delay_followers(traffic.table, service);
     ServingSystem system = system_of(replicas, !traffic.table.priority.empty());
     system.closed_loop = traffic.closed_loop;
-    if (system.closed_loop) system.closed_loop->think_time += ingest();
+    if (system.closed_loop)
+      system.closed_loop->think_time += in_ticks(service.ingest(mean_prompt(traffic.table)));
     const Outcome outcome = simulate(system, traffic.table, i == 0 ? recording : nullptr);
     SummaryOptions summary;
-    summary.classes = promises_to_engine(traffic.classes, replica_.first().ingest());
+    summary.classes = traffic.classes;
+    summary.ingest = service.ingest(0);
+    summary.ingest_per_token = service.ingest(1) - service.ingest(0);
     summary.class_of = traffic.class_of;
     summary.window = settled_window(traffic, outcome);
     trial.seeds[i] = summarise(traffic.table, outcome, summary);
@@ -159,7 +157,7 @@ std::int64_t LoadSimulator::requests(double in_flight) const {
 }
 
 bool LoadSimulator::keeps(const LoadTrial& trial) const {
-  double ttft = replica_.first().ingest(), tpot = 0;
+  double ttft = 0, tpot = 0;
   for (const ServingSummary& s : trial.seeds) {
     ttft += s.ttft.mean / static_cast<double>(trial.seeds.size());
     tpot += s.tpot.mean / static_cast<double>(trial.seeds.size());

@@ -51,7 +51,6 @@ class LoadSimulator {
   LoadSpec users(double n) const;
 
  private:
-  Ticks ingest() const;
   ServingSystem system_of(int replicas, bool by_priority) const;
 
   const SimulatedReplica& replica_;

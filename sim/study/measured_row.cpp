@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
@@ -34,10 +35,21 @@ class Fields {
   }
   /// Sizes: empty and 0 mean 1.
   int size(std::string_view column) const {
-    const double value = number(column, 1);
-    if (value > 16384 || value != static_cast<int>(value))
-      refuse(column, "is " + text(column) + ", not a whole number up to 16384");
-    return std::max(1, static_cast<int>(value));
+    return text(column).empty() ? 1 : std::max(1, count(column, 16384));
+  }
+  /// A whole number from 0 to `most`.
+  int count(std::string_view column, int most) const {
+    const double value = number(column, 0);
+    if (value > most || value != std::floor(value))
+      refuse(column, "is " + text(column) + ", not a whole number up to " + std::to_string(most));
+    return static_cast<int>(value);
+  }
+  /// A day as 2026-01-31, or "".
+  const std::string& day(std::string_view column) const {
+    const std::string& value = text(column);
+    if (!value.empty() && !is_day(value))
+      refuse(column, "is " + quote(value) + ", no day such as 2026-01-31");
+    return value;
   }
 
  private:
@@ -156,7 +168,7 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.version = f.text("backend_version");
   r.mode = f.text("mode").empty() ? "agg" : f.text("mode");
   r.source = f.text("source_class");
-  r.measured = f.text("measured");
+  r.measured = f.day("measured");
   r.multi_token = f.text("spec_decoding") == "mtp";
   const std::string& precision = f.text("precision");
   r.gemm_format = f.text("gemm_quant").empty() ? precision : f.text("gemm_quant");
@@ -178,10 +190,11 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.prefill_gpus = count("prefill_gpus");
   r.decode_workers = count("decode_workers");
   r.decode_gpus = count("decode_gpus");
-  r.requests = std::min(f.number("requests", 0), 1e7);
+  if (!f.text("requests").empty()) r.requests = f.count("requests", 10'000'000);
   r.ttft = f.number("mean_ttft_ms", 0) * 1e-3;
   r.tpot = f.number("mean_tpot_ms", 0) * 1e-3;
   r.throughput = f.number("output_tok_s_gpu", 0);
+  r.whole_run = r.throughput > 0;
   return r;
 }
 

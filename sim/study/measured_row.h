@@ -34,6 +34,7 @@ struct MeasuredRow {
   int prefill_workers = 0, prefill_gpus = 0, decode_workers = 0, decode_gpus = 0;
   double ttft = 0, tpot = 0;  ///< seconds; 0 = not measured
   double throughput = 0;      ///< output tokens per second and GPU: stated, else by output_rate
+  bool whole_run = false;     ///< it was stated: tokens of the whole run over its duration
   std::size_t line = 0;       ///< row of the table it came from
 };
 

@@ -65,8 +65,8 @@ class RowPredictor {
     const Provenance provenance = worst(detail.provenance(), Provenance::fitted);
     out_.tpot = with_log_sd(times.tpot, log_sd, provenance);
     out_.ttft = with_log_sd(times.ttft, std::hypot(log_sd, ttft_log_sd), provenance);
-    // A run of a stated size is held against all of it, filling and draining included.
-    const double rate = row_.requests > 0 && times.duration > 0
+    // A stated rate is held against that of the whole run, filling and draining included.
+    const double rate = row_.whole_run && times.duration > 0
                             ? times.output_tokens / times.duration / gpus_of(row_)
                             : output_rate(row_, times.ttft, times.tpot);
     out_.throughput = with_log_sd(rate, log_sd, provenance);
@@ -109,8 +109,8 @@ class RowPredictor {
       memory = plan(ranks, share, mix_.decode_context);
     }
     if (memory.largest_batch < std::min(row_.concurrency, tight_room)) {
-      memory = plan(ranks, tight_utilisation, mix_.decode_context);
-      note("the engine's memory share is taken as 0.97, because weights hardly fit");
+      memory = plan(ranks, std::max(share, tight_utilisation), mix_.decode_context);
+      note("the engine's memory share is taken as 0.97 or more, because weights hardly fit");
     }
     const double blocks = memory.cache_blocks(mix_.decode_context, s_.engine->kv_block);
     const double longest = row_.input + row_.output + 2.0 * s_.deployment.mtp_draft_tokens + 1;

@@ -45,18 +45,18 @@ SeedInterval over(const LoadTrial& t, const std::function<double(std::size_t)>& 
 }
 
 SimulatedLatency latency(const LoadTrial& t,
-                         const std::function<const LatencySummary&(std::size_t)>& of, double add) {
+                         const std::function<const LatencySummary&(std::size_t)>& of) {
   SimulatedLatency l;
-  l.mean = over(t, [&](std::size_t i) { return of(i).mean + add; });
-  l.p50 = over(t, [&](std::size_t i) { return of(i).p50 + add; });
-  l.p90 = over(t, [&](std::size_t i) { return of(i).p90 + add; });
-  l.p95 = over(t, [&](std::size_t i) { return of(i).p95 + add; });
-  l.p99 = over(t, [&](std::size_t i) { return of(i).p99 + add; });
-  l.max = over(t, [&](std::size_t i) { return of(i).max + add; });
+  l.mean = over(t, [&](std::size_t i) { return of(i).mean; });
+  l.p50 = over(t, [&](std::size_t i) { return of(i).p50; });
+  l.p90 = over(t, [&](std::size_t i) { return of(i).p90; });
+  l.p95 = over(t, [&](std::size_t i) { return of(i).p95; });
+  l.p99 = over(t, [&](std::size_t i) { return of(i).p99; });
+  l.max = over(t, [&](std::size_t i) { return of(i).max; });
   return l;
 }
 
-SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
+SimulatedResult result_of(const LoadTrial& t, int replicas) {
   SimulatedResult r;
   r.seeds = static_cast<int>(t.seeds.size());
   r.requests = t.requests[0];
@@ -70,14 +70,14 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   r.input_tokens_per_second = rate(&ServingSummary::input_tokens_per_second);
   r.output_tokens_per_second = rate(&ServingSummary::output_tokens_per_second);
   r.goodput = rate(&ServingSummary::goodput);
-  const auto summary = [&](LatencySummary ServingSummary::*member, double add) {
+  const auto summary = [&](LatencySummary ServingSummary::*member) {
     return latency(
-        t, [&, member](std::size_t i) -> const LatencySummary& { return t.seeds[i].*member; }, add);
+        t, [&, member](std::size_t i) -> const LatencySummary& { return t.seeds[i].*member; });
   };
-  r.ttft = summary(&ServingSummary::ttft, ingest);
-  r.tpot = summary(&ServingSummary::tpot, 0);
-  r.itl = summary(&ServingSummary::itl, 0);
-  r.end_to_end = summary(&ServingSummary::end_to_end, ingest);
+  r.ttft = summary(&ServingSummary::ttft);
+  r.tpot = summary(&ServingSummary::tpot);
+  r.itl = summary(&ServingSummary::itl);
+  r.end_to_end = summary(&ServingSummary::end_to_end);
   r.hit_rate = over(t, [&](std::size_t i) { return t.seeds[i].cache_hit_rate; });
   r.preempted = over(t, [&](std::size_t i) {
     return static_cast<double>(t.counters[i].preemptions) / static_cast<double>(t.requests[i]);
@@ -100,32 +100,29 @@ SimulatedResult result_of(const LoadTrial& t, int replicas, double ingest) {
   for (std::size_t k = 0; k < t.seeds[0].classes.size(); ++k) {
     SimulatedClass c;
     c.name = t.seeds[0].classes[k].name;
-    const auto of = [&](LatencySummary ClassSummary::*member, double add) {
-      return latency(
-          t,
-          [&, member, k](std::size_t i) -> const LatencySummary& {
-            return t.seeds[i].classes[k].*member;
-          },
-          add);
+    const auto of = [&](LatencySummary ClassSummary::*member) {
+      return latency(t, [&, member, k](std::size_t i) -> const LatencySummary& {
+        return t.seeds[i].classes[k].*member;
+      });
     };
     c.requests_per_second = over(t, [&](std::size_t i) {
       const double seconds = t.seeds[i].to - t.seeds[i].from;
       return static_cast<double>(t.seeds[i].classes[k].requests) / seconds;
     });
     c.attained = over(t, [&](std::size_t i) { return t.seeds[i].classes[k].attained; });
-    c.ttft = of(&ClassSummary::ttft, ingest);
-    c.tpot = of(&ClassSummary::tpot, 0);
-    c.end_to_end = of(&ClassSummary::end_to_end, ingest);
+    c.ttft = of(&ClassSummary::ttft);
+    c.tpot = of(&ClassSummary::tpot);
+    c.end_to_end = of(&ClassSummary::end_to_end);
     r.classes.push_back(c);
   }
   return r;
 }
 
 /// The target that a trial which keeps both is closer to.
-std::string nearest_target(const SloSpec& slo, double ingest, const LoadTrial& t) {
+std::string nearest_target(const SloSpec& slo, const LoadTrial& t) {
   double ttft = 0, tpot = 0;
   for (const ServingSummary& s : t.seeds) {
-    ttft += (s.ttft.mean + ingest) / static_cast<double>(t.seeds.size());
+    ttft += s.ttft.mean / static_cast<double>(t.seeds.size());
     tpot += s.tpot.mean / static_cast<double>(t.seeds.size());
   }
   return slo.ttft > 0 && (slo.tpot == 0 || ttft * slo.tpot > tpot * slo.ttft) ? "ttft" : "tpot";
@@ -182,7 +179,7 @@ SimulatedPoint find_simulated_point(const SimulatedReplica& replica, const Simul
     recording = final_run(simulator.users(p.state.in_flight), 1, p.state.in_flight);
     p.meets_slo = users >= 1;
     if (users > 0 && users < most && !thinks && p.limited_by != "tpot" && p.limited_by != "ttft") {
-      p.limited_by = nearest_target(q.slo, replica.first().ingest(), trial);
+      p.limited_by = nearest_target(q.slo, trial);
     }
   } else if (q.load.kind == LoadKind::concurrency) {
     p.state.in_flight = q.load.concurrency;
@@ -223,7 +220,7 @@ SimulatedPoint find_simulated_point(const SimulatedReplica& replica, const Simul
     if (p.meets_slo) p.limited_by = "load";
   }
   SimulatedResult& r = out.result;
-  r = result_of(trial, together, replica.first().ingest());
+  r = result_of(trial, together);
   keep_recording(recording, r);
   r.analytic_requests_per_second = closed_form.requests_per_second;
   r.analytic_ttft = closed_form.ttft;

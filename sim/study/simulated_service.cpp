@@ -23,7 +23,8 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
                                    const MemoryPlan& memory, double plan_context,
                                    std::int64_t context, const SimulationSpec& simulation)
     : scheduler_(scheduler_of(candidate, deployment.data_attention)),
-      ingest_(candidate.engine.before_queue(mix.input)) {
+      ingest_(candidate.engine.host_per_request),
+      ingest_per_token_(candidate.engine.host_per_prompt_token) {
   const DeploymentSpec& spec = candidate.deployment;
   SchedulerConfig& s = scheduler_;
   s.ranks = deployment.data_attention * deployment.pipeline;

@@ -27,12 +27,12 @@ class SimulatedService {
   const SchedulerConfig& scheduler() const { return scheduler_; }
   const StepTimer& timer() const { return *table_; }
   /// From when a client sends a request until the engine's scheduler has it, seconds.
-  double ingest() const { return ingest_; }
+  double ingest(double prompt_tokens) const { return ingest_ + ingest_per_token_ * prompt_tokens; }
 
  private:
   SchedulerConfig scheduler_;
   std::unique_ptr<StepTable> table_;
-  double ingest_;
+  double ingest_, ingest_per_token_;
 };
 
 /// Engines of one kind in a replica. The service must outlive them.

@@ -120,6 +120,8 @@ TEST(Recipe, ShippedRecipesNameWhatIsThere) {
     EXPECT_EQ(book.name, name);
     EXPECT_FALSE(book.sources.empty());
     for (const RecipeRule& r : book.rules) {
+      for (const std::string& day : {r.measured_from, r.measured_before})
+        EXPECT_TRUE(day.empty() || is_day(day)) << day;
       EXPECT_TRUE(engines.count(r.engine)) << r.engine;
       for (const std::string& m : r.models) EXPECT_TRUE(models.count(m)) << m;
       for (const std::string& d : r.devices) EXPECT_TRUE(devices.count(d)) << d;

@@ -134,6 +134,37 @@ TEST(Validation, SetsRowsBeyondThePeakApart) {
   EXPECT_NE(rate.rows[0].beyond.find("rate needs"), std::string::npos) << rate.rows[0].beyond;
 }
 
+TEST(Validation, DaysAndNumbersOfRequestsAreReadOrRefused) {
+  const auto note = [](const std::string& day, const std::string& requests) {
+    Library books = library();
+    const CsvTable t = CsvTable::parse(
+        "model,system,backend,isl,osl,concurrency,measured,requests,mean_ttft_ms,mean_tpot_ms\n"
+        "Llama-3.1-8B,h100_sxm,vllm,100,100,4," +
+            day + "," + requests + ",50,10\n",
+        "m.csv");
+    return validate(t, {}, {}, books, kernels::find_backend("tbb")).rows.at(0).note;
+  };
+  EXPECT_EQ(note("2026-01-31", "40"), "");
+  EXPECT_NE(note("31.1.2026", "40").find("m.csv:2:7: measured is '31.1.2026', no day"),
+            std::string::npos)
+      << note("31.1.2026", "40");
+  EXPECT_NE(note("", "0.4").find("requests is 0.4, not a whole number"), std::string::npos);
+}
+
+/// A stated rate is that of the whole run, which fills and drains: below Little's law.
+TEST(Validation, AStatedRateIsHeldAgainstTheWholeRun) {
+  Library books = library();
+  const CsvTable t = CsvTable::parse(
+      "model,system,backend,isl,osl,concurrency,requests,mean_ttft_ms,mean_tpot_ms,output_tok_s_gpu"
+      "\nLlama-3.1-8B,h100_sxm,vllm,500,500,16,16,50,10,1000\n"
+      "Llama-3.1-8B,h100_sxm,vllm,500,500,16,16,50,10,\n",
+      "m.csv");
+  const Validation v = validate(t, {}, {}, books, kernels::find_backend("tbb"));
+  EXPECT_DOUBLE_EQ(v.rows[0].row.throughput, 1000);
+  EXPECT_EQ(v.rows[0].tpot.value, v.rows[1].tpot.value);
+  EXPECT_LT(v.rows[0].throughput.value, v.rows[1].throughput.value);
+}
+
 // 1536 / 8 = 192 is one and a half blocks of 128, 1536 / 4 = 384 three.
 TEST(Validation, ExpertsAreSplitByRankWhereASliceHoldsNoWholeBlocks) {
   Library books = library();

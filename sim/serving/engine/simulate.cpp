@@ -393,6 +393,12 @@ Outcome simulate(const ServingSystem& system, const RequestTable& requests, Reco
       (system.closed_loop->think_time < 0 || system.closed_loop->think_time > latest_arrival / 2)) {
     throw InputError("the think time of a closed loop lies between 0 and 26 days");
   }
+  if (system.closed_loop &&
+      (system.closed_loop->reading < 0 ||
+       system.closed_loop->reading >
+           latest_arrival / 2 / std::max<std::int64_t>(1, system.closed_loop->users))) {
+    throw InputError("reading the prompts of all users of a closed loop lasts at most 26 days");
+  }
   if (system.closed_loop && system.closed_loop->users < 1) {
     throw InputError("a closed loop needs at least one user, but has " +
                      std::to_string(system.closed_loop->users));

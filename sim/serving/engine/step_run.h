@@ -28,7 +28,7 @@ struct StepRun {
   std::int64_t shorter_than(Ticks bound) const {
     return clock.steps_within(clock.now() + (bound - 1 - line.first) / line.growth) + 1;
   }
-  /// How many of `steps` steps have ended, counting the start as one, before `duration` is over:
+  /// How many of `steps` steps have ended, counting the start as one, before `limit`:
   /// the number of x >= 0 with duration(x) < `limit`, at most `steps`.
   std::int64_t ended_before(Ticks limit, std::int64_t steps) const {
     if (limit <= 0) return 0;

@@ -185,8 +185,9 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
     if (arrival[i] < from || arrival[i] > to) continue;
     const auto k = options.class_of.empty() ? 0 : static_cast<std::size_t>(options.class_of[i]);
     const SloClass& promised = classes.at(k);
-    const double ttft = to_seconds(o.first[i] - arrival[i]);
-    const double total = to_seconds(o.last[i] - arrival[i]);
+    const double before = options.ingest + options.ingest_per_token * t.input[i];
+    const double ttft = before + to_seconds(o.first[i] - arrival[i]);
+    const double total = before + to_seconds(o.last[i] - arrival[i]);
     const double tpot =
         t.output[i] > 1 ? to_seconds(o.last[i] - o.first[i]) / (t.output[i] - 1) : 0;
     const auto keeps = [](double is, double may) { return may <= 0 || is <= may; };

@@ -21,6 +21,9 @@ struct SummaryOptions {
   std::optional<std::pair<double, double>> window;
   std::vector<SloClass> classes;      ///< empty: one class without promises
   std::vector<std::int8_t> class_of;  ///< of each request; empty: all of class 0
+  /// Seconds from sending a request to the engine's queue, in which the latencies below begin: of
+  /// every request, and of each token of its prompt.
+  double ingest = 0, ingest_per_token = 0;
 };
 
 /// Mean, percentiles and the longest, over the requests of the window, seconds.
@@ -57,7 +60,7 @@ struct ServingSummary {
   double input_tokens_per_second = 0;   ///< of prompts whose first token is given in it
   double output_tokens_per_second = 0;  ///< given in it
   LatencySummary ttft, tpot, end_to_end;
-  /// Over the gaps between tokens that end in the window, to a 128th of the run (token_gaps.h).
+  /// Over the gaps between tokens that end in the window, to a 64th of the run (token_gaps.h).
   LatencySummary itl;
   double goodput = 0;
   std::vector<ClassSummary> classes;
