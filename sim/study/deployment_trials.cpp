@@ -81,12 +81,12 @@ CacheTransfer DeploymentTrials::transfer_of(const Deployment& prefill, const Dep
 }
 
 TwoPools DeploymentTrials::two_pools(const DeploymentTrial& t, const StepModel& prefill,
-                                     const StepModel& decode) const {
+                                     const StepModel& decode, double room) const {
   TwoPools pools;
   pools.prefill = {&prefill, pools_.prefill->limits(), static_cast<double>(t.prefill->instances),
                    std::max(1.0, t.prefill->memory.largest_batch)};
   pools.decode = {&decode, pools_.main.limits(), static_cast<double>(t.main.instances),
-                  decode_room(t.main.memory.largest_batch)};
+                  decode_room(t.main.memory.largest_batch * room)};
   pools.transfer = t.transfer;
   return pools;
 }
@@ -103,7 +103,7 @@ std::vector<DeploymentTrials::Engines> DeploymentTrials::shortlist(bool prefill,
   std::vector<Engines> engines;
   for (const Deployment& d : pool.fitting()) {
     Engines e{{d, pool.memory(d), 1}, pool.step_model(d, routing_)};
-    const double batch = e.chosen.memory.largest_batch * scale.room;
+    const double batch = e.chosen.memory.largest_batch * (prefill ? 1 : scale.room);
     const EnginePoolModel model{&e.model, pool.limits(), 1, prefill ? batch : decode_room(batch)};
     const double rate = prefill ? prefill_rate_alone(model, mix_, scenario_.slo, scale.time)
                                 : decode_rate_alone(model, mix_, scenario_.slo, scale.time);
@@ -139,7 +139,7 @@ DeploymentTrial DeploymentTrials::best_pair(Scale scale) const {
   for (const Engines& p : prefill) {
     for (const Engines& d : decode) {
       const DeploymentTrial one_each = trial_of(p, d, 1, 1);
-      const TwoPools pools = two_pools(one_each, p.model, d.model);
+      const TwoPools pools = two_pools(one_each, p.model, d.model, scale.room);
       PoolRates rates = rates_alone(pools, mix_, scenario_.slo, scale.time);
       const bool keeps = rates.least() > 0;
       if (!keeps) rates = rates_alone(pools, mix_, {}, scale.time);
@@ -165,7 +165,7 @@ DeploymentTrial DeploymentTrials::best_pair(Scale scale) const {
     DeploymentTrial t =
         trial_of(*pair.prefill, *pair.decode, pair.counts.prefill, pair.counts.decode);
     const TrialModels models{pair.decode->model, pair.prefill->model};
-    t.alone = rates_alone(two_pools(t, pair.prefill->model, pair.decode->model), mix_,
+    t.alone = rates_alone(two_pools(t, pair.prefill->model, pair.decode->model, scale.room), mix_,
                           scenario_.slo, scale.time);
     finish(t, models, scale);
     if (!best || t.better_than(*best)) best = t;
@@ -181,7 +181,7 @@ OperatingPoint DeploymentTrials::point_of(const DeploymentTrial& t, const TrialM
     return find_operating_point(models.main, plan, mix_, pools_.main.limits(), scenario_.load,
                                 scenario_.slo, time_scale);
   }
-  TwoPools pools = two_pools(t, *models.prefill, models.main);
+  TwoPools pools = two_pools(t, *models.prefill, models.main, 1);
   pools.decode.room = decode_room(plan.largest_batch);
   ReplicaModel replica;
   replica.solve = [&](double in_flight) {

@@ -69,9 +69,9 @@ class DeploymentTrials {
   /// for each.
   double decode_room(double batch) const;
 
-  /// The trial with step times and the room for sequences times what is given. Of two pools, whose
-  /// numbers are matched for the targets, others may be better then: the better of them and of its
-  /// own.
+  /// The trial with step times and the room of decode engines for sequences times what is given. Of
+  /// two pools, whose numbers are matched for the targets, others may be better then: the better of
+  /// them and of its own.
   DeploymentTrial rescaled(const DeploymentTrial& trial, const TrialModels& models,
                            double time_scale, double room) const;
 
@@ -95,8 +95,9 @@ class DeploymentTrials {
   std::vector<Engines> shortlist(bool prefill, Scale scale) const;
   DeploymentTrial best_pair(Scale scale) const;
   void finish(DeploymentTrial& trial, const TrialModels& models, Scale scale) const;
+  /// The pools of a trial, with `room` times the sequences a decode engine holds.
   TwoPools two_pools(const DeploymentTrial& trial, const StepModel& prefill,
-                     const StepModel& decode) const;
+                     const StepModel& decode, double room) const;
   CacheTransfer transfer_of(const Deployment& prefill, const Deployment& decode, int gpus) const;
 
   const Scenario& scenario_;
