@@ -91,31 +91,23 @@ Json json_of(const ErrorSummary& e) {
           {"p90_ape", e.p90_ape}, {"bias", e.bias}, {"coverage_p10_p90", e.coverage}};
 }
 
+void add_figures(Json& json, const ValidationGroup& g) {
+  json["rows"] = g.rows;
+  json["predicted"] = g.predicted;
+  json["ttft"] = json_of(g.ttft);
+  json["tpot"] = json_of(g.tpot);
+  json["throughput"] = json_of(g.throughput);
+}
+
 std::string json_of(const Validation& v) {
-  Json json{{"format_version", run_format_version},
-            {"tool_version", tool_version},
-            {"rows", v.all.rows},
-            {"predicted", v.all.predicted},
-            {"ttft", json_of(v.all.ttft)},
-            {"tpot", json_of(v.all.tpot)},
-            {"throughput", json_of(v.all.throughput)},
-            {"within_peak",
-             {{"rows", v.within_peak.rows},
-              {"predicted", v.within_peak.predicted},
-              {"ttft", json_of(v.within_peak.ttft)},
-              {"tpot", json_of(v.within_peak.tpot)},
-              {"throughput", json_of(v.within_peak.throughput)}}},
-            {"groups", Json::array()},
-            {"beyond_peak", Json::array()},
-            {"not_predicted", Json::array()}};
+  Json json{{"format_version", run_format_version}, {"tool_version", tool_version}};
+  add_figures(json, v.all);
+  add_figures(json["within_peak"], v.within_peak);
+  for (const char* list : {"groups", "beyond_peak", "not_predicted"}) json[list] = Json::array();
   for (const ValidationGroup& g : v.groups) {
     Json entry;
     for (std::size_t i = 0; i < v.by.size(); ++i) entry[v.by[i]] = g.key[i];
-    entry["rows"] = g.rows;
-    entry["predicted"] = g.predicted;
-    entry["ttft"] = json_of(g.ttft);
-    entry["tpot"] = json_of(g.tpot);
-    entry["throughput"] = json_of(g.throughput);
+    add_figures(entry, g);
     json["groups"].push_back(std::move(entry));
   }
   for (const RowPrediction& p : v.rows) {

@@ -51,7 +51,7 @@ inline constexpr std::size_t calibration_cap = 6000;
 ///   alike.
 /// - The band, P10 and P90 of measured / predicted, comes from shapes the fit did not see: from one
 ///   half of the held-out shapes where there are 400 or more (the other half gives the coverage),
-///   else from ten-fold cross-validation of the rest, at conformal ranks.
+///   else from ten-fold cross-validation of the rest, begun at the fit to all, at conformal ranks.
 ///
 /// Throws InputError if nothing can be fitted, or if a unit is mistaken: one row in ten of a group
 /// is more than ten times faster than the device's peak allows, or nine in ten reach less than a

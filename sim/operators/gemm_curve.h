@@ -14,7 +14,7 @@ namespace tollgate {
 ///
 ///     t = launch + max(a, b) + overlap min(a, b) + m max(row, 3 k / (quantise BW))
 ///     a = min over tiles and splits of waves (k step / splits + epilogue) + split log4(splits)
-///         + by_rows (the same with the tile for m alone, k not split - that min)
+///         + by_rows max(0, the same with the tile for m alone, k not split - that min)
 ///     b = (DRAM bytes / memory + cached bytes l2) / BW
 ///     step = max(k_step, FLOPs of the tile, loads of the tile), per element of k
 ///     waves = w + wave (ceil(w) - w), w = max(1, tiles x splits / processors)

@@ -19,7 +19,8 @@ int days_in(int year, int month) {
   return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-/// yyyy, yyyy-mm or yyyy-mm-dd with a day that exists.
+}  // namespace
+
 bool is_date(const std::string& text) {
   if (text.size() != 4 && text.size() != 7 && text.size() != 10) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -31,8 +32,6 @@ bool is_date(const std::string& text) {
             day = std::stoi(full.substr(8, 2));
   return year >= 1900 && month >= 1 && month <= 12 && day >= 1 && day <= days_in(year, month);
 }
-
-}  // namespace
 
 Money read_money(const YamlNode& node, const std::string& path, std::string_view per) {
   const std::string text = scalar::text(node, path);

@@ -20,6 +20,9 @@ Money read_money(const YamlNode& node, const std::string& path, std::string_view
 /// Three capital letters. Throws InputError.
 std::string read_currency(const YamlNode& node, const std::string& path);
 
+/// Whether a text is yyyy, yyyy-mm or yyyy-mm-dd with a day that exists.
+bool is_date(const std::string& text);
+
 /// An ISO date, month or year: 2026-07-02, 2026-07 or 2026. Throws InputError.
 std::string read_date(const YamlNode& node, const std::string& path);
 

@@ -3,12 +3,20 @@
 #include <type_traits>
 
 #include "sim/spec/model_schema.h"
+#include "sim/spec/money.h"
 #include "sim/spec/recipe_spec.h"
 
 namespace tollgate {
 namespace {
 
 constexpr Need required = Need::required, optional = Need::optional;
+
+FieldInfo day(const char* name, const char* doc) {
+  FieldInfo f;
+  f.name = name;
+  f.doc = doc;
+  return f;
+}
 
 const Schema<RecipeRule>& rule_schema() {
   using R = RecipeRule;
@@ -29,9 +37,14 @@ const Schema<RecipeRule>& rule_schema() {
                    "Only from this tensor-parallel size on.")
           .integer("tensor_below", &R::tensor_below, optional, count,
                    "Only below this tensor-parallel size.")
-          .text("measured_from", &R::measured_from, optional,
-                "Only runs of this day (2026-01-31) or later.")
-          .text("measured_before", &R::measured_before, optional, "Only runs before this day.")
+          .custom(day("measured_from", "Only runs of this day (2026-01-31) or later."),
+                  [](const YamlNode& n, const std::string& p, R& r) {
+                    r.measured_from = read_date(n, p);
+                  })
+          .custom(day("measured_before", "Only runs before this day."),
+                  [](const YamlNode& n, const std::string& p, R& r) {
+                    r.measured_before = read_date(n, p);
+                  })
           .boolean("data_parallel_attention", &R::data_parallel_attention, optional,
                    "Only with data-parallel attention.")
           .boolean("drafts", &R::drafts, optional, "Only with multi-token prediction.")
@@ -104,12 +117,6 @@ const Schema<RecipeBook>& recipe_schema() {
                 "Where the options come from.")
           .text_list("notes", &RecipeBook::notes, "What else to know.");
   return schema;
-}
-
-bool is_day(const std::string& text) {
-  const std::string form = "dddd-dd-dd";
-  return std::equal(text.begin(), text.end(), form.begin(), form.end(),
-                    [](char c, char f) { return f == 'd' ? c >= '0' && c <= '9' : c == f; });
 }
 
 double acceptance_of(const RecipeBook& book, const std::string& model, int drafts) {

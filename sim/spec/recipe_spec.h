@@ -66,9 +66,6 @@ struct RecipeBook {
 
 const Schema<RecipeBook>& recipe_schema();
 
-/// Whether a text has the form of a day, 2026-01-31, which compares as text.
-bool is_day(const std::string& text);
-
 /// What a deployment is asked by: the conditions of a rule with its own values.
 struct RecipeQuestion {
   std::string engine, model, device, precision;

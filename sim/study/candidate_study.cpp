@@ -325,7 +325,7 @@ void CandidateStudy::simulate(const RoutingTables& routing, DeploymentTrial& bes
   SimulationSpec spec = asked_.simulation;
   const auto engines = [&](const PoolStudy& pool, const ChosenEngines& chosen) {
     return SimulatedService(pool.candidate(), chosen.deployment, pool.precision(), pool.curves(),
-                            routing, mix_, chosen.memory, pool.resident(), context_, spec);
+                            routing, mix_.contexts, chosen.memory, pool.resident(), context_, spec);
   };
   std::optional<SimulatedService> prefill;
   if (best.prefill) {

@@ -34,10 +34,6 @@ std::vector<bool> followers(const RequestTable& table) {
   return follows;
 }
 
-Ticks in_ticks(double seconds) {
-  return std::llround(seconds * static_cast<double>(ticks_per_second));
-}
-
 double mean_prompt(const RequestTable& table) {
   double sum = 0;
   for (const std::int32_t tokens : table.input) sum += tokens;
@@ -136,7 +132,7 @@ LoadTrial LoadSimulator::run(const LoadSpec& load, int replicas, double in_fligh
     SummaryOptions summary;
     summary.classes = traffic.classes;
     summary.ingest = service.ingest(0);
-    summary.ingest_per_token = service.ingest(1) - service.ingest(0);
+    summary.ingest_per_token = service.ingest_per_token();
     summary.class_of = traffic.class_of;
     summary.window = settled_window(traffic, outcome);
     trial.seeds[i] = summarise(traffic.table, outcome, summary);

@@ -132,8 +132,7 @@ std::string nearest_target(const SloSpec& slo, const LoadTrial& t) {
 std::shared_ptr<Recording> recording_for(const SimulationSpec& simulation, double seconds) {
   auto recording = std::make_shared<Recording>();
   if (simulation.timeline > 0 && std::isfinite(seconds)) {
-    recording->interval = std::max<Ticks>(
-        1, std::llround(seconds / simulation.timeline * static_cast<double>(ticks_per_second)));
+    recording->interval = std::max<Ticks>(1, in_ticks(seconds / simulation.timeline));
   }
   if (simulation.record) recording->steps = simulation.recorded_steps;
   return recording;

@@ -19,7 +19,7 @@ SchedulerConfig scheduler_of(const CandidateSpec& candidate, int ranks) {
 
 SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                                    const PrecisionMap& precision, const EngineCurves& curves,
-                                   const RoutingTables& routing, const WorkloadMix& mix,
+                                   const RoutingTables& routing, const ContextMix& contexts,
                                    const MemoryPlan& memory, double plan_context,
                                    std::int64_t context, const SimulationSpec& simulation)
     : scheduler_(scheduler_of(candidate, deployment.data_attention)),
@@ -45,14 +45,13 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   if (simulation.host_cache > 0) {
     const double per_token = memory.per_sequence() / plan_context;
     s.host_blocks = per_rank(simulation.host_cache / (per_token * s.block_tokens));
-    s.load_per_token =
-        std::llround(per_token / simulation.host_bandwidth * static_cast<double>(ticks_per_second));
+    s.load_per_token = in_ticks(per_token / simulation.host_bandwidth);
   }
 
   EngineSpec engine = candidate.engine;
   engine.graphs.clear();  // the table pads batch by batch
   // Prompts come one by one: each has its own length, and its tokens see all before them.
-  ContextMix single = mix.contexts;
+  ContextMix single = contexts;
   single.prompts.clear();
   single.prefill = {{0.125, 0.25}, {0.375, 0.25}, {0.625, 0.25}, {0.875, 0.25}};
   const StepModel model(candidate.model, curves, deployment, precision, spec, engine, routing,
@@ -68,10 +67,7 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
 }
 
 TransferLink link_of(const CacheTransfer& transfer) {
-  const auto ticks = [](double seconds) {
-    return static_cast<Ticks>(std::llround(seconds * static_cast<double>(ticks_per_second)));
-  };
-  return {ticks(transfer.latency), ticks(transfer.per_token)};
+  return {in_ticks(transfer.latency), in_ticks(transfer.per_token)};
 }
 
 }  // namespace tollgate

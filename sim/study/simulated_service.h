@@ -6,7 +6,6 @@
 #include "sim/placement/cache_transfer.h"
 #include "sim/serving/engine/simulate.h"
 #include "sim/serving/engine/step_table.h"
-#include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
 
 namespace tollgate {
@@ -20,13 +19,14 @@ class SimulatedService {
   /// ranks of the scheduler, each with its share of the cache.
   SimulatedService(const CandidateSpec& candidate, const Deployment& deployment,
                    const PrecisionMap& precision, const EngineCurves& curves,
-                   const RoutingTables& routing, const WorkloadMix& mix, const MemoryPlan& memory,
-                   double plan_context, std::int64_t context,
+                   const RoutingTables& routing, const ContextMix& contexts,
+                   const MemoryPlan& memory, double plan_context, std::int64_t context,
                    const SimulationSpec& simulation = {});
 
   const SchedulerConfig& scheduler() const { return scheduler_; }
   const StepTimer& timer() const { return *table_; }
   /// From when a client sends a request until the engine's scheduler has it, seconds.
+  double ingest_per_token() const { return ingest_per_token_; }
   double ingest(double prompt_tokens) const { return ingest_ + ingest_per_token_ * prompt_tokens; }
 
  private:

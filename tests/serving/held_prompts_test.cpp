@@ -1,38 +1,25 @@
 // Rules by which engines let prompts wait although there is room, each against times by hand.
 #include <gtest/gtest.h>
 
-#include "sim/serving/engine/simulate.h"
-#include "tests/serving/test_timer.h"
+#include "tests/serving/metronome_bench.h"
 
 namespace tollgate {
 namespace {
 
-struct Bench {
-  Metronome timer;
-  ServingSystem system;
-  RequestTable t;
-
-  explicit Bench(SchedulerPolicy policy) {
-    system.engines.timer = &timer;
-    scheduler().policy = policy;
-    scheduler().block_tokens = policy == SchedulerPolicy::sglang ? 1 : 16;
-    scheduler().blocks = 20000;
-    scheduler().max_sequences = 64;
-    scheduler().async = false;
-    scheduler().prefix_cache = false;
-  }
-  SchedulerConfig& scheduler() { return system.engines.scheduler; }
-  void add(double ms, int input, int output) {
-    t.arrival.push_back(static_cast<Ticks>(ms * 1e9));
-    t.input.push_back(input);
-    t.output.push_back(output);
-  }
+struct Bench : MetronomeBench {
+  using MetronomeBench::MetronomeBench;
   std::vector<double> firsts() {
     std::vector<double> out;
     for (const Ticks at : simulate(system, t).first) out.push_back(static_cast<double>(at) / 1e9);
     return out;
   }
   using Times = std::vector<double>;
+  /// `requests` of one closed loop instead of arrivals.
+  void close(const ClosedLoop& loop, int requests, int output) {
+    t.input.assign(static_cast<std::size_t>(requests), 10);
+    t.output.assign(static_cast<std::size_t>(requests), output);
+    system.closed_loop = loop;
+  }
 };
 
 /// SGLang --scheduler-recv-interval: the second request is seen ten decode steps after the prefill
@@ -96,28 +83,20 @@ TEST(HeldPrompts, RanksWaitUntilEachHasAPrompt) {
 /// A closed loop whose requests need 5, 7, 5, 7, ... ms to reach the engine.
 TEST(HeldPrompts, ClosedLoopRequestsReachTheEngineLater) {
   Bench b(SchedulerPolicy::vllm);
-  for (int i = 0; i < 3; ++i) {
-    b.t.input.push_back(10);
-    b.t.output.push_back(2);
-  }
   ClosedLoop loop;
   loop.ingest = {5 * Metronome::beat, 7 * Metronome::beat};
-  b.system.closed_loop = loop;
+  b.close(loop, 3, 2);
   EXPECT_EQ(b.firsts(), (Bench::Times{6, 15, 22}));
 }
 
 /// Prompts are read one after the other, 3 ms each, before anything else keeps them.
 TEST(HeldPrompts, ClosedLoopRequestsAreReadOneAfterTheOther) {
   Bench b(SchedulerPolicy::vllm);
-  for (int i = 0; i < 4; ++i) {
-    b.t.input.push_back(10);
-    b.t.output.push_back(1);
-  }
   ClosedLoop loop;
   loop.users = 2;
   loop.reading = 3 * Metronome::beat;
   loop.ingest = {Metronome::beat};
-  b.system.closed_loop = loop;
+  b.close(loop, 4, 1);
   // Sent at 0, 0, 5 and 8, read until 3, 6, 9 and 12; one step each.
   EXPECT_EQ(b.firsts(), (Bench::Times{5, 8, 11, 14}));
 }

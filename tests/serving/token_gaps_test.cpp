@@ -6,8 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "sim/serving/engine/simulate.h"
-#include "tests/serving/test_timer.h"
+#include "tests/serving/metronome_bench.h"
 
 namespace tollgate {
 namespace {
@@ -91,25 +90,8 @@ TEST(TokenGaps, APartOfTheRunHasItsOwn) {
   EXPECT_GT(gaps.between(100 * ms, 101 * ms).count(), 0);
 }
 
-struct Bench {
-  Metronome timer;
-  ServingSystem system;
-  RequestTable t;
-
-  explicit Bench(SchedulerPolicy policy) {
-    system.engines.timer = &timer;
-    SchedulerConfig& c = system.engines.scheduler;
-    c.policy = policy;
-    c.block_tokens = policy == SchedulerPolicy::sglang ? 1 : 16;
-    c.blocks = 20000;
-    c.max_sequences = 64;
-    c.async = false;
-  }
-  void add(double at, int input, int output) {
-    t.arrival.push_back(static_cast<Ticks>(at * static_cast<double>(ms)));
-    t.input.push_back(input);
-    t.output.push_back(output);
-  }
+struct Bench : MetronomeBench {
+  using MetronomeBench::MetronomeBench;
   GapHistogram gaps() const { return simulate(system, t).gaps.between(0, latest_end); }
 };
 

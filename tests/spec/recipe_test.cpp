@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/spec/library.h"
+#include "sim/spec/money.h"
 #include "sim/spec/recipe_spec.h"
 
 namespace tollgate {
@@ -121,7 +122,7 @@ TEST(Recipe, ShippedRecipesNameWhatIsThere) {
     EXPECT_FALSE(book.sources.empty());
     for (const RecipeRule& r : book.rules) {
       for (const std::string& day : {r.measured_from, r.measured_before})
-        EXPECT_TRUE(day.empty() || is_day(day)) << day;
+        EXPECT_TRUE(day.empty() || (is_date(day) && day.size() == 10)) << day;
       EXPECT_TRUE(engines.count(r.engine)) << r.engine;
       for (const std::string& m : r.models) EXPECT_TRUE(models.count(m)) << m;
       for (const std::string& d : r.devices) EXPECT_TRUE(devices.count(d)) << d;

@@ -82,7 +82,7 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
   const StepModel model(c.model, curves, d, precision, c.deployment, c.engine, routing,
                         mix.contexts);
   const SchedulerLimits limits = scheduler_limits(c.engine, c.deployment, mix);
-  const SimulatedService service(c, d, precision, curves, routing, mix, plan, resident,
+  const SimulatedService service(c, d, precision, curves, routing, mix.contexts, plan, resident,
                                  c.model.context);
   std::vector<Ratios> out;
   for (const double users : loads) {

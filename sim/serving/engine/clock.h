@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -16,6 +17,10 @@ inline constexpr Ticks never = std::numeric_limits<Ticks>::max();
 
 inline double to_seconds(Ticks t) {
   return static_cast<double>(t) / static_cast<double>(ticks_per_second);
+}
+
+inline Ticks in_ticks(double seconds) {
+  return std::llround(seconds * static_cast<double>(ticks_per_second));
 }
 
 }  // namespace tollgate

@@ -85,10 +85,9 @@ struct Outcome {
   std::vector<Ticks> first;  ///< end of the step that gave the first token
   std::vector<Ticks> last;   ///< end of the step that gave the last token
   EngineCounters counters;
-  double before_arrival =
-      0;                     ///< seconds between sending and reaching the engine, over all sessions
-  TokenGaps gaps;            ///< between the tokens of all answers
-  bool closed_loop = false;  ///< the next request was sent when one was answered
+  double before_arrival = 0;  ///< seconds from sending to the engine, summed over sessions
+  TokenGaps gaps;             ///< between the tokens of all answers
+  bool closed_loop = false;   ///< the next request was sent when one was answered
 };
 
 }  // namespace tollgate

@@ -20,10 +20,6 @@ std::size_t knot_of(std::int64_t position) {
   return 4 * (e + 1) + (static_cast<std::size_t>(position >> e) & 3);
 }
 
-Ticks in_ticks(double seconds) {
-  return std::llround(seconds * static_cast<double>(ticks_per_second));
-}
-
 /// 0, 1, 2, 4, 8, then `per_octave` points per octave up to `last`, which is included.
 std::vector<std::int64_t> grid(std::int64_t first, std::int64_t last, int per_octave) {
   std::vector<std::int64_t> g;

@@ -153,8 +153,8 @@ ServingSummary summarise(const RequestTable& t, const Outcome& o, const SummaryO
   ServingSummary out;
   Ticks from = 0, to = moments.arrival.back();
   if (options.window) {
-    from = std::llround(options.window->first * static_cast<double>(ticks_per_second));
-    to = std::llround(options.window->second * static_cast<double>(ticks_per_second));
+    from = in_ticks(options.window->first);
+    to = in_ticks(options.window->second);
   } else if (to > 0) {
     const auto samples = moments.samples(0, to, warm_up_samples);
     from = static_cast<Ticks>(static_cast<double>(to) * static_cast<double>(warm_up(samples)) /
