@@ -19,10 +19,8 @@ constexpr std::size_t table_limit = 256u << 20;
 
 std::string percent(double fraction) { return fixed(100 * fraction, 1); }
 
-const char* const within_peak_title = "within the peak";
-
-void add_row(TextTable& table, const ValidationGroup& g, const char* title = "all") {
-  std::vector<std::string> cells = g.key.empty() ? std::vector<std::string>{title} : g.key;
+void add_row(TextTable& table, const ValidationGroup& g) {
+  std::vector<std::string> cells = g.key.empty() ? std::vector<std::string>{"all"} : g.key;
   for (std::string& cell : cells) {
     if (cell.empty()) cell = "-";
   }
@@ -60,8 +58,6 @@ std::string text_of(const Validation& v) {
   TextTable total;
   add_columns(total, {""});
   add_row(total, v.all);
-  const bool beyond = v.within_peak.rows < v.all.rows;
-  if (beyond) add_row(total, v.within_peak, within_peak_title);
   print(total);
   if (!v.groups.empty()) {
     TextTable table;
@@ -69,12 +65,6 @@ std::string text_of(const Validation& v) {
     for (const ValidationGroup& g : v.groups) add_row(table, g);
     out += '\n';
     print(table);
-  }
-  if (beyond) {
-    out += "\nBeyond the devices' peak, so that the row cannot be what it says:\n";
-    for (const RowPrediction& p : v.rows) {
-      if (!p.beyond.empty()) out += "  " + printable(p.row.id + ": " + p.beyond) + "\n";
-    }
   }
   std::map<std::string, int> reasons;
   for (const RowPrediction& p : v.rows) {
@@ -102,8 +92,7 @@ void add_figures(Json& json, const ValidationGroup& g) {
 std::string json_of(const Validation& v) {
   Json json{{"format_version", run_format_version}, {"tool_version", tool_version}};
   add_figures(json, v.all);
-  add_figures(json["within_peak"], v.within_peak);
-  for (const char* list : {"groups", "beyond_peak", "not_predicted"}) json[list] = Json::array();
+  for (const char* list : {"groups", "not_predicted"}) json[list] = Json::array();
   for (const ValidationGroup& g : v.groups) {
     Json entry;
     for (std::size_t i = 0; i < v.by.size(); ++i) entry[v.by[i]] = g.key[i];
@@ -111,7 +100,6 @@ std::string json_of(const Validation& v) {
     json["groups"].push_back(std::move(entry));
   }
   for (const RowPrediction& p : v.rows) {
-    if (!p.beyond.empty()) json["beyond_peak"].push_back({{"id", p.row.id}, {"how", p.beyond}});
     if (!p.predicted) json["not_predicted"].push_back({{"id", p.row.id}, {"why", p.note}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -127,10 +115,10 @@ std::string markdown_of(const Validation& v) {
       " tokens/s/GPU mean / median |\n|";
   for (std::size_t i = 0; i < keys.size() + 8; ++i) out += "---|";
   out += '\n';
-  const auto row = [&](const ValidationGroup& g, const char* title) {
+  const auto row = [&](const ValidationGroup& g) {
     out += '|';
     for (std::size_t i = 0; i < keys.size(); ++i)
-      out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? title : "") + " |";
+      out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? "all" : "") + " |";
     out += " " + std::to_string(g.rows) + " |";
     for (const ErrorSummary* e : {&g.tpot, &g.ttft}) {
       out += " " + percent(e->mape) + " / " + percent(e->median_ape) + " | " + percent(e->bias) +
@@ -138,9 +126,8 @@ std::string markdown_of(const Validation& v) {
     }
     out += " " + percent(g.throughput.mape) + " / " + percent(g.throughput.median_ape) + " |\n";
   };
-  for (const ValidationGroup& g : v.groups) row(g, "all");
-  row(v.all, "all");
-  if (v.within_peak.rows < v.all.rows) row(v.within_peak, within_peak_title);
+  for (const ValidationGroup& g : v.groups) row(g);
+  row(v.all);
   return out;
 }
 
@@ -157,8 +144,7 @@ std::string predictions_of(const Validation& v) {
     }
     out += ',';
     if (p.predicted) out += to_string(p.tpot.provenance);
-    const char* const between = p.note.empty() || p.beyond.empty() ? "" : "; ";
-    out += ',' + csv_field(p.note + between + p.beyond) + '\n';
+    out += ',' + csv_field(p.note) + '\n';
   }
   return out;
 }
@@ -223,8 +209,8 @@ Command validate_command() {
       "--by.",
       "Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; in "
       "band is the share of measurements inside P10-P90. A row that cannot be predicted is "
-      "reported and the rest goes on. Rows whose measurement needs more arithmetic than the "
-      "devices have are named, and a second line leaves them out."};
+      "reported and the rest goes on; so is one whose measurement needs more arithmetic than its "
+      "devices have, because it is not of the deployment that it names."};
   help.positionals = {{"MEASURED", "The table, CSV.", true}};
   help.options = {
       {"--where", "", "COLUMN=TEXT",

@@ -43,8 +43,8 @@ double layer_bytes(const LlmSpec& model, const LayerSpec& layer, const Deploymen
 
 /// Cache and state one sequence keeps in a layer on one rank, bytes.
 void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment& d,
-                  const PrecisionMap& precision, double context, double times, double& kv,
-                  double& state) {
+                  const PrecisionMap& precision, WindowCache window_cache, double context,
+                  double times, double& kv, double& state) {
   constexpr double block_slack = 8;  // half a block of 16 tokens
   if (layer.attention < 0) return;
   const AttentionSpec& attention = model.attentions[static_cast<std::size_t>(layer.attention)];
@@ -52,7 +52,8 @@ void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment
   const double share = cache_share(attention, d.tensor);
   const double tokens = context + block_slack;
   double positions = tokens / shape.compression;
-  if (shape.window > 0) {
+  // Compressed attention cannot go without its window: what it leaves behind is compressed.
+  if (shape.window > 0 && (window_cache != WindowCache::sequence || shape.compression > 1)) {
     const double in_window = std::min(tokens, static_cast<double>(shape.window));
     positions = shape.compression > 1 ? in_window + tokens / shape.compression : in_window;
   }
@@ -106,7 +107,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
     for (std::size_t i = first; i < last; ++i) {
       const LayerSpec& layer = model.layers[i];
       weights += layer_bytes(model, layer, d, precision, spec.redundant_experts);
-      add_sequence(model, layer, d, precision, context, 1, kv, state);
+      add_sequence(model, layer, d, precision, spec.window_cache, context, 1, kv, state);
     }
     if (stage == 0) weights += vocabulary;
     if (stage + 1 == stages && (stages > 1 || !model.tied_embeddings)) weights += vocabulary;
@@ -116,7 +117,8 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
       weights +=
           modules * (layer_bytes(model, model.mtp.layer, d, precision, 0) +
                      2.0 * model.hidden * model.hidden * bytes_per_element(precision.attention));
-      add_sequence(model, model.mtp.layer, d, precision, context, modules, kv, state);
+      add_sequence(model, model.mtp.layer, d, precision, spec.window_cache, context, modules, kv,
+                   state);
     }
     // The fullest stage is the one with least room per sequence.
     const double room = plan.capacity - plan.runtime_overhead - plan.activations - weights;

@@ -186,10 +186,7 @@ std::string validation_html(const Validation& v, const std::string& title) {
   out +=
       "<p>Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; "
       "in band is the share of measurements inside P10-P90.</p>\n<div class=\"wide\">" +
-      table({""}, group_row(v.all, "all") + (v.within_peak.rows < v.all.rows
-                                                 ? group_row(v.within_peak, "within the peak")
-                                                 : "")) +
-      "</div>\n";
+      table({""}, group_row(v.all, "all")) + "</div>\n";
   out += "<h2>Predicted against measured</h2>\n" + calibration_svg(v.rows);
   if (!v.groups.empty()) {
     std::string by;
@@ -197,14 +194,6 @@ std::string validation_html(const Validation& v, const std::string& title) {
     std::string rows;
     for (const ValidationGroup& g : v.groups) rows += group_row(g, "");
     out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, rows) + "</div>\n";
-  }
-  if (v.within_peak.rows < v.all.rows) {
-    out += "<h2>Beyond the devices&#39; peak, so that the row cannot be what it says</h2>\n<ul>\n";
-    for (const RowPrediction& p : v.rows) {
-      if (!p.beyond.empty())
-        out += "<li>" + escaped(p.row.id) + ": " + escaped(p.beyond) + "</li>\n";
-    }
-    out += "</ul>\n";
   }
   std::map<std::string, int> reasons;
   for (const RowPrediction& p : v.rows) {

@@ -29,15 +29,19 @@ double residual_of(double share, double mixed, double decode, double step) {
   return step > 0 ? (share * mixed * mixed + (1 - share) * decode * decode) / (2 * step) : 0;
 }
 
-/// Mean of max(launching - x, 0) over log-normal times x of mean `mean` and coefficient of variation
-/// `cv`: what launches take longer than the device (a put option, Black and Scholes 1973).
-double waiting_for_launches(double launching, double mean, double cv) {
-  if (launching <= 0 || mean <= 0) return 0;
+/// Mean of max(launching - x, 0) over log-normal times x of mean `mean` and coefficient of
+/// variation `cv`, where x > `covered`: what launches take longer than the device outside graphs (a
+/// put option with a barrier at its end; Black and Scholes 1973).
+double waiting_for_launches(double launching, double covered, double mean, double cv) {
+  if (launching <= std::max(0.0, covered) || mean <= 0) return 0;
   const double sd = std::sqrt(std::log1p(cv * cv));
-  if (sd < 1e-6) return std::max(0.0, launching - mean);
-  const double z = (std::log(launching / mean) - sd * sd / 2) / sd;
-  return std::max(0.0,
-                  launching * portable::normal_cdf(z + sd) - mean * portable::normal_cdf(z));
+  if (sd < 1e-6) return mean > covered ? std::max(0.0, launching - mean) : 0;
+  const auto below = [&](double x) {  // mean of (launching - x) where times are below x
+    if (x <= 0) return 0.0;
+    const double z = (std::log(x / mean) - sd * sd / 2) / sd;
+    return launching * portable::normal_cdf(z + sd) - mean * portable::normal_cdf(z);
+  };
+  return std::max(0.0, below(launching) - below(covered));
 }
 
 }  // namespace
@@ -98,13 +102,15 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
     // Steps with prompts differ in their tokens, and none is quicker than its launches.
     const auto mean_seconds = [&](const StepLoad& load, double cv) {
       const double unhindered = model.unhindered(load);
-      const double launching = model.launching(load);
-      if (launching <= 0) return time_scale * unhindered;
+      const Launches launches = model.launches(load);
+      if (launches.seconds <= 0) return time_scale * unhindered;
       StepLoad rest = load;
       rest.prefill_tokens = rest.prompts_finished = rest.busiest_prompt_rows = 0;
       const double beside = load.decode_sequences > 0 ? model.unhindered(rest) : 0;
+      const double prompts = unhindered - beside;
+      const double in_graphs = prompts * launches.graph_rows / launches.rows;
       return time_scale *
-             (unhindered + waiting_for_launches(launching - beside, unhindered - beside, cv));
+             (unhindered + waiting_for_launches(launches.seconds - beside, in_graphs, prompts, cv));
     };
     const double full_seconds = seconds(load_of(demand.room * groups, demand.room));
     // Seconds of a group's prefill one prompt takes when steps are full.

@@ -97,6 +97,8 @@ const Schema<EngineSpec>& engine_schema() {
                "Time per sequence and step with drafts, beside host_per_sequence.");
     s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
+    s.integer("prompt_graph_rows", &EngineSpec::prompt_graph_rows, optional, Range{0, 1e6},
+              "Rows up to which steps with prompt tokens run in graphs as well.");
     s.number("latent_prompt_calls", &EngineSpec::latent_prompt_calls, optional, Range{1, 100},
              "Kernels of a prompt in latent attention beside the products.");
     s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,
@@ -106,6 +108,8 @@ const Schema<EngineSpec>& engine_schema() {
                "Time of the server's process to read and tokenise a token of a prompt.");
     s.number("memory_utilisation", &EngineSpec::memory_utilisation, required, Range{0.1, 1},
              "Share of device memory the engine may use.");
+    s.boolean("windowed_cache", &EngineSpec::windowed_cache, optional,
+              "Layers with a sliding window cache the window only, not the whole sequence.");
     s.integer("kv_block", &EngineSpec::kv_block, optional, Range{1, 4096},
               "Tokens of a KV cache block.");
     s.list("limits", &EngineSpec::limits, limits_schema(), required,

@@ -75,14 +75,20 @@ struct EngineSpec {
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;
+  /// Steps with prompt tokens of at most so many rows, those of decoding sequences included, run in
+  /// graphs too (vLLM captures everything but attention piece by piece): nothing waits there.
+  int prompt_graph_rows = 0;
   /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
   /// the parts of keys and values together. The default is assumed: between SGLang's and
   /// TensorRT-LLM's.
   double latent_prompt_calls = 8;
   double host_per_request = 0;       ///< seconds from arrival to the first step that can take it
   double host_per_prompt_token = 0;  ///< seconds of reading and tokenising, before all that
-  double memory_utilisation = 0.9;   ///< share of device memory the engine may use
-  int kv_block = 16;                 ///< tokens of a KV cache block
+  /// Layers with a sliding window keep what is in it only; else the whole sequence, like the
+  /// others.
+  bool windowed_cache = true;
+  double memory_utilisation = 0.9;  ///< share of device memory the engine may use
+  int kv_block = 16;                ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
   std::vector<GraphRange> graphs;
   std::vector<KernelChoice> kernels;

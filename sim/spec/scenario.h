@@ -19,6 +19,9 @@
 
 namespace tollgate {
 
+/// What layers with a sliding window keep in the cache.
+enum class WindowCache { engine_default, window, sequence };
+
 /// How a model is spread over accelerators. 0 = chosen by the search (`auto`).
 /// World size = tensor x pipeline x data_attention. Attention is sharded over `tensor` ranks inside
 /// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x
@@ -35,7 +38,8 @@ struct DeploymentSpec {
   int max_batch = 0;       ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
   int max_num_seqs = 0;    ///< sequences a data-parallel group may run; 0 = the engine's
   int batched_tokens = 0;  ///< token budget of one step; 0 = the engine's
-  double memory_utilisation = 0;   ///< share of device memory; 0 = the engine's
+  double memory_utilisation = 0;  ///< share of device memory; 0 = the engine's
+  WindowCache window_cache = WindowCache::engine_default;
   bool planned_placement = false;  ///< experts placed by EPLB instead of contiguously
   int redundant_experts = 0;       ///< replicas beyond one per expert, with planned placement
   int plan_domains = 0;            ///< domains of the traffic the plan was made from; 0 = as served

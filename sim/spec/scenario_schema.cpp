@@ -455,6 +455,10 @@ const Schema<DeploymentSpec>& deployment_schema() {
               "Token budget of one engine step; left out: the engine's default.");
     s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
              "Share of device memory the engine may use; left out: the engine's default.");
+    s.choice<WindowCache>("window_cache", &DeploymentSpec::window_cache, optional,
+                          {{"window", WindowCache::window}, {"sequence", WindowCache::sequence}},
+                          "What layers with a sliding window keep in the cache; left out: the "
+                          "engine's default.");
     s.choice<bool>("expert_placement", &DeploymentSpec::planned_placement, optional,
                    {{"contiguous", false}, {"eplb", true}},
                    "Where experts sit: in blocks, or planned by load with EPLB.");

@@ -57,6 +57,12 @@ bool launch_bound(const CandidateSpec& candidate) {
   return candidate.engine.host_per_call > 0 && candidate.model.has_experts();
 }
 
+/// Whether some steps with prompts run in graphs and others do not, each about as likely to stay
+/// so: a longer step gathers more tokens for the next one.
+bool near_graphs(const EngineSpec& engine, const WorkloadMix& mix) {
+  return 8 * mix.uncached > engine.prompt_graph_rows && mix.uncached < 8 * engine.prompt_graph_rows;
+}
+
 constexpr const char* launches_last =
     "A step with prompts lasts as long as its launches, however few they are";
 
@@ -76,7 +82,13 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
   }
   const bool launches = launch_bound(candidate);
   if (deployment.data_attention == 1) {
-    if (policy != SchedulingPolicy::prefill_first) return {};
+    if (policy != SchedulingPolicy::prefill_first) {
+      if (!launches || !near_graphs(candidate.engine, mix)) return {};
+      return waiting(
+          "Steps with prompts wait for their launches where they are beyond the engine's graphs, "
+          "and prompts are about that long",
+          0.1);
+    }
     if (launches) {
       return waiting(
           "Prompts go before decoding, and a step of theirs lasts as long as its launches", 0.35);

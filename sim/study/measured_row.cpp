@@ -221,7 +221,10 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     at->second.name = name;
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
     if (!options.graphs.empty()) at->second.graphs = options.graphs;
-    if (options.host_per_call > 0) at->second.host_per_call = options.host_per_call;
+    if (options.host_per_call > 0) {
+      at->second.host_per_call = options.host_per_call;
+      at->second.prompt_graph_rows = 0;
+    }
   }
   return at->second;
 }

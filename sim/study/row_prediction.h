@@ -15,7 +15,6 @@ struct RowPrediction {
   Estimate ttft, tpot;  ///< seconds
   Estimate throughput;  ///< output tokens per second and GPU
   std::string note;     ///< assumptions, or why there is no prediction
-  std::string beyond;   ///< how the measurement exceeds the devices' peak (row_limits.h); "" = not
 };
 
 /// Output tokens per second and GPU of a closed loop with these mean latencies, seconds (Little's

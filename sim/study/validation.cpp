@@ -151,6 +151,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       p.row = measured_row(table, i);
       if (p.row.throughput == 0) p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
       s = resolver.resolve(p.row);
+      if (s.why.empty()) s.why = beyond_peak(p.row, s);
       if (s.why.empty()) {
         curves.want(*s.hardware, *s.engine);
         tables.want(*s.model, library.popularity(s.model->family), s.ranks.expert);
@@ -180,20 +181,17 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
     if (!scenarios[i].why.empty()) return;
     v.rows[i] = predict_row(v.rows[i].row, scenarios[i], shelf, method);
-    v.rows[i].beyond = beyond_peak(v.rows[i].row, scenarios[i]);
   });
 
-  std::vector<const RowPrediction*> all, within_peak;
+  std::vector<const RowPrediction*> all;
   std::map<std::vector<std::string>, std::vector<const RowPrediction*>> groups;
   for (const RowPrediction& p : v.rows) {
     all.push_back(&p);
-    if (p.beyond.empty()) within_peak.push_back(&p);
     std::vector<std::string> key;
     for (const std::string& column : by) key.push_back(table.text(p.row.line, column));
     if (!by.empty()) groups[key].push_back(&p);
   }
   v.all = group_of({}, all);
-  v.within_peak = group_of({}, within_peak);
   for (const auto& [key, rows] : groups) v.groups.push_back(group_of(key, rows));
   return v;
 }

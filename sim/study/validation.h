@@ -30,7 +30,6 @@ struct Validation {
   std::vector<std::string> by;  ///< names of the grouping columns
   std::vector<RowPrediction> rows;
   ValidationGroup all;
-  ValidationGroup within_peak;  ///< without the rows whose measurement exceeds the devices' peak
   std::vector<ValidationGroup> groups;  ///< in order of their keys
 };
 

@@ -161,6 +161,7 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       host_per_step_(engine.host_per_step),
       host_per_sequence_(engine.host_per_sequence),
       host_per_call_(engine.host_per_call),
+      prompt_graph_rows_(engine.prompt_graph_rows),
       graphs_(engine.graphs) {
   const HardwareSpec& hw = curves.hardware();
   const OperatorContext context{model, curves, d, precision, routing, contexts, used_};
@@ -379,15 +380,20 @@ LaunchPace StepModel::launch_pace() const {
   if (host_per_call_ == 0) return pace;
   pace.seconds = host_per_call_ * (main_.calls + drafts_ * draft_.calls) + host_per_step_;
   pace.per_sequence = host_per_sequence_;
+  pace.graph_rows = prompt_graph_rows_;
+  pace.rows_per_sequence = tokens_per_sequence();
   return pace;
 }
 
-double StepModel::launching(const StepLoad& load) const {
-  if (load.prefill_tokens <= load.prompts_finished) return 0;
+Launches StepModel::launches(const StepLoad& load) const {
+  if (load.prefill_tokens <= load.prompts_finished) return {};
   const double groups = deployment_.data_attention;
   const double sequences =
       std::max(load.decode_sequences / groups, std::min(load.decode_sequences, 1.0));
-  return launch_pace().of(sequences + load.prompts_finished / groups);
+  const LaunchPace pace = launch_pace();
+  return {pace.of(sequences + load.prompts_finished / groups),
+          std::max(load.prefill_tokens / groups, load.busiest_prompt_rows),
+          std::max(0.0, pace.room(sequences))};
 }
 
 double StepModel::unhindered(const StepLoad& load) const {
@@ -397,13 +403,13 @@ double StepModel::unhindered(const StepLoad& load) const {
 }
 
 double StepModel::seconds(const StepLoad& load) const {
-  return std::max(unhindered(load), launching(load));
+  return std::max(unhindered(load), launches(load).waited_for());
 }
 
 StepTime StepModel::detail(const StepLoad& load) const {
   DetailSink sink;
   walk(load, sink);
-  sink.host(std::max(0.0, launching(load) - sink.total()));
+  sink.host(std::max(0.0, launches(load).waited_for() - sink.total()));
   sink.finish();
   double variance = 0;
   for (const double spread : sink.spread) variance += spread * spread;

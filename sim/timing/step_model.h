@@ -22,7 +22,19 @@ struct StepLoad {
 /// runs in a decode graph.)
 struct LaunchPace {
   double seconds = 0, per_sequence = 0;
+  double graph_rows = 0;         ///< steps of so many rows run in graphs all the same
+  double rows_per_sequence = 1;  ///< 1 plus draft tokens
+  /// Rows of prompts that a step beside so many sequences may have and still run in a graph.
+  double room(double sequences) const { return graph_rows - rows_per_sequence * sequences; }
   double of(double sequences) const { return seconds + per_sequence * sequences; }
+};
+
+/// Launches of one step.
+struct Launches {
+  double seconds = 0;     ///< unless a graph covers it
+  double rows = 0;        ///< of prompts, on the fullest group
+  double graph_rows = 0;  ///< of them, up to which a graph covers the step
+  double waited_for() const { return rows > graph_rows ? seconds : 0; }
 };
 
 /// Seconds spent at each limit. `host` holds launch latency and the host's own time.
@@ -71,7 +83,7 @@ class StepModel {
 
   /// How fast the host launches steps with prompt tokens, and what it takes for such a step.
   LaunchPace launch_pace() const;
-  double launching(const StepLoad& load) const;
+  Launches launches(const StepLoad& load) const;
 
   /// The same with its breakdown.
   StepTime detail(const StepLoad& load) const;
@@ -109,6 +121,7 @@ class StepModel {
   RowTable pipeline_;  ///< hand-over between stages, by rows
   UsedCurves used_;
   double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
+  double prompt_graph_rows_ = 0;
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };
 

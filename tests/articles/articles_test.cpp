@@ -295,9 +295,9 @@ TEST(Articles, BeingMoeSavesNoWeightsAtEqualTotalAndTakes23TimesAtEqualActive) {
   // Same attention: the cache of a sequence is the same.
   EXPECT_NEAR(total.sequence, 1, 0.05);
   EXPECT_NEAR(active.sequence, 1, 0.05);
-  // What being MoE buys is time: several times the throughput of as many dense parameters, and less
-  // than as many active ones alone.
-  EXPECT_LT(total.throughput, 0.5);
+  // What being MoE buys is time: twice the throughput of as many dense parameters, and less than as
+  // many active ones alone.
+  EXPECT_NEAR(total.throughput, 0.5, 0.1);
   EXPECT_GT(active.throughput, 1);
 }
 

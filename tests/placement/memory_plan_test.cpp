@@ -47,6 +47,18 @@ TEST(memory_plan, kv_cache_per_sequence_is_the_published_figure_times_the_contex
   EXPECT_NEAR(c.plan({8, 1, 1, 1}, context).kv_per_sequence, 516096.0 / 8 * (context + 8), 1);
 }
 
+// gpt-oss-120b: 18 of 36 layers see 128 tokens, 2 x 8 heads of 64 elements of 2 bytes in each.
+TEST(memory_plan, layers_with_a_window_cache_it_alone_where_the_engine_can) {
+  Case c("gpt-oss-120b", "H200-SXM");
+  const double context = 10000, layer = 2 * 8 * 64 * 2;
+  EXPECT_NEAR(c.plan({1, 1, 1, 1}, context).kv_per_sequence,
+              18 * layer * (context + 8) + 18 * layer * 128, 1);
+  c.spec = with_engine_defaults({}, Library(TOLLGATE_REPOSITORY "/models").engine("trtllm", {}),
+                                c.hardware);
+  EXPECT_EQ(c.spec.window_cache, WindowCache::sequence);
+  EXPECT_NEAR(c.plan({1, 1, 1, 1}, context).kv_per_sequence, 36 * layer * (context + 8), 1);
+}
+
 TEST(memory_plan, data_parallel_attention_multiplies_the_room_for_a_latent_cache) {
   const Case c("DeepSeek-V3", "H200-SXM");
   const MemoryPlan tensor = c.plan({8, 1, 8, 1}, 4000);

@@ -306,6 +306,7 @@ double launches_of_a_prompt(const char* model_name, Precision weights) {
   c.spec.weights = weights;
   c.engine.host_per_step = c.engine.host_per_sequence = 0;
   c.engine.host_per_call = 1;
+  c.engine.prompt_graph_rows = 0;
   return std::round(c.step_model().seconds(prefill(64, 32)));
 }
 
@@ -320,6 +321,22 @@ TEST(step_model, a_prompt_launches_every_kernel_of_its_operators) {
   EXPECT_EQ(launches_of_a_prompt("Qwen3-30B-A3B", Precision::bf16), 48 * 19 + 6);
   // Inputs of both products and of both products of an expert are quantised.
   EXPECT_EQ(launches_of_a_prompt("Qwen3-30B-A3B", Precision::fp8), 48 * (19 + 4) + 6);
+}
+
+// vLLM captures steps of up to 512 rows, prompts included: only longer ones wait for launches.
+TEST(step_model, steps_within_the_graphs_do_not_wait_for_launches) {
+  Case c("Llama-3.1-8B", "H200-SXM", {1, 1, 1, 1});
+  c.engine.host_per_call = 1e-3;
+  c.engine.prompt_graph_rows = 512;
+  const StepModel model = c.step_model();
+  StepLoad load = prefill(448, 224);
+  load.decode_sequences = 64;
+  load.decode_context = 100;
+  EXPECT_EQ(model.seconds(load), model.unhindered(load));
+  load.prefill_tokens = 449;
+  EXPECT_GT(model.seconds(load), 0.3) << "326 kernels of 1 ms";
+  c.engine.prompt_graph_rows = 0;
+  EXPECT_EQ(c.step_model().seconds(load), model.seconds(load));
 }
 
 TEST(step_model, drafts_cost_the_host_what_the_engine_says) {

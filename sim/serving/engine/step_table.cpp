@@ -192,8 +192,10 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   extra += attention_beside_fresh(p, position);
   const std::int64_t finished = std::max<std::int64_t>(most.prompts_finished, 1) - 1;
   extra += static_cast<double>(finished) * per_finished_;
-  const double launching = launch_.of(static_cast<double>(most.decode_sequences + finished + 1));
-  return std::max(batch + std::max<Ticks>(1, static_cast<Ticks>(extra)), in_ticks(launching));
+  const Ticks unhindered = batch + std::max<Ticks>(1, static_cast<Ticks>(extra));
+  const auto sequences = static_cast<double>(most.decode_sequences);
+  if (static_cast<double>(p) <= launch_.room(sequences)) return unhindered;
+  return std::max(unhindered, in_ticks(launch_.of(sequences + static_cast<double>(finished + 1))));
 }
 
 DecodeLine StepTable::decode(std::span<const RankBatch> ranks) const {
