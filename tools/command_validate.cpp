@@ -66,13 +66,9 @@ std::string text_of(const Validation& v) {
     out += '\n';
     print(table);
   }
-  std::map<std::string, int> reasons;
-  for (const RowPrediction& p : v.rows) {
-    if (!p.predicted) ++reasons[p.note];
-  }
+  const std::vector<std::string> reasons = why_not_predicted(v);
   if (!reasons.empty()) out += "\nNot predicted:\n";
-  for (const auto& [why, rows] : reasons)
-    out += "  " + std::to_string(rows) + " x " + printable(why) + "\n";
+  for (const std::string& why : reasons) out += "  " + printable(why) + "\n";
   return out;
 }
 

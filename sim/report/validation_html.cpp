@@ -195,13 +195,9 @@ std::string validation_html(const Validation& v, const std::string& title) {
     for (const ValidationGroup& g : v.groups) rows += group_row(g, "");
     out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, rows) + "</div>\n";
   }
-  std::map<std::string, int> reasons;
-  for (const RowPrediction& p : v.rows) {
-    if (!p.predicted) ++reasons[p.note];
-  }
+  const std::vector<std::string> reasons = why_not_predicted(v);
   if (!reasons.empty()) out += "<h2>Not predicted</h2>\n<ul>\n";
-  for (const auto& [why, rows] : reasons)
-    out += "<li>" + std::to_string(rows) + " x " + escaped(why) + "</li>\n";
+  for (const std::string& why : reasons) out += "<li>" + escaped(why) + "</li>\n";
   if (!reasons.empty()) out += "</ul>\n";
   return out + "</body></html>\n";
 }

@@ -6,10 +6,6 @@
 
 namespace tollgate {
 
-/// Log-sd that queueing and the scheduler's order add to the prediction of TTFT; docs/method.md,
-/// "Error bands".
-inline constexpr double ttft_log_sd = 0.3;
-
 /// A replica under a constant number of requests in flight (closed loop): means in steady state.
 struct SteadyState {
   double in_flight = 0;            ///< requests per replica

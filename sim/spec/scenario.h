@@ -117,6 +117,8 @@ struct MethodSpec {
   double runtime_overhead =
       3.9e9;                     ///< bytes per accelerator: context, graphs, communication buffers
   double serving_log_sd = 0.10;  ///< log-sd of steady-state predictions beyond the operators' own
+  double draft_log_sd = 0.15;    ///< further, with draft tokens
+  double pools_log_sd = 0.08;    ///< further, with prompts and answers in pools of their own
   Places places;
 };
 

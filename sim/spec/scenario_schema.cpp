@@ -759,7 +759,11 @@ const Schema<MethodSpec>& method_schema() {
                     not_negative,
                     "Memory per accelerator for context, graphs and communication buffers.")
           .number("serving_log_sd", &MethodSpec::serving_log_sd, optional, Range{0, 3},
-                  "Log standard deviation of steady-state predictions beyond the operators' own.");
+                  "Log standard deviation of steady-state predictions beyond the operators' own.")
+          .number("draft_log_sd", &MethodSpec::draft_log_sd, optional, Range{0, 3},
+                  "What draft tokens add to it, in quadrature.")
+          .number("pools_log_sd", &MethodSpec::pools_log_sd, optional, Range{0, 3},
+                  "What prompts and answers in pools of their own add to it, in quadrature.");
   return schema;
 }
 

@@ -8,6 +8,7 @@
 #include "sim/base/text.h"
 #include "sim/pricing/product.h"
 #include "sim/pricing/unit_cost.h"
+#include "sim/serving/latency_error.h"
 #include "sim/study/assumptions.h"
 #include "sim/study/closed_form_limits.h"
 #include "sim/study/cost_study.h"
@@ -365,15 +366,17 @@ void CandidateStudy::fill_times(const TrialModels& models, const DeploymentTrial
   add_operators("prefill", prefill, r);
   add_operators("decode", decode, r);
 
-  log_sd = std::hypot(std::max(decode.log_sd, mixed.log_sd), scenario_.method.serving_log_sd);
+  const LatencyError error =
+      latency_error(std::max(decode.log_sd, mixed.log_sd), scenario_.method,
+                    candidate_.deployment.mtp_draft_tokens > 0, best.prefill.has_value());
+  log_sd = error.tpot;
   Provenance provenance = worst(decode.provenance(), mixed.provenance());
   const bool experts_matter = mixed.of(OperatorClass::experts).seconds() >= 0.1 * mixed.seconds();
   if (experts_matter && candidate_.routing.popularity == RoutingSpec::Popularity::family) {
     provenance = worst(provenance, candidate_.popularity.confidence);
   }
   r.tpot = with_log_sd(state.tpot, log_sd, provenance);
-  r.ttft = with_log_sd(state.ttft, std::hypot(log_sd, ttft_log_sd),
-                       worst(provenance, Provenance::extrapolated));
+  r.ttft = with_log_sd(state.ttft, error.ttft, worst(provenance, Provenance::extrapolated));
   r.end_to_end = with_log_sd(state.end_to_end, log_sd, provenance);
 }
 

@@ -6,7 +6,7 @@
 #include "sim/placement/cache_transfer.h"
 #include "sim/serving/engine/engine_scheduler.h"
 #include "sim/serving/engine/step_table.h"
-#include "sim/serving/steady_state.h"
+#include "sim/serving/latency_error.h"
 #include "sim/serving/workload_mix.h"
 #include "sim/study/measured_loop.h"
 #include "sim/study/simulated_service.h"
@@ -61,15 +61,16 @@ class RowPredictor {
     load.decode_sequences = std::max(1.0, row_.concurrency / std::max(1, row_.decode_workers));
     load.decode_context = mix_.decode_context;
     const StepTime detail = model.detail(load);
-    const double log_sd = std::hypot(detail.log_sd, method_.serving_log_sd);
+    const LatencyError error = latency_error(
+        detail.log_sd, method_, s_.deployment.mtp_draft_tokens > 0, row_.mode != "agg");
     const Provenance provenance = worst(detail.provenance(), Provenance::fitted);
-    out_.tpot = with_log_sd(times.tpot, log_sd, provenance);
-    out_.ttft = with_log_sd(times.ttft, std::hypot(log_sd, ttft_log_sd), provenance);
+    out_.tpot = with_log_sd(times.tpot, error.tpot, provenance);
+    out_.ttft = with_log_sd(times.ttft, error.ttft, provenance);
     // A stated rate is held against that of the whole run, filling and draining included.
     const double rate = row_.whole_run && times.duration > 0
                             ? times.output_tokens / times.duration / gpus_of(row_)
                             : output_rate(row_, times.ttft, times.tpot);
-    out_.throughput = with_log_sd(rate, log_sd, provenance);
+    out_.throughput = with_log_sd(rate, error.tpot, provenance);
     return std::move(out_);
   }
 

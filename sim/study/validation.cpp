@@ -115,6 +115,20 @@ ErrorSummary summarise_errors(const std::vector<const RowPrediction*>& rows,
   return out;
 }
 
+std::vector<std::string> why_not_predicted(const Validation& validation) {
+  std::map<std::string, std::vector<const RowPrediction*>> reasons;
+  for (const RowPrediction& p : validation.rows) {
+    if (!p.predicted) reasons[p.note].push_back(&p);
+  }
+  std::vector<std::string> out;
+  for (const auto& [why, rows] : reasons) {
+    const std::string& id = rows.front()->row.id;
+    const bool one = rows.size() == 1 && !id.empty();
+    out.push_back((one ? id + ": " : std::to_string(rows.size()) + " x ") + why);
+  }
+  return out;
+}
+
 Validation validate(const CsvTable& table, const RowFilter& where,
                     const std::vector<std::string>& by, Library& library,
                     const kernels::RoutingBackend& backend) {

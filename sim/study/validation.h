@@ -33,6 +33,9 @@ struct Validation {
   std::vector<ValidationGroup> groups;  ///< in order of their keys
 };
 
+/// Why rows have no prediction, a sentence for each reason with the row or how many there are.
+std::vector<std::string> why_not_predicted(const Validation& validation);
+
 /// Conditions a row must meet: column and the texts it may have; "" is an empty field.
 using RowFilter = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
