@@ -44,7 +44,7 @@ struct Gemm final : OperatorCurve {
        Carry::on_chip},
       {"wave", "1", 0.5, 0.01, 1, "Share of a part-filled last wave that is paid."},
       {"split", "s", 1e-6, 1e-8, 1e-3, "Cost of splitting k by four once.", Carry::clock},
-      {"sustained", "1", 0.1, 0.0001, 2, "Slowdown of what lasts beyond a millisecond."},
+      {"sustained", "1", 0.1, 0.0001, 0.25, "Slowdown of what lasts beyond a millisecond."},
       {"quantise", "1", 0.4, 0.02, 10, "Quantisation, share of the memory bandwidth.",
        Carry::on_chip},
       {"row", "s", 1e-10, 1e-12, 1e-7, "Quantisation, least time per row."},
@@ -99,6 +99,7 @@ struct Gemm final : OperatorCurve {
     tile(64, 64);
     tile(64, 128);
     tile(128, 128);
+    if (c.format->activation_bytes < 1) tile(128, 256);
     const double best = products;
     products = 1e30;
     const double rows = m <= 16 ? 16 : m <= 64 ? 64 : m <= 256 ? 128 : 256;

@@ -77,18 +77,11 @@ struct Month {
 Month month_of(const std::string& date) {
   const std::string day = first_day(date.empty() ? "1970" : date);
   const int year = std::stoi(day.substr(0, 4)), month = std::stoi(day.substr(5, 2));
-  constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
   const auto text = [](int y, int m) {
     return std::to_string(y) + (m < 10 ? "-0" : "-") + std::to_string(m) + "-01T00:00:00Z";
   };
   return {text(year, month), month == 12 ? text(year + 1, 1) : text(year, month + 1),
-          24.0 * (days[month - 1] + (month == 2 && leap ? 1 : 0))};
-}
-
-bool is_date(const std::string& date) {
-  return date.size() >= 4 &&
-         std::all_of(date.begin(), date.begin() + 4, [](char c) { return c >= '0' && c <= '9'; });
+          24.0 * days_in(year, month)};
 }
 
 Month month_of(const CandidateResult& c) {

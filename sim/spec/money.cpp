@@ -13,13 +13,13 @@ bool is_currency(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+}  // namespace
+
 int days_in(int year, int month) {
   constexpr int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
   return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
-
-}  // namespace
 
 bool is_date(const std::string& text) {
   if (text.size() != 4 && text.size() != 7 && text.size() != 10) return false;

@@ -23,6 +23,9 @@ std::string read_currency(const YamlNode& node, const std::string& path);
 /// Whether a text is yyyy, yyyy-mm or yyyy-mm-dd with a day that exists.
 bool is_date(const std::string& text);
 
+/// Days of a month (1 to 12) in the Gregorian calendar.
+int days_in(int year, int month);
+
 /// An ISO date, month or year: 2026-07-02, 2026-07 or 2026. Throws InputError.
 std::string read_date(const YamlNode& node, const std::string& path);
 

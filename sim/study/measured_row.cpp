@@ -184,13 +184,11 @@ MeasuredRow measured_row(const CsvTable& table, std::size_t row) {
   r.tensor = f.size("tp");
   r.data_attention = f.size("attn_dp");
   r.expert = f.size("moe_ep");
-  const auto count = [&](const char* column) {
-    return static_cast<int>(std::min(f.number(column, 0), 1e6));
-  };
-  r.prefill_workers = count("prefill_workers");
-  r.prefill_gpus = count("prefill_gpus");
-  r.decode_workers = count("decode_workers");
-  r.decode_gpus = count("decode_gpus");
+  constexpr int most = 1'000'000;
+  r.prefill_workers = f.count("prefill_workers", most);
+  r.prefill_gpus = f.count("prefill_gpus", most);
+  r.decode_workers = f.count("decode_workers", most);
+  r.decode_gpus = f.count("decode_gpus", most);
   if (!f.text("requests").empty()) r.requests = f.count("requests", 10'000'000);
   r.ttft = f.number("mean_ttft_ms", 0) * 1e-3;
   r.tpot = f.number("mean_tpot_ms", 0) * 1e-3;
