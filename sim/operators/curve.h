@@ -19,6 +19,7 @@ enum class Carry {
   dispatch,  ///< how an engine chooses a kernel
   cached,    ///< a time of a cached byte over one from memory
   tile,      ///< a time of one tile per element of k
+  position,  ///< a time of 64 heads of latent attention at one position
   link,      ///< a share of the link
   growth,    ///< what more ranks add to a time
   gain,      ///< a factor on the bandwidth for each doubling of ranks

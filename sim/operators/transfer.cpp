@@ -18,6 +18,12 @@ double tile_seconds(const NumberFormat& format, const Device& device) {
   return 2 * 128 * 128 * processors_of(device) / peak_of(format, device);
 }
 
+/// Seconds of one processor per position of the products of latent attention, 64 heads of 576 + 512
+/// (mla_curves.h), at its peak.
+double position_seconds(const NumberFormat& format, const Device& device) {
+  return 2 * 64 * (576 + 512) * processors_of(device) / peak_of(format, device);
+}
+
 /// Seconds of a hop of NCCL's ring, protocol LL; 0 for kinds it has no figure of.
 double hop_seconds(std::string_view link) {
   return link == "NVLink" ? 0.6e-6 : link == "PCIe" ? 1e-6 : 0;
@@ -94,6 +100,12 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
         const double tile = tile_seconds(*format, ours);
         const double scaled = value * tile / tile_seconds(*format, theirs);
         return scaled < value ? scaled : std::max(value, std::min(scaled, tile));
+      }
+      case Carry::position: {
+        const double products = format ? position_seconds(*format, theirs) : 0;
+        // Less than that: several processors share an item.
+        if (!format || value < products) return value / clock;
+        return position_seconds(*format, ours) + (value - products) / clock;
       }
       case Carry::growth:
         return p.unit == "s" ? value * hops : value;

@@ -35,6 +35,10 @@ bool growth_is_open(const FittedCurve& fitted);
 ///   least time per element of k is that of the smallest tile a kernel has: fitted to NVFP4 kernels
 ///   it is 0.54 to 0.58 ns on B200, 3.2 to 3.6 ns on RTX PRO 6000, 1.0 to 1.1 such tiles on both;
 ///   of DeepGEMM's fp8 0.45 to 0.5 on H100, B200, L40S and RTX PRO 6000.
+/// - `position`: what the products of 64 heads of latent attention take on one processor at its
+///   peak goes over with that peak, the rest with the clock. TensorRT-LLM's kernel for mma.sync
+///   takes 170 cycles a position on A100, 197 on L40S, 224 on RTX PRO 6000, of which the products
+///   are 68, 136 and 136. Less than the products: several processors share an item; 1 / c.
 /// - `link`: as it is, but of an all_to_all between PCIe devices as bytes/s: NCCL gives a peer two
 ///   channels there whatever the generation (src/graph/paths.cc, ncclTopoGetNchannels), a ring as
 ///   many as its bandwidth needs. Two ranks exchange at 22 GB/s over PCIe 4 and at 28 over PCIe 5,

@@ -83,6 +83,23 @@ TEST(Transfer, TheSmallestTileGoesOverWithThePeakOfAProcessor) {
   EXPECT_DOUBLE_EQ(parameter(b300, "k_step"), 1.2e-9);
 }
 
+/// TensorRT-LLM 1.0 takes 79 ns a position on L40S (aiconfigurator 095f58a5, fitted) and 120 ns on
+/// A100, whose clock is slower by 1.77 but whose processor multiplies twice as much in a cycle.
+TEST(Transfer, APositionOfLatentAttentionGoesOverByProductsAndClock) {
+  FittedCurve l40s = at_start("mla_decode", "bf16");
+  parameter(l40s, "serial") = 79.1e-9;
+  FittedCurve a100 = on(l40s, "L40S", "A100-SXM");
+  EXPECT_NEAR(parameter(a100, "serial"), 120e-9, 40e-9);
+  const double clocks = clock_of(device("L40S")) / clock_of(device("A100-SXM"));
+  EXPECT_LT(parameter(a100, "serial"), 79.1e-9 * clocks);
+  EXPECT_NEAR(parameter(a100, "serial"),
+              139264.0 * 108 / 312e12 + (79.1e-9 - 139264.0 * 142 / 362e12) * clocks, 1e-12);
+  // Several processors share an item.
+  parameter(l40s, "serial") = 5e-9;
+  a100 = on(l40s, "L40S", "A100-SXM");
+  EXPECT_NEAR(parameter(a100, "serial"), 5e-9 * clocks, 1e-15);
+}
+
 TEST(Transfer, OnlyASwitchGainsBandwidthWithMoreRanks) {
   FittedCurve h100 = at_start("all_reduce", "bf16");
   parameter(h100, "gain_late") = 1.24;
