@@ -14,6 +14,7 @@ namespace tollgate {
 /// How a parameter goes over to a device on which it was not measured (transfer.h).
 enum class Carry {
   as_is,     ///< a share of a datasheet figure, a number, a time that devices have in common
+  power,     ///< a share of the peak that the power limit decides
   clock,     ///< a time that instructions take: shorter by the clock
   on_chip,   ///< a rate inside the processors over that of memory
   dispatch,  ///< how an engine chooses a kernel

@@ -18,6 +18,12 @@ double tile_seconds(const NumberFormat& format, const Device& device) {
   return 2 * 128 * 128 * processors_of(device) / peak_of(format, device);
 }
 
+/// Watts of the board for each FLOP/s of its peak, of `ours` over `theirs`; 1 where one is unknown.
+double power_ratio(const HardwareSpec& ours, const HardwareSpec& theirs) {
+  const auto watts = [](const HardwareSpec& h) { return h.tdp / h.peak.bf16; };
+  return ours.tdp > 0 && theirs.tdp > 0 ? watts(ours) / watts(theirs) : 1;
+}
+
 /// Seconds of one processor per position of the products of latent attention, 64 heads of 576 + 512
 /// (mla_curves.h), at its peak.
 double position_seconds(const NumberFormat& format, const Device& device) {
@@ -87,6 +93,8 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
         return pairs ? value * from.scale_up.bandwidth / to.scale_up.bandwidth : value;
       case Carry::as_is:
         return instructions ? value / clock : value;
+      case Carry::power:
+        return value * power_ratio(to, from);
       case Carry::clock:
         return value / clock;
       case Carry::on_chip:

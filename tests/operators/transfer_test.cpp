@@ -83,6 +83,25 @@ TEST(Transfer, TheSmallestTileGoesOverWithThePeakOfAProcessor) {
   EXPECT_DOUBLE_EQ(parameter(b300, "k_step"), 1.2e-9);
 }
 
+/// Fitted to bf16 of vLLM (aiconfigurator 095f58a5): 0.688 of the peak on L40S, 0.930 on RTX PRO
+/// 6000, 0.957 on A100, which have a third more watts for a FLOP/s.
+TEST(Transfer, DenseProductsReachWhatTheBoardsPowerAllows) {
+  FittedCurve l40s = at_start("gemm", "bf16");
+  parameter(l40s, "compute") = 0.688;
+  for (const auto& [name, measured] : {std::pair{"RTX-PRO-6000", 0.930}, {"A100-SXM", 0.957}}) {
+    FittedCurve there = on(l40s, "L40S", name);
+    EXPECT_NEAR(parameter(there, "compute"), measured, 0.05) << name;
+    FittedCurve back = on(there, name, "L40S");
+    EXPECT_NEAR(parameter(back, "compute"), 0.688, 1e-9) << name;
+  }
+  // H100 and H200 have the same processors and the same power; no share exceeds the peak.
+  FittedCurve h100 = at_start("gemm", "bf16");
+  EXPECT_DOUBLE_EQ(parameter(h100, "compute"), 0.8);
+  FittedCurve h200 = on(h100, "H100-SXM", "H200-SXM"), card = on(h100, "H100-SXM", "H20-SXM");
+  EXPECT_DOUBLE_EQ(parameter(h200, "compute"), 0.8);
+  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 1);
+}
+
 /// TensorRT-LLM 1.0 takes 79 ns a position on L40S (aiconfigurator 095f58a5, fitted) and 120 ns on
 /// A100, whose clock is slower by 1.77 but whose processor multiplies twice as much in a cycle.
 TEST(Transfer, APositionOfLatentAttentionGoesOverByProductsAndClock) {
