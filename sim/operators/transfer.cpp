@@ -36,6 +36,9 @@ double hop_seconds(std::string_view link) {
 }
 constexpr double simple_hop_over_pcie = 5.7e-6;
 
+/// What NCCL reckons of a PCIe link's line rate for payload.
+constexpr double pcie_payload = 0.75;
+
 /// A curve's parameter by its name.
 class Constant {
  public:
@@ -90,11 +93,13 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
     const bool instructions = p.name == "launch" || (passes_link(fitted.op) && p.unit == "s");
     switch (p.carry) {
       case Carry::link:
-        return pairs ? value * from.scale_up.bandwidth / to.scale_up.bandwidth : value;
+        if (!pairs) return value;
+        return std::min(value * from.scale_up.bandwidth / to.scale_up.bandwidth,
+                        std::max(value, pcie_payload));
       case Carry::as_is:
         return instructions ? value / clock : value;
       case Carry::power:
-        return value * power_ratio(to, from);
+        return value * (kin ? std::min(1.0, power_ratio(to, from)) : power_ratio(to, from));
       case Carry::clock:
         return value / clock;
       case Carry::on_chip:
@@ -142,13 +147,15 @@ void cross_host(const FittedCurve& fitted, const HardwareSpec& to, std::vector<d
   if (link_kind(to) != "PCIe") return;
   const OperatorCurve& curve = fitted.curve();
   const Constant early{curve, "early", p}, gain_early{curve, "gain_early", p};
-  const Constant late{curve, "late", p}, gain_late{curve, "gain_late", p};
+  const Constant middle{curve, "middle", p}, late{curve, "late", p},
+      gain_late{curve, "gain_late", p};
   const Constant change{curve, "switch", p}, gain_change{curve, "gain_switch", p};
   if (!gain_late) return;
   // Gains are for each doubling of ranks; from 2 to 8 there are two.
   const double link = to.scale_up.bandwidth;
   gain_early.put(std::min(*gain_early, std::sqrt(host_crossing / 2 / (*early * link))));
-  gain_late.put(std::min(*gain_late, std::sqrt(host_crossing / (*late * link))));
+  const double quickest = std::max(*middle, *late);  // They share the gain.
+  gain_late.put(std::min(*gain_late, std::sqrt(host_crossing / (quickest * link))));
   const double rounds = fitted.op == "all_reduce" ? 2 : 1;
   const double hops = 6 * rounds * (simple_hop_over_pcie - hop_seconds("PCIe"));
   gain_change.put(std::sqrt(1 + hops / *change));

@@ -94,12 +94,20 @@ TEST(Transfer, DenseProductsReachWhatTheBoardsPowerAllows) {
     FittedCurve back = on(there, name, "L40S");
     EXPECT_NEAR(parameter(back, "compute"), 0.688, 1e-9) << name;
   }
-  // H100 and H200 have the same processors and the same power; no share exceeds the peak.
+  // H100 and H200 have the same processors and the same power; GH200's limit counts its CPU; no
+  // share exceeds the peak.
   FittedCurve h100 = at_start("gemm", "bf16");
   EXPECT_DOUBLE_EQ(parameter(h100, "compute"), 0.8);
   FittedCurve h200 = on(h100, "H100-SXM", "H200-SXM"), card = on(h100, "H100-SXM", "H20-SXM");
+  FittedCurve gh200 = on(h100, "H100-SXM", "GH200");
+  FittedCurve pcie = on(h100, "H100-SXM", "H100-PCIe");
   EXPECT_DOUBLE_EQ(parameter(h200, "compute"), 0.8);
-  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 1);
+  EXPECT_DOUBLE_EQ(parameter(gh200, "compute"), 0.8);
+  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 0.8);
+  EXPECT_NEAR(parameter(pcie, "compute"), 0.8 * (350.0 / 756) / (700.0 / 989), 1e-12);
+  parameter(h100, "compute") = 0.95;
+  FittedCurve a100 = on(h100, "H100-SXM", "A100-SXM");
+  EXPECT_DOUBLE_EQ(parameter(a100, "compute"), 1);
 }
 
 /// TensorRT-LLM 1.0 takes 79 ns a position on L40S (aiconfigurator 095f58a5, fitted) and 120 ns on
@@ -150,8 +158,15 @@ TEST(Transfer, ARingOverPcieCrossesTheHost) {
   EXPECT_NEAR(0.6 * 64e9 * std::pow(parameter(over, "gain_late"), 2), host_crossing, 1);
   EXPECT_DOUBLE_EQ(parameter(over, "late"), 0.6);
   EXPECT_NEAR(1.6e-5 * std::pow(parameter(over, "gain_switch"), 2), 1.6e-5 + 6 * 4.7e-6, 1e-10);
+  // The protocol of middle messages has the same gain: where it is the quicker one, it decides.
+  FittedCurve middle = c;
+  parameter(middle, "middle") = 0.9;
+  cross_host(middle, rtx, middle.parameters);
+  EXPECT_NEAR(0.9 * 64e9 * std::pow(parameter(middle, "gain_late"), 2), host_crossing, 1);
   const CurveContext context{device_of(rtx), nullptr};
   const double shape[] = {8, 1e9};
+  EXPECT_GE(c.curve().seconds(shape, context, middle.parameters.data()),
+            7.0 / 8 * 1e9 / host_crossing);
   const double seconds = c.curve().seconds(shape, context, over.parameters.data());
   EXPECT_NEAR(7.0 / 8 * 1e9 / seconds, host_crossing, 0.01 * host_crossing);
   FittedCurve nvlink = c;
@@ -164,6 +179,10 @@ TEST(Transfer, ExchangesOverPcieGoOverAsARate) {
   FittedCurve l40s = at_start("all_to_all", "bytes"), gathers = at_start("all_gather", "bytes");
   FittedCurve rtx = on(l40s, "L40S", "RTX-PRO-6000");
   EXPECT_NEAR(parameter(rtx, "late") * 64e9, parameter(l40s, "late") * 32e9, 1);
+  // Of PCIe 4 x16 no more than 24 GB/s.
+  parameter(rtx, "late") = 0.45;
+  FittedCurve back = on(rtx, "RTX-PRO-6000", "L40S");
+  EXPECT_DOUBLE_EQ(parameter(back, "late") * 32e9, 24e9);
   rtx = on(gathers, "L40S", "RTX-PRO-6000");
   EXPECT_DOUBLE_EQ(parameter(rtx, "late"), parameter(gathers, "late"));
   const FittedCurve h200 = on(l40s, "H100-SXM", "H200-SXM");
