@@ -266,6 +266,16 @@ TEST(AttentionKernels, AreNamedByWhatTellsThemApart) {
   EXPECT_EQ(decode_kernel("fa3", 128, 8, 1, 128), "fa3.d128.window");
 }
 
+TEST(AttentionKernels, LatentDecodeHasKernelsForOneHeadAndForRtxCards) {
+  EXPECT_EQ(latent_decode_kernel("triton", "sglang", "ada", "bf16", 1), "triton.mha");
+  EXPECT_EQ(latent_decode_kernel("triton", "sglang", "ada", "bf16", 2), "triton");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "hopper", "fp8", 1), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "fp8", 128), "default.xqa");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "bf16", 128), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "fp8", 64), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell", "fp8", 128), "default");
+}
+
 TEST(KnownBad, NamesTheLibraryOfAKernel) {
   const OperatorKey key{"decode_attention", "trtllm", "bf16", "torch_flow.d128.mha"};
   EXPECT_NE(known_bad_reason("A100-SXM", key), "");
