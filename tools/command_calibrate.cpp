@@ -77,6 +77,7 @@ std::string json_of(const std::string& hardware, const std::string& from,
             {"tool_version", tool_version},
             {"hardware", hardware},
             {"holdout", options.holdout},
+            {"split", options.split},
             {"rows", tables.rows},
             {"coverage", pooled_coverage(result.curves)},
             {"operators", Json::array()},
@@ -163,6 +164,7 @@ int run(const Arguments& arguments, Console& console) {
   const HardwareSpec hardware = library.hardware(name, {"tollgate calibrate --hardware", 0, 0});
   CalibrationOptions options;
   options.holdout = arguments.number("--holdout", 0, 0.9);
+  options.split = static_cast<int>(arguments.integer("--split", 0, 1'000'000));
   options.source = arguments.has("--source") ? arguments.text("--source") : join(files);
   options.date = arguments.has("--date") ? arguments.text("--date") : today();
   std::vector<std::string> known = library.names(Library::Shelf::hardware);
@@ -212,6 +214,10 @@ Command calibrate_command() {
   help.options = {
       {"--hardware", "", "NAME", "Device of models/hardware that was measured, or a file."},
       {"--holdout", "", "FRACTION", "Share of the shapes kept out of the fit.", "0.2"},
+      {"--split", "", "NUMBER",
+       "Which shapes are kept out: 0 those of the published errors, others picked by another hash. "
+       "Bands and errors of tables with few shapes differ from split to split.",
+       "0"},
       {"--from", "", "RULE",
        "Fit nothing: predict the held-out shapes with stored curves that stand in where a "
        "measurement is missing, and show the errors. backend and precision: of another one on this "
@@ -223,8 +229,8 @@ Command calibrate_command() {
        "commands."},
       format_option({"text", "json"}),
   };
-  help.options[3].default_note = "the names of the files";
-  help.options[4].default_note = "today";
+  help.options[4].default_note = "the names of the files";
+  help.options[5].default_note = "today";
   help.examples = {
       {"tollgate calibrate ops.csv --hardware H100-SXM -o models/hardware/operators/H100-SXM.yaml",
        "Curves of one's own GPU."},

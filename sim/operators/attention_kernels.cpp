@@ -23,6 +23,17 @@ std::string decode_kernel(std::string_view library, double head_dim, double head
   return name;
 }
 
+std::string latent_decode_kernel(std::string_view library, std::string_view backend,
+                                 std::string_view architecture, std::string_view cache,
+                                 double heads) {
+  std::string name(library);
+  if (heads <= 1 && library.find("triton") != std::string_view::npos) name += ".mha";
+  if (backend == "trtllm" && architecture == "blackwell_rtx" && cache == "fp8" && heads == 128) {
+    name += ".xqa";
+  }
+  return name;
+}
+
 std::string_view kernel_library(std::string_view kernel) {
   const std::string_view head = kernel.substr(0, kernel.find('.'));
   if (kernel.find(".d") == std::string_view::npos) return head;

@@ -21,6 +21,14 @@ std::string prefill_kernel(std::string_view library, double head_dim);
 std::string decode_kernel(std::string_view library, double head_dim, double heads, double kv_heads,
                           double window);
 
+/// Of latent attention: the library's label, then ".mha" for a single head in Triton's (SGLang,
+/// decode_attention.py: groups of one take another kernel), or ".xqa" where TensorRT-LLM takes
+/// XQA's: on RTX cards of Blackwell for 128 heads over an fp8 cache (decoderXQAImplJIT). The
+/// architecture is architecture_of()'s.
+std::string latent_decode_kernel(std::string_view library, std::string_view backend,
+                                 std::string_view architecture, std::string_view cache,
+                                 double heads);
+
 /// The library of a kernel: what its name begins with, up to the first dot; of attention the
 /// library that engines call by names of their own: "flash_attention" of "fa3.d128",
 /// "vllm_flash_attn_fa2.d128". Versions 2 to 4 are one: each architecture has the one that its

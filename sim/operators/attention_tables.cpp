@@ -72,9 +72,13 @@ void read_mla_context(const TableRow& row, std::vector<OperatorSample>& out) {
 }
 
 void read_mla_generation(const TableRow& row, std::vector<OperatorSample>& out) {
-  out.push_back(sample_of(row, "mla_decode", format_of(row, "kv_dtype"),
-                          std::string(row.text("kernel")),
-                          {row.number("batch"), context_of(row), row.number("heads")}));
+  const std::string cache = format_of(row, "kv_dtype");
+  const double heads = row.number("heads");
+  const bool rtx = row.has("system") && row.text("system").starts_with("rtx_pro");
+  const std::string kernel = latent_decode_kernel(row.text("kernel"), row.text("backend"),
+                                                  rtx ? "blackwell_rtx" : "", cache, heads);
+  out.push_back(
+      sample_of(row, "mla_decode", cache, kernel, {row.number("batch"), context_of(row), heads}));
 }
 
 /// Modules without a model are those of SGLang's wide expert parallelism, of DeepSeek-V3 too.

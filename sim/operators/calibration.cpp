@@ -103,10 +103,14 @@ struct Split {
   Samples fit, held_out;
 };
 
-Split split(const TableGroup& group, double holdout) {
+Split split(const TableGroup& group, const CalibrationOptions& options) {
+  const auto use = options.split == 0
+                       ? HashUse::holdout
+                       : static_cast<HashUse>(static_cast<std::uint64_t>(HashUse::other_holdouts) +
+                                              static_cast<std::uint64_t>(options.split));
   Split out;
   for (const OperatorSample& s : group.samples) {
-    const bool held = shape_fraction(group.key.op, s.shape, HashUse::holdout) < holdout;
+    const bool held = shape_fraction(group.key.op, s.shape, use) < options.holdout;
     Samples& side = held ? out.held_out : out.fit;
     // Samples come in the order of another hash: the first are a fair sample of all.
     if (side.size() < (held ? score_cap : fit_cap)) side.push_back(&s);
@@ -228,7 +232,7 @@ Outcome fit_group(const HardwareSpec& hardware, const TableGroup& group,
   const OperatorCurve* curve = find_curve(group.key.op);
   if (!curve) return {{}, "there is no curve for it"};
   const CurveContext context = context_of(hardware, group.key);
-  const Split parts = split(group, options.holdout);
+  const Split parts = split(group, options);
   const std::size_t needed = curve->parameters().size() + 2;
   if (parts.fit.size() < needed) {
     const std::string shapes =
@@ -335,7 +339,7 @@ Calibration check_transfer(const HardwareSpec& hardware, const OperatorTables& t
     const auto found = stand_in(group.key);
     lock.unlock();
     if (!found) return {{}, "nothing stands in for it"};
-    const Split parts = split(group, options.holdout);
+    const Split parts = split(group, options);
     if (parts.held_out.empty()) return {{}, "no shape is held out"};
     FittedCurve out = described(group, options);
     out.parameters = found->parameters;

@@ -14,6 +14,7 @@ struct CalibrationOptions {
   double holdout = 0.2;  ///< share of shapes that the fit does not see
   std::string source;    ///< of the measurements
   std::string date;      ///< ISO
+  int split = 0;  ///< which shapes those are: 0 of all published errors, others by another hash
 };
 
 /// Measurements that were not used, and why.

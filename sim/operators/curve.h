@@ -14,11 +14,13 @@ namespace tollgate {
 /// How a parameter goes over to a device on which it was not measured (transfer.h).
 enum class Carry {
   as_is,     ///< a share of a datasheet figure, a number, a time that devices have in common
+  power,     ///< a share of the peak that the power limit decides
   clock,     ///< a time that instructions take: shorter by the clock
   on_chip,   ///< a rate inside the processors over that of memory
   dispatch,  ///< how an engine chooses a kernel
   cached,    ///< a time of a cached byte over one from memory
   tile,      ///< a time of one tile per element of k
+  position,  ///< a time of 64 heads of latent attention at one position
   link,      ///< a share of the link
   growth,    ///< what more ranks add to a time
   gain,      ///< a factor on the bandwidth for each doubling of ranks

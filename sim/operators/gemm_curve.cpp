@@ -32,7 +32,7 @@ struct Gemm final : OperatorCurve {
   static constexpr std::array<std::string_view, 6> columns_of{"m",      "n",      "k",
                                                               "copies", "inputs", "until_full"};
   static constexpr std::array<CurveParameter, count> parameters_of{{
-      {"compute", "1", 0.8, 0.1, 1, "Share of the peak inside a tile."},
+      {"compute", "1", 0.8, 0.1, 1, "Share of the peak inside a tile.", Carry::power},
       {"memory", "1", 0.85, 0.1, 1, "Share of the memory bandwidth."},
       {"launch", "s", 3e-6, 2e-7, 400e-6, "Time of an empty call."},
       {"overlap", "1", 0.2, 0.001, 1, "Share of the shorter of compute and memory left exposed."},

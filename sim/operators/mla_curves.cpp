@@ -11,6 +11,7 @@ namespace {
 constexpr double key = 192, value = 128, nope = 128, latent = 512, cached = 576;
 constexpr double hidden = 7168, query_rank = 1536;
 constexpr double cached_byte = 0.3;  // as in prefill attention
+constexpr double decode_tile = 64;   // positions (TensorRT-LLM, FlashMLA)
 
 /// Expanded attention: query rows and outputs in bf16, keys and values as cached.
 struct Prefill {
@@ -47,17 +48,22 @@ struct Decode {
   double bytes(double cache_bytes) const {
     return batch * (cached * context * cache_bytes + 2 * (cached + latent) * heads);
   }
-  double seconds(const Device& device, double peak, double cache_bytes, double memory, double item,
-                 double compute, double rows, double l2, double serial, double split) const {
+  /// `p` are the parameters from `memory` to `tail`.
+  double seconds(const Device& device, double peak, double cache_bytes, const double* p) const {
+    const double memory = p[0], item = p[1], head = p[2], compute = p[3], rows = p[4], l2 = p[5];
+    const double serial = p[6], split = p[7], crowd = p[8], tail = p[9];
+    const double processors = device.processors;
     const double items = batch * std::max(1.0, heads / 64);
-    const double fixed = items * item / device.processors + 2 * (cached + latent) * batch *
-                                                                context * std::max(heads, rows) /
-                                                                (peak * compute);
+    const double fixed =
+        (items * item + batch * heads * head) / processors +
+        2 * (cached + latent) * batch * context * std::max(heads, rows) / (peak * compute);
     const double moved = bytes(cache_bytes);
     const double missed = miss_share(moved, device.l2, 0.72, 1.2);
     const double reading = moved / device.bandwidth * (missed / memory + (1 - missed) * l2);
-    const double parts = std::max(1.0, 1 + split * (device.processors / items - 1));
-    return std::max(overlapped(fixed, reading), serial * context / parts);
+    const double parts = std::max(1.0, 1 + split * (processors / items - 1));
+    const double whole = serial * std::max(context, decode_tile), part = whole / parts;
+    return std::max(overlapped(fixed, reading),
+                    tiled_seconds(crowd * items * whole, items * parts, part, processors, tail, 1));
   }
 };
 
@@ -91,15 +97,20 @@ constexpr CurveParameter lone{
     "lone", "1", 0.7, 0.1, 2, "Time of a tile alone on a processor over that among others."};
 constexpr CurveParameter item{"item", "s",  3e-6,
                               1e-8,   1e-4, "Processor time of a sequence and 64 heads."};
+constexpr CurveParameter head{"head", "s",  1e-7,
+                              1e-9,   1e-5, "Processor time of a head of a sequence."};
 constexpr CurveParameter rows{"rows", "1", 16, 1, 128, "Heads computed at least."};
 constexpr CurveParameter l2{
     "l2",         "1", 0.6,
     0.05,         1,   "Time of a byte from the last-level cache over one from memory.",
     Carry::cached};
-constexpr CurveParameter serial{
-    "serial", "s", 1.5e-8, 1e-11, 1e-6, "Time per position of one processor alone.", Carry::clock};
+constexpr CurveParameter serial{"serial",       "s",  1.5e-8,
+                                1e-11,          1e-6, "Time per position of one processor alone.",
+                                Carry::position};
 constexpr CurveParameter split{"split", "1", 0.5,
                                0,       1,   "1 if one sequence can use every processor."};
+constexpr CurveParameter crowd{"crowd", "1", 0.5,
+                               0.02,    4,   "Processors that an item takes where all are busy."};
 constexpr CurveParameter gemm{"gemm", "1", 0.5, 0.02, 1, "Share of the projections' peak."};
 constexpr CurveParameter weights_memory{
     "weights_memory", "1", 0.5, 0.05, 1, "Share of the bandwidth in reading projections."};
@@ -142,15 +153,14 @@ class MlaDecodeCurve final : public OperatorCurve {
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const Decode a{x[0], x[1], x[2]};
     const double t =
-        p[0] + a.seconds(c.device, peak_of(*c.format, c.device), c.format->weight_bytes, p[1], p[2],
-                         p[3], p[4], p[5], p[6], p[7]);
+        p[0] + a.seconds(c.device, peak_of(*c.format, c.device), c.format->weight_bytes, p + 1);
     return std::max(t, bound(x, c));
   }
 
  private:
   static constexpr std::array<std::string_view, 3> columns_{"batch", "context", "heads"};
-  static constexpr std::array<CurveParameter, 8> parameters_{launch, memory, item,   compute,
-                                                             rows,   l2,     serial, split};
+  static constexpr std::array<CurveParameter, 11> parameters_{
+      launch, memory, item, head, compute, rows, l2, serial, split, crowd, tail};
 };
 
 class MlaPrefillModuleCurve final : public OperatorCurve {
@@ -193,9 +203,8 @@ class MlaDecodeModuleCurve final : public OperatorCurve {
   }
   double seconds(const double* x, const CurveContext& c, const double* p) const override {
     const Decode a{x[0], x[1], x[2]};
-    const double t =
-        p[0] + projection_seconds(a.batch, a.heads, c, p[8], p[9]) +
-        a.seconds(c.device, product_peak(x, c), x[3], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
+    const double t = p[0] + projection_seconds(a.batch, a.heads, c, p[11], p[12]) +
+                     a.seconds(c.device, product_peak(x, c), x[3], p + 1);
     return std::max(t, bound(x, c));
   }
 
@@ -205,8 +214,9 @@ class MlaDecodeModuleCurve final : public OperatorCurve {
   }
   static constexpr std::array<std::string_view, 4> columns_{"batch", "context", "heads",
                                                             "cache_bytes"};
-  static constexpr std::array<CurveParameter, 10> parameters_{
-      launch, memory, item, compute, rows, l2, serial, split, gemm, weights_memory};
+  static constexpr std::array<CurveParameter, 13> parameters_{
+      launch, memory, item,  head, compute, rows,          l2,
+      serial, split,  crowd, tail, gemm,    weights_memory};
 };
 
 }  // namespace

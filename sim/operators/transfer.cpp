@@ -18,11 +18,26 @@ double tile_seconds(const NumberFormat& format, const Device& device) {
   return 2 * 128 * 128 * processors_of(device) / peak_of(format, device);
 }
 
+/// Watts of the board for each FLOP/s of its peak, of `ours` over `theirs`; 1 where one is unknown.
+double power_ratio(const HardwareSpec& ours, const HardwareSpec& theirs) {
+  const auto watts = [](const HardwareSpec& h) { return h.tdp / h.peak.bf16; };
+  return ours.tdp > 0 && theirs.tdp > 0 ? watts(ours) / watts(theirs) : 1;
+}
+
+/// Seconds of one processor per position of the products of latent attention, 64 heads of 576 + 512
+/// (mla_curves.h), at its peak.
+double position_seconds(const NumberFormat& format, const Device& device) {
+  return 2 * 64 * (576 + 512) * processors_of(device) / peak_of(format, device);
+}
+
 /// Seconds of a hop of NCCL's ring, protocol LL; 0 for kinds it has no figure of.
 double hop_seconds(std::string_view link) {
   return link == "NVLink" ? 0.6e-6 : link == "PCIe" ? 1e-6 : 0;
 }
 constexpr double simple_hop_over_pcie = 5.7e-6;
+
+/// What NCCL reckons of a PCIe link's line rate for payload.
+constexpr double pcie_payload = 0.75;
 
 /// A curve's parameter by its name.
 class Constant {
@@ -78,9 +93,13 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
     const bool instructions = p.name == "launch" || (passes_link(fitted.op) && p.unit == "s");
     switch (p.carry) {
       case Carry::link:
-        return pairs ? value * from.scale_up.bandwidth / to.scale_up.bandwidth : value;
+        if (!pairs) return value;
+        return std::min(value * from.scale_up.bandwidth / to.scale_up.bandwidth,
+                        std::max(value, pcie_payload));
       case Carry::as_is:
         return instructions ? value / clock : value;
+      case Carry::power:
+        return value * (kin ? std::min(1.0, power_ratio(to, from)) : power_ratio(to, from));
       case Carry::clock:
         return value / clock;
       case Carry::on_chip:
@@ -94,6 +113,12 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
         const double tile = tile_seconds(*format, ours);
         const double scaled = value * tile / tile_seconds(*format, theirs);
         return scaled < value ? scaled : std::max(value, std::min(scaled, tile));
+      }
+      case Carry::position: {
+        const double products = format ? position_seconds(*format, theirs) : 0;
+        // Less than that: several processors share an item.
+        if (!format || value < products) return value / clock;
+        return position_seconds(*format, ours) + (value - products) / clock;
       }
       case Carry::growth:
         return p.unit == "s" ? value * hops : value;
@@ -122,13 +147,15 @@ void cross_host(const FittedCurve& fitted, const HardwareSpec& to, std::vector<d
   if (link_kind(to) != "PCIe") return;
   const OperatorCurve& curve = fitted.curve();
   const Constant early{curve, "early", p}, gain_early{curve, "gain_early", p};
-  const Constant late{curve, "late", p}, gain_late{curve, "gain_late", p};
+  const Constant middle{curve, "middle", p}, late{curve, "late", p},
+      gain_late{curve, "gain_late", p};
   const Constant change{curve, "switch", p}, gain_change{curve, "gain_switch", p};
   if (!gain_late) return;
   // Gains are for each doubling of ranks; from 2 to 8 there are two.
   const double link = to.scale_up.bandwidth;
   gain_early.put(std::min(*gain_early, std::sqrt(host_crossing / 2 / (*early * link))));
-  gain_late.put(std::min(*gain_late, std::sqrt(host_crossing / (*late * link))));
+  const double quickest = std::max(*middle, *late);  // They share the gain.
+  gain_late.put(std::min(*gain_late, std::sqrt(host_crossing / (quickest * link))));
   const double rounds = fitted.op == "all_reduce" ? 2 : 1;
   const double hops = 6 * rounds * (simple_hop_over_pcie - hop_seconds("PCIe"));
   gain_change.put(std::sqrt(1 + hops / *change));

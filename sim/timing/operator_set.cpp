@@ -246,7 +246,14 @@ class Builder {
                                 ? a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim
                                 : 2 * a.head_dim;
     core.kv_heads = core.heads * expanded / products;  // in prefill
-    core.decode = curve("latent decode attention", "mla_decode", narrow_cache() ? "fp8" : "bf16");
+    const std::string_view cache = narrow_cache() ? "fp8" : "bf16";
+    const EngineSpec& engine = c_.curves.engine();
+    const std::string own =
+        latent_decode_kernel("", engine.backend.empty() ? engine.name : engine.backend,
+                             architecture_of(hardware_.name), cache, core.heads);
+    std::vector<KernelWish> decode;
+    if (!own.empty()) decode.push_back({own, "", ""});
+    core.decode = curve("latent decode attention", "mla_decode", cache, decode);
     core.prefill = curve("latent prefill attention", "mla_prefill",
                          narrow_cache() ? "w8a16" : "bf16", {}, Data::warm);
   }

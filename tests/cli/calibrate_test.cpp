@@ -65,6 +65,7 @@ TEST(Calibrate, JsonListsHeldOutErrorsOfEveryCurve) {
   ASSERT_EQ(r.code, 0) << r.err;
   const Json json = Json::parse(r.out);
   EXPECT_EQ(json["holdout"], 0.3);
+  EXPECT_EQ(json["split"], 0);
   ASSERT_EQ(json["curves"].size(), 1u);
   const Json& c = json["curves"][0];
   EXPECT_EQ(c["operator"], "elementwise");
@@ -79,6 +80,21 @@ TEST(Calibrate, JsonListsHeldOutErrorsOfEveryCurve) {
   EXPECT_NEAR(c["parameters"]["launch"].get<double>(), 3e-6, 0.1e-6);
   EXPECT_EQ(c["range"]["bytes"][0], 1024);
   EXPECT_EQ(json["operators"][0]["held_out"], c["held_out"]);
+}
+
+TEST(Calibrate, AnotherSplitHoldsOutOtherShapes) {
+  const Folder folder;
+  const std::string table = folder.write("ops.csv", elementwise());
+  std::vector<Json> curves;
+  for (const char* split : {"0", "1", "2"}) {
+    const Captured r = run(command(table, {"--split", split, "--format", "json"}));
+    ASSERT_EQ(r.code, 0) << r.err;
+    curves.push_back(Json::parse(r.out)["curves"][0]);
+    EXPECT_EQ(69, curves.back()["fitted"].get<int>() + curves.back()["held_out"].get<int>());
+    EXPECT_NEAR(curves.back()["held_out"].get<int>(), 14, 12);
+  }
+  EXPECT_NE(curves[0]["median_ape"], curves[1]["median_ape"]);
+  EXPECT_NE(curves[1]["median_ape"], curves[2]["median_ape"]);
 }
 
 TEST(Calibrate, HoldoutZeroFitsEveryShape) {
@@ -140,6 +156,7 @@ TEST(Calibrate, MistakesAreOneSentenceWithThePlace) {
   // Seconds in the column of microseconds.
   EXPECT_THAT(refusal(elementwise(1e-6)), HasSubstr("latency in another unit"));
   EXPECT_THAT(refusal(elementwise(), {"--holdout", "1"}), HasSubstr("--holdout"));
+  EXPECT_THAT(refusal(elementwise(), {"--split", "-1"}), HasSubstr("--split"));
   EXPECT_THAT(run({"calibrate", folder.path("t.csv")}).err, HasSubstr("--hardware NAME"));
   EXPECT_THAT(run({"calibrate", "--hardware", "H100-SXM"}).err, HasSubstr("TABLE is missing"));
   EXPECT_THAT(run({"calibrate", "/nowhere.csv", "--hardware", "H100-SXM"}).err,

@@ -224,6 +224,37 @@ TEST(MlaDecode, ReadsLatentsOnceForAllHeads) {
   EXPECT_NEAR(mla_decode_curve().bound(many, cold), latents, 0.01 * latents);
 }
 
+// TensorRT-LLM 1.0 on A100 (aiconfigurator 095f58a5, bf16, 8 heads): 16,384 positions take 1.88,
+// 2.03, 2.74, 4.69, 7.37, 13.7 and 26.1 ms for 1, 32, 64, ... 1024 sequences: 108 processors take
+// one each, then turns.
+TEST(MlaDecode, SequencesTakeTurnsOnTheProcessors) {
+  Device a100;
+  a100.bf16 = 312e12;
+  a100.bandwidth = 2.039e12;
+  a100.processors = 108;
+  a100.l2 = 40 << 20;
+  const CurveContext context{a100, find_number_format("bf16")};
+  const OperatorCurve& curve = mla_decode_curve();
+  // launch, memory, item, head, compute, rows, l2, serial, split, crowd, tail
+  const std::vector<double> p{7.9e-6, 0.95, 1.3e-5, 5e-8, 0.6, 64, 0.9, 120e-9, 0, 1.29, 0.99};
+  const auto ms = [&](double batch, double positions) {
+    const double shape[] = {batch, positions, 8};
+    return 1e3 * curve.seconds(shape, context, p.data());
+  };
+  for (const auto& [batch, measured] : std::vector<std::pair<double, double>>{{1, 1.88},
+                                                                              {32, 2.03},
+                                                                              {64, 2.74},
+                                                                              {128, 4.69},
+                                                                              {256, 7.37},
+                                                                              {512, 13.7},
+                                                                              {1024, 26.1}}) {
+    EXPECT_NEAR(ms(batch, 16384) / measured, 1, 0.15) << batch;
+  }
+  // A tile of 64 positions is the least.
+  EXPECT_DOUBLE_EQ(ms(16, 1), ms(16, 64));
+  EXPECT_LT(ms(16, 64), ms(16, 128));
+}
+
 TEST(AttentionKernels, AreNamedByWhatTellsThemApart) {
   EXPECT_EQ(prefill_kernel("fa3", 128), "fa3.d128");
   EXPECT_EQ(prefill_kernel("fa3", 80), "fa3.d128");
@@ -233,6 +264,16 @@ TEST(AttentionKernels, AreNamedByWhatTellsThemApart) {
   EXPECT_EQ(decode_kernel("fa3", 256, 64, 1, 0), "fa3.d256.wide");
   EXPECT_EQ(decode_kernel("fa3", 128, 8, 1, 0), "fa3.d128.mqa");
   EXPECT_EQ(decode_kernel("fa3", 128, 8, 1, 128), "fa3.d128.window");
+}
+
+TEST(AttentionKernels, LatentDecodeHasKernelsForOneHeadAndForRtxCards) {
+  EXPECT_EQ(latent_decode_kernel("triton", "sglang", "ada", "bf16", 1), "triton.mha");
+  EXPECT_EQ(latent_decode_kernel("triton", "sglang", "ada", "bf16", 2), "triton");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "hopper", "fp8", 1), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "fp8", 128), "default.xqa");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "bf16", 128), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell_rtx", "fp8", 64), "default");
+  EXPECT_EQ(latent_decode_kernel("default", "trtllm", "blackwell", "fp8", 128), "default");
 }
 
 TEST(KnownBad, NamesTheLibraryOfAKernel) {

@@ -83,6 +83,50 @@ TEST(Transfer, TheSmallestTileGoesOverWithThePeakOfAProcessor) {
   EXPECT_DOUBLE_EQ(parameter(b300, "k_step"), 1.2e-9);
 }
 
+/// Fitted to bf16 of vLLM (aiconfigurator 095f58a5): 0.688 of the peak on L40S, 0.930 on RTX PRO
+/// 6000, 0.957 on A100, which have a third more watts for a FLOP/s.
+TEST(Transfer, DenseProductsReachWhatTheBoardsPowerAllows) {
+  FittedCurve l40s = at_start("gemm", "bf16");
+  parameter(l40s, "compute") = 0.688;
+  for (const auto& [name, measured] : {std::pair{"RTX-PRO-6000", 0.930}, {"A100-SXM", 0.957}}) {
+    FittedCurve there = on(l40s, "L40S", name);
+    EXPECT_NEAR(parameter(there, "compute"), measured, 0.05) << name;
+    FittedCurve back = on(there, name, "L40S");
+    EXPECT_NEAR(parameter(back, "compute"), 0.688, 1e-9) << name;
+  }
+  // H100 and H200 have the same processors and the same power; GH200's limit counts its CPU; no
+  // share exceeds the peak.
+  FittedCurve h100 = at_start("gemm", "bf16");
+  EXPECT_DOUBLE_EQ(parameter(h100, "compute"), 0.8);
+  FittedCurve h200 = on(h100, "H100-SXM", "H200-SXM"), card = on(h100, "H100-SXM", "H20-SXM");
+  FittedCurve gh200 = on(h100, "H100-SXM", "GH200");
+  FittedCurve pcie = on(h100, "H100-SXM", "H100-PCIe");
+  EXPECT_DOUBLE_EQ(parameter(h200, "compute"), 0.8);
+  EXPECT_DOUBLE_EQ(parameter(gh200, "compute"), 0.8);
+  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 0.8);
+  EXPECT_NEAR(parameter(pcie, "compute"), 0.8 * (350.0 / 756) / (700.0 / 989), 1e-12);
+  parameter(h100, "compute") = 0.95;
+  FittedCurve a100 = on(h100, "H100-SXM", "A100-SXM");
+  EXPECT_DOUBLE_EQ(parameter(a100, "compute"), 1);
+}
+
+/// TensorRT-LLM 1.0 takes 79 ns a position on L40S (aiconfigurator 095f58a5, fitted) and 120 ns on
+/// A100, whose clock is slower by 1.77 but whose processor multiplies twice as much in a cycle.
+TEST(Transfer, APositionOfLatentAttentionGoesOverByProductsAndClock) {
+  FittedCurve l40s = at_start("mla_decode", "bf16");
+  parameter(l40s, "serial") = 79.1e-9;
+  FittedCurve a100 = on(l40s, "L40S", "A100-SXM");
+  EXPECT_NEAR(parameter(a100, "serial"), 120e-9, 40e-9);
+  const double clocks = clock_of(device("L40S")) / clock_of(device("A100-SXM"));
+  EXPECT_LT(parameter(a100, "serial"), 79.1e-9 * clocks);
+  EXPECT_NEAR(parameter(a100, "serial"),
+              139264.0 * 108 / 312e12 + (79.1e-9 - 139264.0 * 142 / 362e12) * clocks, 1e-12);
+  // Several processors share an item.
+  parameter(l40s, "serial") = 5e-9;
+  a100 = on(l40s, "L40S", "A100-SXM");
+  EXPECT_NEAR(parameter(a100, "serial"), 5e-9 * clocks, 1e-15);
+}
+
 TEST(Transfer, OnlyASwitchGainsBandwidthWithMoreRanks) {
   FittedCurve h100 = at_start("all_reduce", "bf16");
   parameter(h100, "gain_late") = 1.24;
@@ -114,8 +158,15 @@ TEST(Transfer, ARingOverPcieCrossesTheHost) {
   EXPECT_NEAR(0.6 * 64e9 * std::pow(parameter(over, "gain_late"), 2), host_crossing, 1);
   EXPECT_DOUBLE_EQ(parameter(over, "late"), 0.6);
   EXPECT_NEAR(1.6e-5 * std::pow(parameter(over, "gain_switch"), 2), 1.6e-5 + 6 * 4.7e-6, 1e-10);
+  // The protocol of middle messages has the same gain: where it is the quicker one, it decides.
+  FittedCurve middle = c;
+  parameter(middle, "middle") = 0.9;
+  cross_host(middle, rtx, middle.parameters);
+  EXPECT_NEAR(0.9 * 64e9 * std::pow(parameter(middle, "gain_late"), 2), host_crossing, 1);
   const CurveContext context{device_of(rtx), nullptr};
   const double shape[] = {8, 1e9};
+  EXPECT_GE(c.curve().seconds(shape, context, middle.parameters.data()),
+            7.0 / 8 * 1e9 / host_crossing);
   const double seconds = c.curve().seconds(shape, context, over.parameters.data());
   EXPECT_NEAR(7.0 / 8 * 1e9 / seconds, host_crossing, 0.01 * host_crossing);
   FittedCurve nvlink = c;
@@ -128,6 +179,10 @@ TEST(Transfer, ExchangesOverPcieGoOverAsARate) {
   FittedCurve l40s = at_start("all_to_all", "bytes"), gathers = at_start("all_gather", "bytes");
   FittedCurve rtx = on(l40s, "L40S", "RTX-PRO-6000");
   EXPECT_NEAR(parameter(rtx, "late") * 64e9, parameter(l40s, "late") * 32e9, 1);
+  // Of PCIe 4 x16 no more than 24 GB/s.
+  parameter(rtx, "late") = 0.45;
+  FittedCurve back = on(rtx, "RTX-PRO-6000", "L40S");
+  EXPECT_DOUBLE_EQ(parameter(back, "late") * 32e9, 24e9);
   rtx = on(gathers, "L40S", "RTX-PRO-6000");
   EXPECT_DOUBLE_EQ(parameter(rtx, "late"), parameter(gathers, "late"));
   const FittedCurve h200 = on(l40s, "H100-SXM", "H200-SXM");
@@ -218,6 +273,18 @@ TEST_F(ShippedCurves, AModuleDecodesWithAKernelThatRunsThere) {
   const auto kin = for_device("H100-SXM", {"mla_decode_module", "trtllm", "bf16", "default.bf16"});
   ASSERT_TRUE(kin);
   EXPECT_LT(kin->parameter("serial"), 20e-9);
+}
+
+/// 8 sequences of 16,384 positions on RTX PRO 6000 with an fp8 cache: 0.29 ms for 128 heads, which
+/// XQA's kernel takes, and 0.96 ms for 64 (aiconfigurator 095f58a5).
+TEST_F(ShippedCurves, LatentDecodeOfAllHeadsTakesXqaOnRtxCards) {
+  CurveSet curves(library_, device("RTX-PRO-6000"));
+  const OperatorKey key{"mla_decode", "trtllm", "fp8", ""};
+  const CurveChoice xqa = curves.find(key, std::vector<KernelWish>{{".xqa", "", ""}}, true);
+  const CurveChoice other = curves.find(key, {}, true);
+  const double all[] = {8, 16385, 128}, half[] = {8, 16385, 64};
+  EXPECT_NEAR(xqa.value(all), 0.29e-3, 0.06e-3);
+  EXPECT_NEAR(other.value(half), 0.96e-3, 0.1e-3);
 }
 
 TEST_F(ShippedCurves, AnEngineInAnotherStateStandsInForNobody) {
