@@ -150,12 +150,16 @@ SteadyState solve_steady_state(const StepModel& model, const WorkloadMix& mix,
     // Its own steps: one, shared with what arrived beside it, or several full ones.
     const double beside = rate * pace.step * others;
     const double own_rows = std::min(demand.room, mix.uncached * (1 + beside / groups));
+    const auto own_seconds = [&] {
+      StepLoad load =
+          load_of(own_rows + (groups - 1) * std::min(demand.room, mix.uncached * beside / groups),
+                  own_rows);
+      load.decode_sequences *= others;  // nobody decodes beside the own prompt
+      const double prompts = 1 + beside / groups;
+      return mean_seconds(load, std::sqrt(mix.uncached_scv + prompts - 1) / prompts);
+    };
     const double own =
-        mix.uncached <= demand.room
-            ? seconds(load_of(
-                  own_rows + (groups - 1) * std::min(demand.room, mix.uncached * beside / groups),
-                  own_rows))
-            : full_seconds * mix.uncached / demand.room;
+        mix.uncached <= demand.room ? own_seconds() : full_seconds * mix.uncached / demand.room;
     const double lag = limits.async ? pace.step : 0;
     const double rest =
         limits.host_per_request + others * (pace.residual + lag) + own + decode_time;

@@ -311,13 +311,15 @@ SequenceBytes sequence_bytes(const LlmSpec& model, const PrecisionMap& precision
   return bytes;
 }
 
-double kv_bytes_per_token(const LlmSpec& model, const PrecisionMap& precision) {
+double kv_bytes_per_token(const LlmSpec& model, const PrecisionMap& precision,
+                          WindowCache window_cache) {
   double bytes = 0;
   for (const LayerSpec& layer : model.layers) {
     if (layer.attention < 0) continue;
     const CacheShape shape =
         cache_shape(model.attentions[static_cast<std::size_t>(layer.attention)]);
-    const bool grows = shape.window == 0 || shape.compression > 1;
+    const bool grows =
+        shape.window == 0 || shape.compression > 1 || window_cache == WindowCache::sequence;
     if (!grows) continue;
     bytes += (shape.kv_per_position * bytes_per_element(precision.kv_cache) +
               shape.index_per_position * bytes_per_element(precision.index_cache)) /

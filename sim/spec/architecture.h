@@ -86,6 +86,7 @@ SequenceBytes sequence_bytes(const LlmSpec& model, const PrecisionMap& precision
 
 /// Growth of the cache per token of a long context (windows full), bytes: what papers call KV bytes
 /// per token. DeepSeek-V3 in bf16: 61 x 576 x 2 = 70,272 B (arXiv 2505.09343, table 1).
-double kv_bytes_per_token(const LlmSpec& model, const PrecisionMap& precision);
+double kv_bytes_per_token(const LlmSpec& model, const PrecisionMap& precision,
+                          WindowCache window_cache = WindowCache::window);
 
 }  // namespace tollgate

@@ -28,6 +28,9 @@ struct SparseIndex {
 enum class AttentionKind { gqa, mla, linear };
 enum class LinearKind { gated_deltanet, kda, mamba2, lightning };
 
+/// What layers with a sliding window keep in the cache.
+enum class WindowCache { engine_default, window, sequence };
+
 /// One kind of token mixer; a model has one entry per distinct kind and layers refer to it by name.
 struct AttentionSpec {
   std::string name;

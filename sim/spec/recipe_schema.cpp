@@ -76,9 +76,8 @@ const Schema<RecipeRule>& rule_schema() {
                    "Attention is data-parallel, also where a row does not say so.")
           .list("kernels", &R::kernels, kernel_schema(), optional,
                 "Kernels instead of the engine's own.")
-          .quantity(
-              "host_per_call", &R::host_per_call, Dimension::seconds, optional, not_negative,
-              "Time to launch a kernel of a step with prompt tokens, instead of the engine's.")
+          .boolean("prompts_without_graphs", &R::prompts_without_graphs, optional,
+                   "Every step with prompt tokens is launched kernel by kernel.")
           .list("graphs", &R::graphs, graph_schema(), optional,
                 "Captured decode batches instead of the engine's own, rising.");
   return schema;
@@ -163,7 +162,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::draft_tokens);
     take(&RecipeRule::expert_parallel);
     take(&RecipeRule::attention_by_rank);
-    take(&RecipeRule::host_per_call);
+    take(&RecipeRule::prompts_without_graphs);
     if (!r.kernels.empty()) out.kernels = r.kernels;
     if (!r.graphs.empty()) out.graphs = r.graphs;
   }

@@ -38,11 +38,11 @@ struct RecipeRule {
   std::string kv_cache;     ///< format of the cache; "" = fp8 where weights are narrower than bf16
   double memory_share = 0;  ///< of device memory the engine may use
   int draft_tokens = 0;     ///< of runs with multi-token prediction
-  bool expert_parallel = false;       ///< experts are split by rank, whatever a row says
-  bool attention_by_rank = false;     ///< attention is data-parallel, whatever a row says
-  std::vector<KernelChoice> kernels;  ///< instead of the engine's own
-  double host_per_call = 0;           ///< seconds, where prompts run without graphs
-  std::vector<GraphRange> graphs;     ///< captured decode batches, instead of the engine's own
+  bool expert_parallel = false;         ///< experts are split by rank, whatever a row says
+  bool attention_by_rank = false;       ///< attention is data-parallel, whatever a row says
+  std::vector<KernelChoice> kernels;    ///< instead of the engine's own
+  bool prompts_without_graphs = false;  ///< EngineSpec::prompt_graph_rows is 0
+  std::vector<GraphRange> graphs;       ///< captured decode batches, instead of the engine's own
   Places places;
 };
 

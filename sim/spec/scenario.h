@@ -19,9 +19,6 @@
 
 namespace tollgate {
 
-/// What layers with a sliding window keep in the cache.
-enum class WindowCache { engine_default, window, sequence };
-
 /// How a model is spread over accelerators. 0 = chosen by the search (`auto`).
 /// World size = tensor x pipeline x data_attention. Attention is sharded over `tensor` ranks inside
 /// each of `data_attention` groups; experts over `expert` ranks, the rest of tensor x

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/base/text.h"
+#include "sim/spec/architecture.h"
 #include "sim/timing/compute_path.h"
 #include "sim/timing/routing_table.h"
 
@@ -111,6 +112,15 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
       "Host times, token budget and memory share are those of " + candidate.engine.name + " " +
       candidate.engine.version +
       " (models/engines); workspace and runtime memory are assumed constants of the method.");
+  const auto& attentions = candidate.model.attentions;
+  if (candidate.deployment.window_cache == WindowCache::sequence &&
+      std::any_of(attentions.begin(), attentions.end(), [](const AttentionSpec& a) {
+        return a.window > 0 && cache_shape(a).compression == 1;
+      })) {
+    out.push_back("Layers with a sliding window keep whole sequences in the cache, as " +
+                  candidate.engine.name +
+                  " does by default (`window_cache: window` keeps the window alone).");
+  }
   if (mix.cached > 0 && fidelity == Fidelity::analytic) {
     out.push_back("The prefix-cache hit rate is taken from the scenario, not simulated.");
   }

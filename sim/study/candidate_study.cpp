@@ -146,7 +146,8 @@ CandidateResult CandidateStudy::describe() const {
   r.total_parameters = count.total();
   r.active_parameters = count.active(true);
   r.mixture = candidate_.model.has_experts();
-  r.kv_bytes_per_token = kv_bytes_per_token(model, pools_.main.precision());
+  r.kv_bytes_per_token =
+      kv_bytes_per_token(model, pools_.main.precision(), candidate_.deployment.window_cache);
   return r;
 }
 
@@ -307,11 +308,11 @@ void CandidateStudy::fill_assumptions(const DeploymentTrials& trials, const Tria
   const ClosedFormCaveat caveat =
       best.prefill
           ? two_pools_caveat(asked_, candidate_, best.prefill->deployment, best.main.deployment,
+                             mix_,
                              best.point.state.resident / best.main.instances /
                                  trials.decode_room(best.main.memory.largest_batch),
                              best.point.state.ttft)
-          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_,
-                               best.point.state.ttft);
+          : closed_form_caveat(asked_, candidate_, best.main.deployment, mix_, best.point.state);
   if (!r.simulated && !caveat.sentence.empty()) r.assumptions.push_back(caveat.sentence);
   if (r.simulated) {
     r.assumptions.push_back(

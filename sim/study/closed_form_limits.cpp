@@ -57,10 +57,22 @@ bool launch_bound(const CandidateSpec& candidate) {
   return candidate.engine.host_per_call > 0 && candidate.model.has_experts();
 }
 
-/// Whether some steps with prompts run in graphs and others do not, each about as likely to stay
-/// so: a longer step gathers more tokens for the next one.
-bool near_graphs(const EngineSpec& engine, const WorkloadMix& mix) {
-  return 8 * mix.uncached > engine.prompt_graph_rows && mix.uncached < 8 * engine.prompt_graph_rows;
+/// Whether some steps with prompts run in graphs and others do not, and each kind breeds its own: a
+/// longer step gathers more tokens for the next one.
+bool near_graphs(const EngineSpec& engine, double tokens, double decode_rows) {
+  const double room = engine.prompt_graph_rows - decode_rows;
+  return room > 0 && 8 * tokens > room && tokens < 8 * room;
+}
+
+constexpr const char* some_in_graphs =
+    "Steps with prompts wait for their launches where they are longer than the engine's graphs, "
+    "and "
+    "prompts are about that long";
+
+/// Whether all answers have one length, so that those which begin together end together.
+bool one_answer_length(const Scenario& scenario) {
+  const auto& classes = scenario.workload;
+  return classes.size() == 1 && classes[0].output.kind == LengthKind::fixed;
 }
 
 constexpr const char* launches_last =
@@ -70,10 +82,10 @@ constexpr const char* launches_last =
 
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                     const Deployment& deployment, const WorkloadMix& mix,
-                                    double ttft) {
+                                    const SteadyState& state) {
   if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   const SchedulingPolicy policy = candidate.engine.policy;
-  if (policy == SchedulingPolicy::prefill_first && ttft_decides(scenario, ttft)) {
+  if (policy == SchedulingPolicy::prefill_first && ttft_decides(scenario, state.ttft)) {
     return averaged(prompts_queue);
   }
   if (policy == SchedulingPolicy::no_evict &&
@@ -81,13 +93,17 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
     return waiting("TensorRT-LLM computes prompts whole, and many fill a step", 0.3);
   }
   const bool launches = launch_bound(candidate);
+  if (launches && one_answer_length(scenario)) {
+    return averaged(
+        "Answers of one length end together, and prompts that come together share their launches");
+  }
   if (deployment.data_attention == 1) {
     if (policy != SchedulingPolicy::prefill_first) {
-      if (!launches || !near_graphs(candidate.engine, mix)) return {};
-      return waiting(
-          "Steps with prompts wait for their launches where they are beyond the engine's graphs, "
-          "and prompts are about that long",
-          0.1);
+      const double rows =
+          state.decode_load.decode_sequences * (1 + candidate.deployment.mtp_draft_tokens);
+      const double tokens = std::max(mix.uncached, state.mixed_load.prefill_tokens);
+      if (!launches || !near_graphs(candidate.engine, tokens, rows)) return {};
+      return waiting(some_in_graphs, 0.1);
     }
     if (launches) {
       return waiting(
@@ -110,16 +126,17 @@ ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpe
 
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                   const Deployment& prefill, const Deployment& decode,
-                                  double filled, double ttft) {
+                                  const WorkloadMix& mix, double filled, double ttft) {
   if (const ClosedFormCaveat c = averaged_arrivals(scenario); !c.sentence.empty()) return c;
   if (filled > nearly_full) {
     return averaged("Decode engines are full, and what they preempt or put off is left out");
   }
   if (ttft_decides(scenario, ttft)) return averaged(prompts_queue);
   if (prefill.data_attention == 1 && decode.data_attention == 1) {
-    const bool first = candidate.engine.policy == SchedulingPolicy::prefill_first;
-    if (!first || !launch_bound(candidate)) return {};
-    return waiting(launches_last, 0.1);
+    if (!launch_bound(candidate)) return {};
+    if (candidate.engine.prompt_graph_rows == 0) return waiting(launches_last, 0.1);
+    if (!near_graphs(candidate.engine, mix.uncached, 0)) return {};
+    return waiting(some_in_graphs, 0.1);
   }
   return waiting("Data-parallel groups of a pool wait for the fullest of them",
                  candidate.engine.policy == SchedulingPolicy::prefill_first ? 0.25 : 0.15);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "sim/placement/sharding.h"
+#include "sim/serving/steady_state.h"
 #include "sim/serving/workload_mix.h"
 #include "sim/spec/scenario.h"
 
@@ -15,16 +16,16 @@ struct ClosedFormCaveat {
   std::string sentence;  ///< why it is more than 5 %; "" where it is not
 };
 
-/// Held by tests/study/fidelity_test.cpp over closed loops of three engines. `ttft` is what the
-/// closed form finds, seconds.
+/// Held by tests/study/fidelity_test.cpp over closed loops of three engines. `state` is what the
+/// closed form finds.
 ClosedFormCaveat closed_form_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                     const Deployment& deployment, const WorkloadMix& mix,
-                                    double ttft);
+                                    const SteadyState& state);
 
 /// The same of a replica of two pools (tests/study/two_pools_test.cpp). `filled` is the share of
 /// the decode engines' room that is taken.
 ClosedFormCaveat two_pools_caveat(const Scenario& scenario, const CandidateSpec& candidate,
                                   const Deployment& prefill, const Deployment& decode,
-                                  double filled, double ttft);
+                                  const WorkloadMix& mix, double filled, double ttft);
 
 }  // namespace tollgate

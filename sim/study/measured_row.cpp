@@ -207,7 +207,7 @@ RowResolver::RowResolver(Library& library) : library_(library) {
 const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const RecipeRule& options) {
   const std::vector<KernelChoice>& kernels = options.kernels;
   std::string name = engine.name;
-  if (options.host_per_call > 0) name += "+" + shortest(options.host_per_call);
+  if (options.prompts_without_graphs) name += "+eager prompts";
   for (const GraphRange& g : options.graphs)
     name += "+" + std::to_string(g.to) + "/" + std::to_string(g.step);
   for (const KernelChoice& k : kernels) {
@@ -219,10 +219,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     at->second.name = name;
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
     if (!options.graphs.empty()) at->second.graphs = options.graphs;
-    if (options.host_per_call > 0) {
-      at->second.host_per_call = options.host_per_call;
-      at->second.prompt_graph_rows = 0;
-    }
+    if (options.prompts_without_graphs) at->second.prompt_graph_rows = 0;
   }
   return at->second;
 }
@@ -310,7 +307,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
       s.options = options_for(recipes_[row.source], question);
     }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
-    if (!s.options.kernels.empty() || !s.options.graphs.empty() || s.options.host_per_call > 0)
+    if (!s.options.kernels.empty() || !s.options.graphs.empty() || s.options.prompts_without_graphs)
       s.engine = &with_options(*s.engine, s.options);
   }
   DeploymentSpec deployment;

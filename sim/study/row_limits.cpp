@@ -28,18 +28,18 @@ std::string beyond_peak(const MeasuredRow& row, const RowScenario& s) {
     peak = std::max(peak, peak_of(*s.hardware, p));
   }
   const auto petaflops = [](double flops) { return fixed(flops / 1e15, 2) + " PFLOP/s"; };
-  const std::string beyond = "the row cannot be what it says: ";
-  const std::string of_peak = " a GPU, which has " + petaflops(peak) + " at most";
+  const std::string of_peak = " a GPU, which has " + petaflops(peak) +
+                              " at most, so that it is not of the deployment that the row names";
   const double prompt = row.length_factor * row.input, answer = row.length_factor * row.output;
   if (row.throughput > 0) {
     const double needed = row.throughput * (prompt / answer + 1) * per_token;
-    if (needed > peak) return beyond + "the measured rate needs " + petaflops(needed) + of_peak;
+    if (needed > peak) return "the measured rate needs " + petaflops(needed) + of_peak;
   }
   if (row.ttft > 0) {
     const int gpus =
         row.mode == "disagg" ? row.prefill_gpus / std::max(1, row.prefill_workers) : gpus_of(row);
     const double needed = prompt * per_token / row.ttft / std::max(1, gpus);
-    if (needed > peak) return beyond + "the measured TTFT needs " + petaflops(needed) + of_peak;
+    if (needed > peak) return "the measured TTFT needs " + petaflops(needed) + of_peak;
   }
   return "";
 }

@@ -393,7 +393,7 @@ Launches StepModel::launches(const StepLoad& load) const {
   const LaunchPace pace = launch_pace();
   return {pace.of(sequences + load.prompts_finished / groups),
           std::max(load.prefill_tokens / groups, load.busiest_prompt_rows),
-          std::max(0.0, pace.room(sequences))};
+          std::max(0.0, pace.graph_rows - pace.rows(0, sequences))};
 }
 
 double StepModel::unhindered(const StepLoad& load) const {

@@ -24,8 +24,9 @@ struct LaunchPace {
   double seconds = 0, per_sequence = 0;
   double graph_rows = 0;         ///< steps of so many rows run in graphs all the same
   double rows_per_sequence = 1;  ///< 1 plus draft tokens
-  /// Rows of prompts that a step beside so many sequences may have and still run in a graph.
-  double room(double sequences) const { return graph_rows - rows_per_sequence * sequences; }
+  double rows(double prompt_tokens, double sequences) const {
+    return prompt_tokens + rows_per_sequence * sequences;
+  }
   double of(double sequences) const { return seconds + per_sequence * sequences; }
 };
 

@@ -25,7 +25,7 @@ TEST(Validate, TextJsonAndPredictionsAgree) {
   const std::string out = folder.path("p.csv");
   const auto text = run({"validate", file, "--by", "concurrency"});
   ASSERT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, HasSubstr("1 x no model of models/llm is called 'Nope-7B'"));
+  EXPECT_THAT(text.out, HasSubstr(": no model of models/llm is called 'Nope-7B'"));
   const auto json = run({"validate", file, "--format", "json", "--predictions", out});
   ASSERT_EQ(json.code, 0) << json.err;
   const Json j = Json::parse(json.out);

@@ -112,13 +112,23 @@ TEST(steady_state, one_request_alone_waits_for_nobody) {
   prompt.prefill_tokens = 1024;
   prompt.prefill_context = 512;
   prompt.prompts_finished = 1;
-  prompt.decode_sequences = s.decoding;
-  prompt.decode_context = mix.decode_context;
   token.decode_sequences = s.decoding;
   token.decode_context = mix.decode_context;
-  // Its own prompt does not slow its decoding, and no other step is under way when it comes.
+  // Nobody decodes beside its prompt. Its own prompt does not slow its decoding, and no other step
+  // is under way when it comes.
   EXPECT_NEAR(s.tpot, model.seconds(token), 1e-9 * s.tpot);
   EXPECT_NEAR(s.ttft, model.seconds(prompt), 1e-6 * s.ttft);
+}
+
+// A prompt that fills the engine's largest graph runs in it, and the next token more is one too
+// many.
+TEST(steady_state, a_lone_prompt_of_the_graphs_size_does_not_wait_for_launches) {
+  const StepModel model = llama();
+  const auto ttft = [&](double tokens) {
+    return solve_steady_state(model, summarise({fixed(tokens, 256)}), {}, 1).ttft;
+  };
+  EXPECT_NEAR(ttft(512) / ttft(511), 1, 0.01);
+  EXPECT_GT(ttft(513), 1.2 * ttft(512));
 }
 
 // Little's law and token conservation hold exactly at every population.

@@ -98,11 +98,13 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
     const double noise =
         std::hypot(r.output_tokens_per_second.half_width / r.output_tokens_per_second.mean,
                    r.tpot.mean.half_width / r.tpot.mean.mean);
+    SteadyState state = point.state;
+    state.ttft = r.ttft.mean.mean;
     out.push_back({std::string(grid.engine) + " " + c.model.name + " " + s.workload[0].name + " " +
                        std::to_string(static_cast<int>(users)),
                    point.state.requests_per_second / simulated.point.state.requests_per_second,
                    point.state.tpot / r.tpot.mean.mean, noise,
-                   closed_form_caveat(s, c, d, mix, r.ttft.mean.mean)});
+                   closed_form_caveat(s, c, d, mix, state)});
   }
   return out;
 }

@@ -134,7 +134,7 @@ TEST(simulated_run, urgent_requests_go_first) {
   EXPECT_LT(classes[0].ttft.mean.mean, 0.8 * classes[1].ttft.mean.mean);
 }
 
-// Promises are to users: a request of 2000 tokens takes 16 ms and 2000 times 5 us to reach vLLM's
+// Promises are to users: a request of 2000 tokens takes 12 ms and 2000 times 5 us to reach vLLM's
 // scheduler, so that 25 ms to the first token are never kept, and what the report says of a whole
 // second is kept.
 TEST(simulated_run, promises_count_from_when_the_client_sends) {

@@ -184,7 +184,7 @@ Cell compare(const std::string& engine, const std::string& sizes, const std::str
           r.analytic_tpot / r.tpot.mean.mean,
           std::hypot(r.output_tokens_per_second.half_width / r.output_tokens_per_second.mean,
                      r.tpot.mean.half_width / r.tpot.mean.mean),
-          two_pools_caveat(s, s.candidates[0], prefill, decode,
+          two_pools_caveat(s, s.candidates[0], prefill, decode, summarise(s.workload),
                            d.decode.sequences / d.decode.largest_batch.value, r.analytic_ttft)};
 }
 

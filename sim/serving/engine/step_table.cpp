@@ -169,9 +169,15 @@ RankBatch StepTable::with_single_tokens(const RankBatch& r) const {
 Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   RankBatch most = with_single_tokens(ranks[0]);
   std::int64_t tokens = most.prefill_tokens;
+  const auto rows_of = [&](const RankBatch& r) {
+    return launch_.rows(static_cast<double>(r.prefill_tokens),
+                        static_cast<double>(r.decode_sequences));
+  };
+  double rows = rows_of(most);  // of the fullest rank
   for (std::size_t i = 1; i < ranks.size(); ++i) {
     const RankBatch r = with_single_tokens(ranks[i]);
     tokens += r.prefill_tokens;
+    rows = std::max(rows, rows_of(r));
     most.prefill_tokens = std::max(most.prefill_tokens, r.prefill_tokens);
     most.prefill_context = std::max(most.prefill_context, r.prefill_context);
     most.prompts_finished = std::max(most.prompts_finished, r.prompts_finished);
@@ -194,7 +200,7 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   extra += static_cast<double>(finished) * per_finished_;
   const Ticks unhindered = batch + std::max<Ticks>(1, static_cast<Ticks>(extra));
   const auto sequences = static_cast<double>(most.decode_sequences);
-  if (static_cast<double>(p) <= launch_.room(sequences)) return unhindered;
+  if (rows <= launch_.graph_rows) return unhindered;
   return std::max(unhindered, in_ticks(launch_.of(sequences + static_cast<double>(finished + 1))));
 }
 
