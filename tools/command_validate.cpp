@@ -117,10 +117,16 @@ std::string markdown_of(const Validation& v) {
       out += " " + (i < g.key.size() ? g.key[i] : i == 0 ? "all" : "") + " |";
     out += " " + std::to_string(g.rows) + " |";
     for (const ErrorSummary* e : {&g.tpot, &g.ttft}) {
+      if (e->rows == 0) {
+        out += " - | - | - |";
+        continue;
+      }
       out += " " + percent(e->mape) + " / " + percent(e->median_ape) + " | " + percent(e->bias) +
              " | " + fixed(100 * e->coverage, 0) + " |";
     }
-    out += " " + percent(g.throughput.mape) + " / " + percent(g.throughput.median_ape) + " |\n";
+    const ErrorSummary& rate = g.throughput;
+    out += rate.rows == 0 ? " - |\n"
+                          : " " + percent(rate.mape) + " / " + percent(rate.median_ape) + " |\n";
   };
   for (const ValidationGroup& g : v.groups) row(g);
   row(v.all);

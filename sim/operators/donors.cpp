@@ -96,6 +96,7 @@ bool same_instructions(const std::string& a, const std::string& b) {
 }
 
 double clock_of(const HardwareSpec& hardware) {
+  if (hardware.clock_ghz > 0) return 1e9 * hardware.clock_ghz;
   const Kind* kind = kind_of(hardware.name);
   const bool known = kind && kind->flops_per_cycle > 0 && hardware.processors > 0;
   return known ? hardware.peak.bf16 / hardware.processors / kind->flops_per_cycle : 0;

@@ -36,6 +36,15 @@ double hop_seconds(std::string_view link) {
 }
 constexpr double simple_hop_over_pcie = 5.7e-6;
 
+/// FLOPs per cycle of one processor's matrix units.
+double flops_per_cycle(const HardwareSpec& hardware) {
+  const double clock = clock_of(hardware);
+  return clock > 0 ? hardware.peak.bf16 / processors_of(device_of(hardware)) / clock : 0;
+}
+
+/// The largest share of the peak that is expected of cut matrix units, assumed.
+constexpr double starved_share = 0.9;
+
 /// What NCCL reckons of a PCIe link's line rate for payload.
 constexpr double pcie_payload = 0.75;
 
@@ -89,7 +98,11 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
   const bool pairs =
       fitted.op == "all_to_all" && link_kind(from) == "PCIe" && link_kind(to) == "PCIe";
   const bool kin = same_architecture(from.name, to.name);
+  const double cut =
+      kin && flops_per_cycle(to) > 0 ? flops_per_cycle(from) / flops_per_cycle(to) : 1;
   const auto over = [&](const CurveParameter& p, double value) {
+    if (p.name == "compute" && cut > 1)
+      return std::max(value, std::min(starved_share, value * cut));
     const bool instructions = p.name == "launch" || (passes_link(fitted.op) && p.unit == "s");
     switch (p.carry) {
       case Carry::link:

@@ -27,6 +27,10 @@ bool growth_is_open(const FittedCurve& fitted);
 ///
 /// - launches, all times of what passes a link, `clock`: 1 / c. A bf16 product launches in 4.0 to
 ///   5.0 thousand cycles on every device.
+/// - shares of the matrix units' peak (`compute`), within an architecture: up to 0.9 (assumed) where
+///   the units of a processor were cut and the rest of it was not (H20: 958 FLOP/s per cycle, H100
+///   4096): what keeps a kernel from the peak, instructions and loads, is as quick as before. Decode
+///   attention on H100 gets to a fifth of it; on H20 it would take three times as long as its bytes.
 /// - `power`: with the board's power for each FLOP/s of its peak. Dense products run at the power
 ///   limit: in bf16 L40S reaches 0.69 to 0.72 of a peak for which it has 0.97 pJ per FLOP, A100 and
 ///   RTX PRO 6000 0.88 to 0.96 with 1.28 pJ, all three 0.7 TFLOP/s per watt. Within an

@@ -47,6 +47,9 @@ const Schema<HardwareSpec>& hardware_schema() {
           .object("peak", &HardwareSpec::peak, peak_schema(), required, "Dense peak rates.")
           .integer("processors", &HardwareSpec::processors, optional, Range{0, 100000},
                    "Streaming multiprocessors or compute units; 0 where unknown.")
+          .number("clock_ghz", &HardwareSpec::clock_ghz, optional, Range{0, 10},
+                  "Clock of the processors in GHz, where matrix units were cut below what it would "
+                  "give; left out: what the bf16 peak says.")
           .quantity("l2", &HardwareSpec::l2, Dimension::bytes, optional, not_negative,
                     "Last-level cache; 0 B where unknown.")
           .quantity("tdp", &HardwareSpec::tdp, Dimension::watts, optional, positive, "Board power.")

@@ -34,6 +34,7 @@ struct HardwareSpec {
   double memory_bandwidth = 0;  ///< bytes/s
   PeakRates peak;
   int processors = 0;       ///< streaming multiprocessors or compute units; 0 = unknown
+  double clock_ghz = 0;     ///< of a processor; 0 = what the peak says at its architecture's rate
   double l2 = 0;            ///< bytes of last-level cache; 0 = unknown
   double tdp = 0;           ///< watts per accelerator
   double all_in_power = 0;  ///< watts per accelerator with its share of the machine; 0 = unknown

@@ -103,7 +103,7 @@ TEST(Transfer, DenseProductsReachWhatTheBoardsPowerAllows) {
   FittedCurve pcie = on(h100, "H100-SXM", "H100-PCIe");
   EXPECT_DOUBLE_EQ(parameter(h200, "compute"), 0.8);
   EXPECT_DOUBLE_EQ(parameter(gh200, "compute"), 0.8);
-  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 0.8);
+  EXPECT_DOUBLE_EQ(parameter(card, "compute"), 0.9) << "cut matrix units, below";
   EXPECT_NEAR(parameter(pcie, "compute"), 0.8 * (350.0 / 756) / (700.0 / 989), 1e-12);
   parameter(h100, "compute") = 0.95;
   FittedCurve a100 = on(h100, "H100-SXM", "A100-SXM");
@@ -112,6 +112,24 @@ TEST(Transfer, DenseProductsReachWhatTheBoardsPowerAllows) {
 
 /// TensorRT-LLM 1.0 takes 79 ns a position on L40S (aiconfigurator 095f58a5, fitted) and 120 ns on
 /// A100, whose clock is slower by 1.77 but whose processor multiplies twice as much in a cycle.
+/// H20 is H100's chip with matrix units of a quarter of the rate: decode attention, which
+/// instructions keep at a fifth of H100's peak, comes near H20's, and a launch takes as long as on
+/// H100.
+TEST(Transfer, CutMatrixUnitsDoNotSlowTheRestOfAProcessor) {
+  EXPECT_NEAR(clock_of(device("H20-SXM")) / clock_of(device("H100-SXM")), 1, 0.15);
+  FittedCurve attention = at_start("decode_attention", "bf16");
+  for (const auto& [share, expected] : {std::pair{0.19, 0.81}, {0.5, 0.9}, {0.95, 0.95}}) {
+    parameter(attention, "compute") = share;
+    FittedCurve h20 = on(attention, "H100-SXM", "H20-SXM"),
+                h800 = on(attention, "H100-SXM", "H800-SXM"),
+                b200 = on(attention, "H100-SXM", "B200-SXM");
+    EXPECT_NEAR(parameter(h20, "compute"), expected, 0.12);
+    EXPECT_DOUBLE_EQ(parameter(h800, "compute"), share);
+    EXPECT_DOUBLE_EQ(parameter(b200, "compute"), share);
+    EXPECT_NEAR(parameter(h20, "launch") / parameter(attention, "launch"), 1, 0.15);
+  }
+}
+
 TEST(Transfer, APositionOfLatentAttentionGoesOverByProductsAndClock) {
   FittedCurve l40s = at_start("mla_decode", "bf16");
   parameter(l40s, "serial") = 79.1e-9;
