@@ -86,7 +86,7 @@ void add_figures(Json& json, const ValidationGroup& g) {
 }
 
 std::string json_of(const Validation& v) {
-  Json json{{"format_version", run_format_version}, {"tool_version", tool_version}};
+  Json json{{"format_version", validation_format_version}, {"tool_version", tool_version}};
   add_figures(json, v.all);
   for (const char* list : {"groups", "not_predicted"}) json[list] = Json::array();
   for (const ValidationGroup& g : v.groups) {

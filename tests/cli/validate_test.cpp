@@ -29,6 +29,7 @@ TEST(Validate, TextJsonAndPredictionsAgree) {
   const auto json = run({"validate", file, "--format", "json", "--predictions", out});
   ASSERT_EQ(json.code, 0) << json.err;
   const Json j = Json::parse(json.out);
+  EXPECT_EQ(j["format_version"], "2.0");
   EXPECT_EQ(j["rows"], 3);
   EXPECT_EQ(j["predicted"], 2);
   for (const char* what : {"ttft", "tpot"}) {
