@@ -98,8 +98,8 @@ std::vector<double> carried(const FittedCurve& fitted, const NumberFormat* forma
   const bool pairs =
       fitted.op == "all_to_all" && link_kind(from) == "PCIe" && link_kind(to) == "PCIe";
   const bool kin = same_architecture(from.name, to.name);
-  const double cut =
-      kin && flops_per_cycle(to) > 0 ? flops_per_cycle(from) / flops_per_cycle(to) : 1;
+  // Without a clock of its own a device has its architecture's rate.
+  const double cut = kin && to.clock_ghz > 0 ? flops_per_cycle(from) / flops_per_cycle(to) : 1;
   const auto over = [&](const CurveParameter& p, double value) {
     if (p.name == "compute" && cut > 1)
       return std::max(value, std::min(starved_share, value * cut));

@@ -114,10 +114,10 @@ std::string name_cell(const std::string& text) {
   return "<td class=\"name\">" + escaped(text) + "</td>";
 }
 
-std::string group_row(const ValidationGroup& g, const std::string& title) {
+std::string group_row(const ValidationGroup& g) {
   std::string out = "<tr>";
   for (const std::string& key : g.key) out += name_cell(key.empty() ? "-" : key);
-  if (g.key.empty()) out += name_cell(title);
+  if (g.key.empty()) out += name_cell("all");
   out += cell(std::to_string(g.rows)) + cell(std::to_string(g.predicted));
   for (const ErrorSummary* e : {&g.tpot, &g.ttft, &g.throughput}) {
     for (const double v : {e->mape, e->median_ape, e->p90_ape, e->bias, e->coverage})
@@ -126,7 +126,7 @@ std::string group_row(const ValidationGroup& g, const std::string& title) {
   return out + "</tr>\n";
 }
 
-std::string table(const std::vector<std::string>& keys, const std::string& rows) {
+std::string table(const std::vector<std::string>& keys, const std::vector<ValidationGroup>& rows) {
   std::string out = "<table><thead><tr>";
   for (const std::string& key : keys)
     out += "<th rowspan=\"2\" class=\"name\">" + escaped(key) + "</th>";
@@ -139,7 +139,8 @@ std::string table(const std::vector<std::string>& keys, const std::string& rows)
       out += std::string("<th>") + what + "</th>";
   }
   out += "</tr></thead><tbody>\n";
-  return out + rows + "</tbody></table>\n";
+  for (const ValidationGroup& g : rows) out += group_row(g);
+  return out + "</tbody></table>\n";
 }
 
 constexpr const char* style =
@@ -186,14 +187,13 @@ std::string validation_html(const Validation& v, const std::string& title) {
   out +=
       "<p>Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; "
       "in band is the share of measurements inside P10-P90.</p>\n<div class=\"wide\">" +
-      table({""}, group_row(v.all, "all")) + "</div>\n";
+      table({""}, {v.all}) + "</div>\n";
   out += "<h2>Predicted against measured</h2>\n" + calibration_svg(v.rows);
   if (!v.groups.empty()) {
     std::string by;
     for (const std::string& column : v.by) by += (by.empty() ? "" : ", ") + column;
-    std::string rows;
-    for (const ValidationGroup& g : v.groups) rows += group_row(g, "");
-    out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, rows) + "</div>\n";
+    out += "<h2>By " + escaped(by) + "</h2>\n<div class=\"wide\">" + table(v.by, v.groups) +
+           "</div>\n";
   }
   const std::vector<std::string> reasons = why_not_predicted(v);
   if (!reasons.empty()) out += "<h2>Not predicted</h2>\n<ul>\n";

@@ -66,8 +66,7 @@ bool near_graphs(const EngineSpec& engine, double tokens, double decode_rows) {
 
 constexpr const char* some_in_graphs =
     "Steps with prompts wait for their launches where they are longer than the engine's graphs, "
-    "and "
-    "prompts are about that long";
+    "and prompts are about that long";
 
 /// Whether all answers have one length, so that those which begin together end together.
 bool one_answer_length(const Scenario& scenario) {

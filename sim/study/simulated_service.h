@@ -25,8 +25,8 @@ class SimulatedService {
 
   const SchedulerConfig& scheduler() const { return scheduler_; }
   const StepTimer& timer() const { return *table_; }
+  double ingest_per_token() const { return ingest_per_token_; }  ///< seconds
   /// From when a client sends a request until the engine's scheduler has it, seconds.
-  double ingest_per_token() const { return ingest_per_token_; }
   double ingest(double prompt_tokens) const { return ingest_ + ingest_per_token_ * prompt_tokens; }
 
  private:
