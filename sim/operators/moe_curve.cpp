@@ -22,6 +22,7 @@ struct Moe final : OperatorCurve {
     token,
     route,
     dispatch,
+    blindness,
     count
   };
   enum Column {
@@ -58,6 +59,7 @@ struct Moe final : OperatorCurve {
       {"route", "1", 0.5, 0.01, 50, "Rows of this rank, share of the memory bandwidth.",
        Carry::on_chip},
       {"dispatch", "1", 0.1, 0.001, 20, "Extra cost of low tiles once tokens outnumber experts."},
+      {"blind", "1", 0.1, 0.001, 1, "How far tiles are as high as choices of other ranks ask for."},
   }};
 
   std::string_view op() const override { return "moe"; }
@@ -81,18 +83,23 @@ struct Moe final : OperatorCurve {
     const double up = round_up((1 + x[gated]) * x[inter] * (1.0 / 128)) / share;
     const double down = round_up(x[hidden] * (1.0 / 128)) / share;
     const double low = x[tokens] > x[experts] ? 1 + p[dispatch] : 1;
-    double products = 1e30;
+    double products = 1e30, blind = 1e30;
+    const double filled = x[choices] / x[experts];
+    const double least = filled <= 16 ? 16 : filled <= 64 ? 64 : 128;
     const auto tile = [&](double height, double padded, double factor) {
       const double loads =
           (height * c.format->activation_bytes + 128 * c.format->weight_bytes) * byte;
       const double step = std::max({p[k_step], 2 * height * 128 * flop, loads}) * factor;
       const double blocks = padded * (1 / height);
-      products = std::min(products, step * (x[hidden] * round_up(blocks * up) +
-                                            x[inter] * round_up(blocks * down)));
+      const double took =
+          step * (x[hidden] * round_up(blocks * up) + x[inter] * round_up(blocks * down));
+      products = std::min(products, took);
+      if (height >= least) blind = std::min(blind, took);
     };
     tile(16, x[rows16], low);
     tile(64, x[rows64], 1);
     tile(128, x[rows128], 1);
+    products += p[blindness] * (blind - products);
     const double traffic = seconds_of(bytes_of(x, c, p[resident]), bandwidth, p[memory]);
     return p[launch] + std::max(products, traffic) + p[overlap] * std::min(products, traffic) +
            p[expert] * x[active] + 6 * x[rows] * x[hidden] / (bandwidth * p[route]) +

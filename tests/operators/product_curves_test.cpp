@@ -191,6 +191,34 @@ TEST(MoeCurve, SeesTheDistributionAndNotOnlyTheMean) {
   EXPECT_LT(curve.bound(uneven, context()), curve.bound(even, context()) * 1.0001);
 }
 
+/// Of four ranks one holds 32 of 128 experts and a quarter of the choices. A blind kernel pads its
+/// 16 rows an expert to 64 (64 choices an expert enter), twice as many choices to 128: the step
+/// that tables of gpt-oss-120b show between 512 and 1024 tokens. On one rank nothing is hidden from
+/// it.
+TEST(MoeCurve, BlindTilesAreAsHighAsTheChoicesOfAllRanks) {
+  const OperatorCurve& curve = moe_curve();
+  auto p = parameters(curve);
+  for (const char* name : {"scatter", "route"}) set(curve, p, name, 50);
+  set(curve, p, "token", 1e-11);
+  set(curve, p, "dispatch", 0.001);
+  set(curve, p, "k_step", 1e-11);
+  set(curve, p, "compute", 0.1);  // so that products take longer than weights
+  auto seeing = p;
+  set(curve, p, "blind", 1);
+  set(curve, seeing, "blind", 0.001);
+  const auto took = [&](double experts, double tokens, const std::vector<double>& with) {
+    const double own = tokens * 4 / 128;  // rows of an expert
+    const auto padded = [&](double tile) { return experts * tile * std::ceil(own / tile); };
+    const double shape[] = {2880,    2880,       1,          tokens,      4 * tokens, experts * own,
+                            experts, padded(16), padded(64), padded(128), experts,    0};
+    return curve.seconds(shape, context("mxfp4"), with.data());
+  };
+  EXPECT_GT(took(32, 1024, p), 1.7 * took(32, 512, p));
+  EXPECT_LT(took(32, 4096, p), 1.05 * took(32, 1024, p)) << "one tile of 128 until it is full";
+  EXPECT_GT(took(32, 1024, p), 2 * took(32, 1024, seeing));
+  EXPECT_NEAR(took(128, 4096, p), took(128, 4096, seeing), 0.02 * took(128, 4096, p));
+}
+
 /// 4,000 random shapes and parameter sets of each curve; every work column grown once.
 TEST(ProductCurves, StayAboveTheBoundAndNeverFallWithMoreWork) {
   std::mt19937_64 random(7);
