@@ -79,6 +79,12 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
   return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
 }
 
+/// What an engine may use of a device's memory of which `rest` bytes are not for sequences.
+double engine_memory(double memory, double rest, const DeploymentSpec& spec) {
+  if (spec.memory_utilisation_of == MemoryBase::device) return memory * spec.memory_utilisation;
+  return memory - (1 - spec.memory_utilisation) * std::max(0.0, memory - rest);
+}
+
 }  // namespace
 
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
@@ -91,7 +97,6 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                        const PrecisionMap& precision, const DeploymentSpec& spec,
                        const MethodSpec& method, double context, int resident_tokens) {
   MemoryPlan plan;
-  plan.capacity = hardware.memory * spec.memory_utilisation;
   plan.runtime_overhead = method.runtime_overhead;
   plan.activations = method.activation_factor * workspace(model, d.tensor, resident_tokens);
 
@@ -121,10 +126,13 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                    state);
     }
     // The fullest stage is the one with least room per sequence.
-    const double room = plan.capacity - plan.runtime_overhead - plan.activations - weights;
+    const double rest = plan.runtime_overhead + plan.activations + weights;
+    const double capacity = engine_memory(hardware.memory, rest, spec);
+    const double room = capacity - rest;
     const double batch = kv + state > 0 ? room / (kv + state) : room;
     if (first_stage || batch < plan.largest_batch) {
       first_stage = false;
+      plan.capacity = capacity;
       plan.weights = weights;
       plan.kv_per_sequence = kv;
       plan.state_per_sequence = state;

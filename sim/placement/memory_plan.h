@@ -8,7 +8,7 @@ namespace tollgate {
 
 /// Bytes on the fullest accelerator of a replica, and what is left for sequences.
 struct MemoryPlan {
-  double capacity = 0;  ///< device memory x memory_utilisation
+  double capacity = 0;  ///< what the engine may use, by memory_utilisation and what it is of
   double weights = 0;   ///< of the fullest pipeline stage
   double activations = 0;
   double runtime_overhead = 0;

@@ -86,6 +86,8 @@ const Schema<EngineSpec>& engine_schema() {
         "gathered on every rank and the sums scattered, each sent to its experts by DeepEP, or "
         "sent "
         "by TensorRT-LLM's kernels where NVLink reaches across nodes and gathered elsewhere.");
+    s.boolean("gathers_quantised", &EngineSpec::gathers_quantised, optional,
+              "Rows gathered for experts are quantised to NVFP4, MXFP8 or per-tensor fp8 before.");
     s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,
@@ -107,7 +109,10 @@ const Schema<EngineSpec>& engine_schema() {
                optional, Range{0, 1e-3},
                "Time of the server's process to read and tokenise a token of a prompt.");
     s.number("memory_utilisation", &EngineSpec::memory_utilisation, required, Range{0.1, 1},
-             "Share of device memory the engine may use.");
+             "Share of memory the engine may use.");
+    s.choice<MemoryBase>("memory_utilisation_of", &EngineSpec::memory_utilisation_of, optional,
+                         {{"device", MemoryBase::device}, {"free", MemoryBase::free}},
+                         "Of the device's memory, or for the cache of what the rest leaves free.");
     s.boolean("windowed_cache", &EngineSpec::windowed_cache, optional,
               "Layers with a sliding window cache the window only, not the whole sequence.");
     s.integer("kv_block", &EngineSpec::kv_block, optional, Range{1, 4096},

@@ -18,6 +18,21 @@ int EngineSpec::chunk_of_group(int budget, int groups) const {
   return policy == SchedulingPolicy::prefill_first ? std::max(1, budget / groups) : budget;
 }
 
+std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most) {
+  std::vector<GraphRange> out;
+  for (const GraphRange& range : graphs) {
+    if (range.to > most) {
+      const int below = out.empty() ? 0 : out.back().to;
+      const int last = most / range.step * range.step;
+      if (last > below) out.push_back({last, range.step, {}});
+      if (most > std::max(last, below)) out.push_back({most, most, {}});
+      break;
+    }
+    out.push_back(range);
+  }
+  return out;
+}
+
 double padded_rows(const std::vector<GraphRange>& graphs, double rows) {
   for (const GraphRange& range : graphs) {
     if (rows > range.to) continue;

@@ -78,6 +78,8 @@ struct EngineSpec {
   /// Steps with prompt tokens of at most so many rows, those of decoding sequences included, run in
   /// graphs too (vLLM captures everything but attention piece by piece): nothing waits there.
   int prompt_graph_rows = 0;
+  /// Rows that are gathered for experts are quantised to the experts' format before.
+  bool gathers_quantised = false;
   /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
   /// the parts of keys and values together. The default is assumed: between SGLang's and
   /// TensorRT-LLM's.
@@ -87,8 +89,9 @@ struct EngineSpec {
   /// Layers with a sliding window keep what is in it only; else the whole sequence, like the
   /// others.
   bool windowed_cache = true;
-  double memory_utilisation = 0.9;  ///< share of device memory the engine may use
-  int kv_block = 16;                ///< tokens of a KV cache block
+  double memory_utilisation = 0.9;  ///< share of memory the engine may use
+  MemoryBase memory_utilisation_of = MemoryBase::device;
+  int kv_block = 16;  ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
   std::vector<GraphRange> graphs;
   std::vector<KernelChoice> kernels;
@@ -108,6 +111,11 @@ struct EngineSpec {
   /// shares its chunk out among them (server_args.py), the others give each the whole budget.
   int chunk_of_group(int budget, int groups) const;
 };
+
+/// The graphs of an engine that runs `most` sequences at most: none is larger, and what a larger
+/// one would hold is padded to `most`. Source: NVIDIA/TensorRT-LLM, pyexecutor/model_engine.py,
+/// _filter_cuda_graph_batch_sizes.
+std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most);
 
 /// Rows a decode step of `rows` rows runs with, averaged over batches that come and go around
 /// `rows`: half a step more, at most the range's end; unchanged beyond the last graph.

@@ -28,6 +28,10 @@ struct SparseIndex {
 enum class AttentionKind { gqa, mla, linear };
 enum class LinearKind { gated_deltanet, kda, mamba2, lightning };
 
+/// What a share of memory is a share of: all of a device's, or what weights, workspace and runtime
+/// leave of it.
+enum class MemoryBase { device, free };
+
 /// What layers with a sliding window keep in the cache.
 enum class WindowCache { engine_default, window, sequence };
 

@@ -8,6 +8,7 @@ DeploymentSpec with_engine_defaults(DeploymentSpec d, const EngineSpec& engine,
   if (d.max_num_seqs == 0) d.max_num_seqs = usual.max_num_seqs;
   if (d.batched_tokens == 0) d.batched_tokens = usual.batched_tokens;
   if (d.memory_utilisation == 0) d.memory_utilisation = engine.memory_utilisation;
+  d.memory_utilisation_of = engine.memory_utilisation_of;
   if (d.window_cache == WindowCache::engine_default) {
     d.window_cache = engine.windowed_cache ? WindowCache::window : WindowCache::sequence;
   }

@@ -8,7 +8,7 @@ namespace tollgate {
 
 /// Bytes per accelerator on the fullest rank.
 struct MemoryResult {
-  Estimate capacity;  ///< what the engine may use: memory x memory_utilisation
+  Estimate capacity;  ///< what the engine may use: by memory_utilisation
   Estimate weights;
   Estimate kv_cache;         ///< at the operating batch, sparse-index keys included
   Estimate recurrent_state;  ///< at the operating batch

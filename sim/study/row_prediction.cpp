@@ -154,7 +154,7 @@ class RowPredictor {
     range.max_sequences = c.max_sequences;
     range.batched_tokens = c.batched_tokens;
     range.context = static_cast<std::int64_t>(row_.input + row_.output) + 1;
-    range.graphs = s_.engine->graphs;
+    range.graphs = graphs_up_to(s_.engine->graphs, s_.deployment.max_num_seqs);
     return StepTable(model, range);
   }
 

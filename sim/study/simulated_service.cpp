@@ -62,7 +62,7 @@ SimulatedService::SimulatedService(const CandidateSpec& candidate, const Deploym
   range.max_sequences = s.max_sequences;
   range.batched_tokens = s.batched_tokens;
   range.context = context;
-  range.graphs = candidate.engine.graphs;
+  range.graphs = graphs_up_to(candidate.engine.graphs, spec.max_num_seqs);
   table_ = std::make_unique<StepTable>(model, range);
 }
 

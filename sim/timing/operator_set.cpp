@@ -434,14 +434,21 @@ class Builder {
     return c_.deployment.expert == 1 || how == ExpertExchange::allgather_reducescatter ||
            (how == ExpertExchange::nvlink && hardware_.per_domain <= hardware_.per_node);
   }
+  /// Bytes of an element on its way to the experts: rows are gathered as they are, or quantised
+  /// first where that needs no search for scales per block of fp8.
+  double gathered_bytes() const {
+    const std::string_view format = format_of(TensorClass::experts);
+    if (!c_.curves.engine().gathers_quantised || format == "fp8_block") return 2;
+    return compute_path(c_.precision.experts, hardware_.peak).activation_bytes;
+  }
+
   void gather(double width, double times) {
     const Deployment& d = c_.deployment;
-    const bool wide = compute_path(c_.precision.experts, hardware_.peak).unit == ComputeClass::bf16;
     const double rows = d.data_attention * width;
     const double ranks = d.stage_ranks();
     collective(per_token_,
                curve("all-gather", "all_gather", bytes_precision, {}, Data::cold, "nccl"), times,
-               ranks, rows * (wide ? 2 : 1));
+               ranks, rows * gathered_bytes());
     collective(per_token_,
                curve("reduce-scatter", "reduce_scatter", "bf16", {}, Data::cold, "nccl"), times,
                ranks, rows * 2);

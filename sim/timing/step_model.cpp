@@ -162,7 +162,9 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       host_per_sequence_(engine.host_per_sequence),
       host_per_call_(engine.host_per_call),
       prompt_graph_rows_(engine.prompt_graph_rows),
-      graphs_(engine.graphs) {
+      graphs_(spec.max_num_seqs > 0
+                  ? graphs_up_to(engine.graphs, spec.max_num_seqs * (1 + spec.mtp_draft_tokens))
+                  : engine.graphs) {
   const HardwareSpec& hw = curves.hardware();
   const OperatorContext context{model, curves, d, precision, routing, contexts, used_};
   // A pipeline advances at the pace of its fullest stage.

@@ -59,6 +59,24 @@ TEST(memory_plan, layers_with_a_window_cache_it_alone_where_the_engine_can) {
   EXPECT_NEAR(c.plan({1, 1, 1, 1}, context).kv_per_sequence, 36 * layer * (context + 8), 1);
 }
 
+// TensorRT-LLM's share is of what weights, workspace and runtime leave (free_gpu_memory_fraction).
+TEST(memory_plan, a_share_of_free_memory_leaves_more_beside_heavy_weights) {
+  Case c("Llama-3.1-70B", "H200-SXM");
+  const MemoryPlan device = c.plan({2, 1, 1, 1}, 4000);
+  c.spec.memory_utilisation_of = MemoryBase::free;
+  const MemoryPlan free = c.plan({2, 1, 1, 1}, 4000);
+  const double rest = free.weights + free.activations + free.runtime_overhead;
+  EXPECT_NEAR(free.for_sequences, 0.9 * (c.hardware.memory - rest), 1);
+  EXPECT_NEAR(free.for_sequences - device.for_sequences, 0.1 * rest, 1);
+  EXPECT_NEAR(free.capacity, rest + free.for_sequences, 1);
+  Case tight("Llama-3.1-70B", "H100-SXM");
+  tight.spec.memory_utilisation_of = MemoryBase::free;
+  const MemoryPlan none = tight.plan({1, 1, 1, 1}, 4000);
+  EXPECT_FALSE(none.fits()) << "141 GB of weights leave nothing to share";
+  EXPECT_LT(none.for_sequences, 0);
+  EXPECT_DOUBLE_EQ(none.capacity, tight.hardware.memory);
+}
+
 TEST(memory_plan, data_parallel_attention_multiplies_the_room_for_a_latent_cache) {
   const Case c("DeepSeek-V3", "H200-SXM");
   const MemoryPlan tensor = c.plan({8, 1, 8, 1}, 4000);

@@ -1,6 +1,8 @@
 // Serving engines as shipped, and what a scenario takes from them.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sim/spec/library.h"
 #include "sim/spec/scenario_schema.h"
 
@@ -84,6 +86,33 @@ TEST(Engine, PaddingIsTheMeanOverBatchesBetweenTwoGraphs) {
   EXPECT_EQ(padded_rows(graphs, 1), 1);
   EXPECT_EQ(padded_rows(graphs, 600), 600) << "beyond the last graph nothing is padded";
   EXPECT_EQ(padded_rows({}, 33), 33);
+}
+
+/// Captured sizes 1, 2, 4, 8, 16, 24 .. 64, 256, 512: with at most 40 or 100 sequences the last is
+/// that, whether or not it is a size of the list.
+TEST(Engine, NoGraphIsLargerThanWhatMayRun) {
+  const std::vector<GraphRange> all{
+      {1, 1, {}}, {2, 1, {}}, {8, 4, {}}, {64, 8, {}}, {512, 256, {}}};
+  const auto size = [&](int most, double rows) {
+    double least = 1e9;  // padded_rows gives the middle of the batches that pad to a size
+    for (const GraphRange& range : graphs_up_to(all, most)) {
+      if (rows <= range.to) {
+        least = std::min<double>(range.to, range.step * std::ceil(rows / range.step));
+        break;
+      }
+    }
+    return least;
+  };
+  EXPECT_EQ(size(1000, 300), 512);
+  EXPECT_EQ(size(512, 300), 512);
+  EXPECT_EQ(size(400, 300), 400);
+  EXPECT_EQ(size(400, 200), 256);
+  EXPECT_EQ(size(40, 33), 40);
+  EXPECT_EQ(size(42, 41), 42);
+  EXPECT_EQ(size(42, 33), 40);
+  EXPECT_EQ(size(100, 65), 100);
+  EXPECT_EQ(size(3, 3), 3);
+  EXPECT_EQ(graphs_up_to(all, 512).size(), all.size());
 }
 
 }  // namespace

@@ -48,13 +48,17 @@ struct Case {
        ExpertExchange exchange = ExpertExchange::allgather_reducescatter)
       : deployment(d) {
     static Library library(TOLLGATE_REPOSITORY "/models");
-    static const auto files = std::make_shared<CurveFiles>(library);
     model = library.model(model_name, {});
     hardware = library.hardware(hardware_name, {});
     engine = library.engine("vllm", {});
     engine.expert_exchange = exchange;
     routing = tables(model, d.expert);
-    curves = std::make_shared<EngineCurves>(files, hardware, engine);
+    curves = with(engine);
+  }
+  std::shared_ptr<const EngineCurves> with(const EngineSpec& e) const {
+    static Library library(TOLLGATE_REPOSITORY "/models");
+    static const auto files = std::make_shared<CurveFiles>(library);
+    return std::make_shared<EngineCurves>(files, hardware, e);
   }
   StepModel step_model() const {
     return StepModel(model, *curves, deployment, deployed_precision(model, spec), spec, engine,
@@ -245,7 +249,7 @@ TEST(step_model, tokens_reach_experts_the_way_the_engine_names) {
   EXPECT_EQ(names(sends).count("all-gather"), 0u);
   EXPECT_EQ(names(sends).count("expert exchange"), 1u);
   const double rows = 8192 / 8.0;  // beyond the graphs: nothing is padded
-  const std::array out{8.0, 8 * rows * 7168}, back{8.0, 8 * rows * 7168 * 2};
+  const std::array out{8.0, 8 * rows * 7168 * 2}, back{8.0, 8 * rows * 7168 * 2};
   const StepCurve& all_gather =
       gather.curves->of("all_gather", bytes_precision, {}, Data::cold, "nccl");
   const StepCurve& reduce_scatter =
@@ -254,6 +258,20 @@ TEST(step_model, tokens_reach_experts_the_way_the_engine_names) {
       58 * (all_gather.seconds(out.data()) + reduce_scatter.seconds(back.data()));
   const double took = gathers.detail(decode(8192, 1000)).of(OperatorClass::collective).seconds();
   EXPECT_NEAR(took, expected, 1e-9 * expected);
+}
+
+/// NVFP4 halves a byte and adds a scale to sixteen, where the engine narrows rows before; fp8 with
+/// scales per block (DeepSeek's own) stays bf16 on the way.
+TEST(step_model, gathered_rows_are_as_wide_as_the_engine_leaves_them) {
+  const auto seconds = [](std::optional<Precision> weights, bool quantised) {
+    Case c("DeepSeek-V3", "B200-SXM", {1, 1, 4, 4});
+    c.spec.weights = weights;
+    c.engine.gathers_quantised = quantised;
+    c.curves = c.with(c.engine);
+    return c.step_model().detail(decode(8192, 1000)).of(OperatorClass::collective).seconds();
+  };
+  EXPECT_LT(seconds(Precision::nvfp4, true), 0.8 * seconds(Precision::nvfp4, false));
+  EXPECT_DOUBLE_EQ(seconds({}, true), seconds({}, false));
 }
 
 /// TensorRT-LLM's kernels need NVLink across nodes; one node of eight gathers as before.
