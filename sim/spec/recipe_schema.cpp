@@ -57,6 +57,8 @@ const Schema<RecipeRule>& rule_schema() {
                    "Sequences decode beside a prefill batch.")
           .integer("max_num_seqs", &R::max_num_seqs, optional, count,
                    "Sequences a data-parallel group may run at once.")
+          .boolean("bench_sizes", &R::bench_sizes, optional,
+                   "Token budget and sequences as trtllm-bench chooses them.")
           .integer("receive_interval", &R::receive_interval, optional, count,
                    "Decode steps between two looks for new requests.")
           .integer("wait_steps", &R::wait_steps, optional, count,
@@ -155,6 +157,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::context_budget);
     take(&RecipeRule::mixed_chunk);
     take(&RecipeRule::max_num_seqs);
+    take(&RecipeRule::bench_sizes);
     take(&RecipeRule::receive_interval);
     take(&RecipeRule::wait_steps);
     take(&RecipeRule::wait_share);

@@ -31,6 +31,7 @@ struct RecipeRule {
   int context_budget = 0;    ///< the token budget is input + output + this
   bool mixed_chunk = false;  ///< SGLang: sequences decode beside a prefill batch
   int max_num_seqs = 0;      ///< sequences of a data-parallel group
+  bool bench_sizes = false;  ///< both as trtllm-bench chooses them (trtllm_bench_sizes)
   int receive_interval = 0;  ///< SGLang, SchedulerConfig::receive_interval
   int wait_steps = 0;        ///< TensorRT-LLM, batch_wait_timeout_iters
   double wait_share = 0;     ///< TensorRT-LLM, batch_wait_max_tokens_ratio

@@ -7,6 +7,7 @@
 #include "sim/base/text.h"
 #include "sim/placement/memory_plan.h"
 #include "sim/spec/money.h"
+#include "sim/study/trtllm_bench_sizes.h"
 
 namespace tollgate {
 namespace {
@@ -305,6 +306,14 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
       s.ranks.data_attention = question.data_attention = s.ranks.stage_ranks();
       s.ranks.tensor = 1;
       s.options = options_for(recipes_[row.source], question);
+    }
+    if (s.options.bench_sizes) {
+      const double share =
+          s.options.memory_share > 0 ? s.options.memory_share : s.engine->memory_utilisation;
+      const BenchSizes sizes = trtllm_bench_sizes(*s.model, *s.hardware, s.ranks, s.precision,
+                                                  row.input, row.output, share);
+      s.options.max_num_seqs = sizes.max_num_seqs;
+      s.options.batched_tokens = sizes.batched_tokens;
     }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
     if (!s.options.kernels.empty() || !s.options.graphs.empty() || s.options.prompts_without_graphs)

