@@ -39,6 +39,8 @@ struct DeploymentSpec {
   MemoryBase memory_utilisation_of = MemoryBase::device;  ///< the engine's
   WindowCache window_cache = WindowCache::engine_default;
   bool planned_placement = false;  ///< experts placed by EPLB instead of contiguously
+  /// Each step as two batches: one computes while the tokens of the other pass between ranks.
+  bool two_batch_overlap = false;
   int redundant_experts = 0;       ///< replicas beyond one per expert, with planned placement
   int plan_domains = 0;            ///< domains of the traffic the plan was made from; 0 = as served
   double mtp_acceptance_length = 1;  ///< tokens emitted per verify step

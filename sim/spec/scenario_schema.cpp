@@ -462,6 +462,9 @@ const Schema<DeploymentSpec>& deployment_schema() {
     s.choice<bool>("expert_placement", &DeploymentSpec::planned_placement, optional,
                    {{"contiguous", false}, {"eplb", true}},
                    "Where experts sit: in blocks, or planned by load with EPLB.");
+    s.boolean("two_batch_overlap", &DeploymentSpec::two_batch_overlap, optional,
+              "Steps run as two batches of which one computes while the tokens of the other pass "
+              "between expert-parallel ranks.");
     s.integer("redundant_experts", &DeploymentSpec::redundant_experts, optional, Range{0, 4096},
               "Replicas beyond one per expert, rounded up to whole slots per rank (eplb).");
     s.integer("plan_domains", &DeploymentSpec::plan_domains, optional, Range{0, 64},

@@ -100,6 +100,12 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
         (plan > 0 ? std::to_string(plan) + " kinds of traffic" : std::string("the same traffic")) +
         "; moving experts costs nothing (assumed).");
   }
+  if (candidate.deployment.two_batch_overlap) {
+    out.push_back(
+        "Steps run as two batches: the exchange with experts passes beside the other batch's "
+        "computing, of which kernels for prompts hold 20 processors; changing between the batches "
+        "costs nothing (assumed).");
+  }
   if (widened(precision.attention, peak) || widened(precision.experts, peak) ||
       widened(precision.dense_ffn, peak)) {
     out.push_back("Weights in a format without a matrix unit on " + candidate.hardware.name +

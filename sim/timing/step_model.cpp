@@ -10,6 +10,10 @@ namespace {
 /// Log-sd of the host terms, whose constants are assumed: a factor of two either way is P10-P90.
 constexpr double host_log_sd = 0.5;
 
+/// Processors that DeepEP's kernels for prompts hold (deep_ep/buffer.py, num_sms = 20); those for
+/// decoding hold none while they wait for the network.
+constexpr double exchange_processors = 20;
+
 /// Share of an operator class's error that its shapes have in common: a step sums many shapes,
 /// whose own errors partly cancel. Calibrated, see docs/method.md, "Error bands".
 constexpr double shared_error = 0.5;
@@ -29,6 +33,24 @@ struct FastSink {
   void imbalance(OperatorClass, double extra, const StepCurve&) { seconds += extra; }
   void host(double t) { seconds += t; }
   double total() const { return seconds; }
+};
+
+/// Keeps the exchange of tokens between expert-parallel ranks apart from the rest.
+struct SplitSink {
+  double work = 0, exchange = 0, on_host = 0;
+  void rows(const RowTable& table, double rows, double times) {
+    work += times * table.seconds(rows);
+  }
+  double call(OperatorClass c, const StepCurve& curve, std::span<const double> shape, double times,
+              bool, double hidden = 0) {
+    const double t = times * (curve.seconds(shape.data()) - hidden);
+    (c == OperatorClass::collective ? exchange : work) += t;
+    return t;
+  }
+  void imbalance(OperatorClass c, double extra, const StepCurve&) {
+    (c == OperatorClass::collective ? exchange : work) += extra;
+  }
+  void host(double t) { on_host += t; }
 };
 
 struct DetailSink {
@@ -78,6 +100,18 @@ struct DetailSink {
     account(OperatorClass::host, t, t * host_log_sd, Provenance::assumed).host += t;
   }
   double total() const { return time.seconds(); }
+  /// So many seconds of the exchange pass beside other work.
+  void hide(double seconds) {
+    const auto i = static_cast<std::size_t>(OperatorClass::collective);
+    const double all = time.by_class[i].seconds();
+    if (seconds <= 0 || all <= 0) return;
+    const double shown = std::max(0.0, 1 - seconds / all);
+    LimitTimes& at = time.by_class[i].at;
+    for (double* part : {&at.compute, &at.hbm, &at.interconnect, &at.imbalance, &at.host})
+      *part *= shown;
+    spread[i] *= shown;
+    for (double& of : known[i]) of *= shown;
+  }
   void finish() {
     for (std::size_t i = 0; i < operator_classes; ++i) {
       const double total = time.by_class[i].seconds();
@@ -179,6 +213,10 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
     PassCount draft;
     draft.add(model.mtp.layer, 1);
     draft_ = build_operators(context, draft, true);
+  }
+  if (spec.two_batch_overlap) {
+    for (const ExpertLayer& layer : main_.experts) exchange_layers_ += layer.out ? layer.layers : 0;
+    if (hw.processors > 0) exchange_share_ = std::min(1.0, exchange_processors / hw.processors);
   }
   if (d.pipeline > 1) {
     // What leaves one rank for another is half of what both have after an all-gather of two.
@@ -398,10 +436,27 @@ Launches StepModel::launches(const StepLoad& load) const {
           std::max(0.0, pace.graph_rows - pace.rows(0, sequences))};
 }
 
+/// Two batches of half the load each: one computes while the tokens of the other are on their way.
+/// The longer of both decides, what is shorter shows once. Weights are read twice. Kernels that send
+/// prompts to their experts hold `exchange_processors` all the while.
+double StepModel::two_batches(const StepLoad& load) const {
+  StepLoad half = load;
+  half.prefill_tokens /= 2;
+  half.busiest_prompt_rows /= 2;
+  half.prompts_finished /= 2;
+  half.decode_sequences /= 2;
+  SplitSink sink;
+  walk(half, sink);
+  const double held = load.prefill_tokens > 0 ? exchange_share_ : 0;
+  const double work = 2 * sink.work, exchange = 2 * sink.exchange;
+  return 2 * sink.on_host - host_per_step_ + std::max(exchange, work + held * exchange) +
+         std::min(sink.work, sink.exchange) / exchange_layers_;
+}
+
 double StepModel::unhindered(const StepLoad& load) const {
   FastSink sink;
   walk(load, sink);
-  return sink.seconds;
+  return exchange_layers_ > 0 ? std::min(sink.seconds, two_batches(load)) : sink.seconds;
 }
 
 double StepModel::seconds(const StepLoad& load) const {
@@ -411,6 +466,7 @@ double StepModel::seconds(const StepLoad& load) const {
 StepTime StepModel::detail(const StepLoad& load) const {
   DetailSink sink;
   walk(load, sink);
+  if (exchange_layers_ > 0) sink.hide(sink.total() - two_batches(load));
   sink.host(std::max(0.0, launches(load).waited_for() - sink.total()));
   sink.finish();
   double variance = 0;

@@ -105,6 +105,7 @@ class StepModel {
     double logits;
   };
 
+  double two_batches(const StepLoad& load) const;
   template <class Sink>
   void walk(const StepLoad& load, Sink& sink) const;
   template <class Sink>
@@ -123,6 +124,8 @@ class StepModel {
   UsedCurves used_;
   double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
   double prompt_graph_rows_ = 0;
+  double exchange_layers_ = 0;  ///< whose exchange two overlapped batches hide; 0 = none does
+  double exchange_share_ = 0;   ///< of the processors that kernels of the exchange of prompts hold
   std::vector<GraphRange> graphs_;  ///< decode batches that steps are padded to
 };
 

@@ -260,6 +260,37 @@ TEST(step_model, tokens_reach_experts_the_way_the_engine_names) {
   EXPECT_NEAR(took, expected, 1e-9 * expected);
 }
 
+/// Two batches hide the shorter of exchange and computing, at best: what is left is no shorter than
+/// either, no longer than one after the other, and adds up.
+TEST(step_model, two_batches_hide_the_exchange_at_best) {
+  using enum ExpertExchange;
+  Case c("DeepSeek-V3", "H200-SXM", {1, 1, 32, 32}, deepep);
+  const StepModel apart = c.step_model();
+  c.spec.two_batch_overlap = true;
+  const StepModel overlapped = c.step_model();
+  bool hidden = false;
+  for (const double tokens : {32.0, 2048.0, 65536.0, 524288.0}) {
+    for (const StepLoad& load : {decode(tokens / 8, 3000), prefill(tokens, 2048)}) {
+      const StepTime serial = apart.detail(load);
+      const double exchange = serial.of(OperatorClass::collective).seconds();
+      const double took = overlapped.seconds(load);
+      EXPECT_LE(took, serial.seconds() * (1 + 1e-12));
+      EXPECT_GE(took, std::max(exchange, serial.seconds() - exchange) * (1 - 1e-9));
+      EXPECT_NEAR(overlapped.detail(load).seconds(), took, 1e-6 * took);
+      hidden = hidden || took < serial.seconds() - 0.5 * exchange;
+    }
+  }
+  EXPECT_TRUE(hidden) << "large batches hide at least half of it";
+  // Nothing passes between ranks by an exchange: nothing to hide.
+  for (const auto& [ranks, how] : {std::pair(Deployment{8, 1, 8, 1}, deepep),
+                                   std::pair(Deployment{1, 1, 8, 8}, allgather_reducescatter)}) {
+    Case none("DeepSeek-V3", "H200-SXM", ranks, how);
+    const double before = none.step_model().seconds(decode(512, 3000));
+    none.spec.two_batch_overlap = true;
+    EXPECT_DOUBLE_EQ(none.step_model().seconds(decode(512, 3000)), before);
+  }
+}
+
 /// NVFP4 halves a byte and adds a scale to sixteen, where the engine narrows rows before; fp8 with
 /// scales per block (DeepSeek's own) stays bf16 on the way.
 TEST(step_model, gathered_rows_are_as_wide_as_the_engine_leaves_them) {
