@@ -58,7 +58,7 @@ std::string pool_text(const PoolResult& pool) {
 }
 
 std::string deployment_text(const CandidateResult& c) {
-  if (!c.disaggregation) return sizes_text(c);
+  if (!c.disaggregation) return sizes_text(c) + (c.two_batches ? ", two batches" : "");
   return "prefill " + pool_text(c.disaggregation->prefill) + ", decode " +
          pool_text(c.disaggregation->decode);
 }

@@ -145,7 +145,7 @@ Json deployment_json(const CandidateResult& c) {
   return {{"gpus_per_replica", c.gpus}, {"replicas", c.replicas},
           {"tensor", c.tensor},         {"pipeline", c.pipeline},
           {"expert", c.expert},         {"data_attention", c.data_attention},
-          {"precision", c.precision}};
+          {"precision", c.precision},   {"two_batch_overlap", c.two_batches}};
 }
 
 Json pool_json(const PoolResult& p) {

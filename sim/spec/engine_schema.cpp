@@ -103,6 +103,9 @@ const Schema<EngineSpec>& engine_schema() {
               "Rows up to which steps with prompt tokens run in graphs as well.");
     s.number("latent_prompt_calls", &EngineSpec::latent_prompt_calls, optional, Range{1, 100},
              "Kernels of a prompt in latent attention beside the products.");
+    s.integer("absorbs_below", &EngineSpec::absorbs_below, optional, Range{0, 1e6},
+              "Latent attention: prompts behind fewer cached positions do not expand keys and "
+              "values; 0: all do.");
     s.quantity("host_per_request", &EngineSpec::host_per_request, Dimension::seconds, required,
                not_negative, "Time from arrival to the first step that can take a request.");
     s.quantity("host_per_prompt_token", &EngineSpec::host_per_prompt_token, Dimension::seconds,

@@ -84,6 +84,9 @@ struct EngineSpec {
   /// the parts of keys and values together. The default is assumed: between SGLang's and
   /// TensorRT-LLM's.
   double latent_prompt_calls = 8;
+  /// Prompts behind fewer cached positions than this attend to the latents themselves (absorbed),
+  /// others expand keys and values. 0: all expand them.
+  int absorbs_below = 0;
   double host_per_request = 0;       ///< seconds from arrival to the first step that can take it
   double host_per_prompt_token = 0;  ///< seconds of reading and tokenising, before all that
   /// Layers with a sliding window keep what is in it only; else the whole sequence, like the

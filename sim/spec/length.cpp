@@ -43,7 +43,9 @@ std::vector<double> LengthSpec::bins(int count, double longest) const {
     double below = 0;
     for (int i = 1; i <= count; ++i) {
       const double upto =
-          i == count ? 1 : portable::normal_cdf(portable::normal_quantile(static_cast<double>(i) / count) - sigma);
+          i == count ? 1
+                     : portable::normal_cdf(
+                           portable::normal_quantile(static_cast<double>(i) / count) - sigma);
       values.push_back(mean * (upto - below) * count);
       below = upto;
     }

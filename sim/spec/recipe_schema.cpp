@@ -69,7 +69,7 @@ const Schema<RecipeRule>& rule_schema() {
                    "Steps that prompts wait until every rank has one at most.")
           .text("kv_cache", &R::kv_cache, optional, "Format of the cache: bf16 or fp8.")
           .number("memory_share", &R::memory_share, optional, Range{0.1, 1},
-                  "Share of device memory the engine may use.")
+                  "Share of memory the engine may use.")
           .integer("draft_tokens", &R::draft_tokens, optional, count,
                    "Tokens drafted where multi-token prediction is on.")
           .boolean("expert_parallel", &R::expert_parallel, optional,
@@ -81,7 +81,15 @@ const Schema<RecipeRule>& rule_schema() {
           .boolean("prompts_without_graphs", &R::prompts_without_graphs, optional,
                    "Every step with prompt tokens is launched kernel by kernel.")
           .list("graphs", &R::graphs, graph_schema(), optional,
-                "Captured decode batches instead of the engine's own, rising.");
+                "Captured decode batches instead of the engine's own, rising.")
+          .check([](const RecipeRule& r, const std::string& path) {
+            if (r.bench_sizes && r.engine != "trtllm") {
+              throw InputError(place_of(r.places, "bench_sizes"),
+                               path +
+                                   ".bench_sizes goes with engine trtllm, whose benchmark "
+                                   "chooses them.");
+            }
+          });
   return schema;
 }
 

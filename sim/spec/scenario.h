@@ -35,14 +35,14 @@ struct DeploymentSpec {
   int max_batch = 0;       ///< cap on sequences per replica; 0 = memory and max_num_seqs decide
   int max_num_seqs = 0;    ///< sequences a data-parallel group may run; 0 = the engine's
   int batched_tokens = 0;  ///< token budget of one step; 0 = the engine's
-  double memory_utilisation = 0;  ///< share of memory; 0 = the engine's
+  double memory_utilisation = 0;                          ///< share of memory; 0 = the engine's
   MemoryBase memory_utilisation_of = MemoryBase::device;  ///< the engine's
   WindowCache window_cache = WindowCache::engine_default;
   bool planned_placement = false;  ///< experts placed by EPLB instead of contiguously
   /// Each step as two batches: one computes while the tokens of the other pass between ranks.
   bool two_batch_overlap = false;
-  int redundant_experts = 0;       ///< replicas beyond one per expert, with planned placement
-  int plan_domains = 0;            ///< domains of the traffic the plan was made from; 0 = as served
+  int redundant_experts = 0;  ///< replicas beyond one per expert, with planned placement
+  int plan_domains = 0;       ///< domains of the traffic the plan was made from; 0 = as served
   double mtp_acceptance_length = 1;  ///< tokens emitted per verify step
   int mtp_draft_tokens = 0;
   std::optional<DisaggregationSpec> disaggregation;  ///< prompts and answers in pools of their own

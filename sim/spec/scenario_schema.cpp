@@ -308,6 +308,19 @@ void check_sizes(const CandidateSpec& c, const DeploymentSpec& d, const std::str
                      path + ".mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
                          ", but " + c.model.name + " has no multi-token-prediction module.");
   }
+  const ExpertExchange how = c.engine.expert_exchange;
+  const bool sends = how == ExpertExchange::deepep ||
+                     (how == ExpertExchange::nvlink && c.hardware.per_domain > c.hardware.per_node);
+  if (d.two_batch_overlap && !c.model.has_experts()) {
+    throw InputError(at("two_batch_overlap"), path + ".two_batch_overlap has nothing to overlap: " +
+                                                  c.model.name + " has no experts.");
+  }
+  if (d.two_batch_overlap && !sends) {
+    throw InputError(at("two_batch_overlap"),
+                     path + ".two_batch_overlap has nothing to overlap: " + c.engine.name +
+                         " gathers all tokens on every rank of " + c.hardware.name +
+                         "; 'expert_exchange: deepep' of the engine sends them.");
+  }
   if (d.gpus > 0 && d.tensor && d.pipeline && d.data_attention && known != d.gpus) {
     throw InputError(at("gpus"), path + ".gpus is " + std::to_string(d.gpus) +
                                      ", but tensor x pipeline x "
@@ -453,8 +466,10 @@ const Schema<DeploymentSpec>& deployment_schema() {
               "Sequences a data-parallel group may run at once; left out: the engine's default.");
     s.integer("batched_tokens", &DeploymentSpec::batched_tokens, optional, Range{16, 1e6},
               "Token budget of one engine step; left out: the engine's default.");
-    s.number("memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
-             "Share of device memory the engine may use; left out: the engine's default.");
+    s.number(
+        "memory_utilisation", &DeploymentSpec::memory_utilisation, optional, Range{0.1, 1},
+        "Share of memory the engine may use (of the device's, TensorRT-LLM's cache: of what the "
+        "rest leaves free); left out: the engine's default.");
     s.choice<WindowCache>("window_cache", &DeploymentSpec::window_cache, optional,
                           {{"window", WindowCache::window}, {"sequence", WindowCache::sequence}},
                           "What layers with a sliding window keep in the cache; left out: the "

@@ -307,14 +307,6 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
       s.ranks.tensor = 1;
       s.options = options_for(recipes_[row.source], question);
     }
-    if (s.options.bench_sizes) {
-      const double share =
-          s.options.memory_share > 0 ? s.options.memory_share : s.engine->memory_utilisation;
-      const BenchSizes sizes = trtllm_bench_sizes(*s.model, *s.hardware, s.ranks, s.precision,
-                                                  row.input, row.output, share);
-      s.options.max_num_seqs = sizes.max_num_seqs;
-      s.options.batched_tokens = sizes.batched_tokens;
-    }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
     if (!s.options.kernels.empty() || !s.options.graphs.empty() || s.options.prompts_without_graphs)
       s.engine = &with_options(*s.engine, s.options);
@@ -331,12 +323,23 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
              shortest(deployment.mtp_acceptance_length) +
              " tokens per step, as published for such heads";
   }
-  deployment.batched_tokens = s.options.batched_tokens;
-  deployment.max_num_seqs = s.options.max_num_seqs;
-  deployment.memory_utilisation = s.options.memory_share;
+  const double longest = row.input + row.output;
+  if (longest > static_cast<double>(s.model->context))
+    return refuse("isl + osl exceeds the context of " + name);
   if (!s.options.kv_cache.empty()) {
     s.precision.kv_cache = s.options.kv_cache == "fp8" ? Precision::fp8 : Precision::bf16;
   }
+  if (s.options.bench_sizes) {
+    const double share =
+        s.options.memory_share > 0 ? s.options.memory_share : s.engine->memory_utilisation;
+    const BenchSizes sizes = trtllm_bench_sizes(*s.model, *s.hardware, s.ranks, s.precision,
+                                                row.input, row.output, share);
+    if (s.options.max_num_seqs == 0) s.options.max_num_seqs = sizes.max_num_seqs;
+    if (s.options.batched_tokens == 0) s.options.batched_tokens = sizes.batched_tokens;
+  }
+  deployment.batched_tokens = s.options.batched_tokens;
+  deployment.max_num_seqs = s.options.max_num_seqs;
+  deployment.memory_utilisation = s.options.memory_share;
   s.deployment = with_engine_defaults(deployment, *s.engine, *s.hardware);
 
   s.request.name = row.id;
@@ -353,9 +356,6 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
   };
   s.request.input = length(row.input);
   s.request.output = length(row.output);
-  const double longest = row.input + row.output;
-  if (longest > static_cast<double>(s.model->context))
-    return refuse("isl + osl exceeds the context of " + name);
   return s;
 }
 

@@ -83,6 +83,9 @@ Misfit PoolStudy::misfit() const {
 void PoolStudy::fill_memory(const MemoryPlan& plan, double sequences, const Deployment& d,
                             MemoryResult& m, Estimate& largest_batch) const {
   const double per_group = sequences / d.data_attention;
+  // What the engine leaves of free memory it leaves of a byte saved elsewhere, too.
+  const bool of_free = candidate_.deployment.memory_utilisation_of == MemoryBase::free;
+  const double share = of_free ? candidate_.deployment.memory_utilisation : 1;
   m.capacity = exactly(plan.capacity);
   m.weights = exactly(plan.weights);
   m.kv_cache = exactly(plan.kv_per_sequence * per_group);
@@ -90,9 +93,14 @@ void PoolStudy::fill_memory(const MemoryPlan& plan, double sequences, const Depl
   m.activations = with_log_sd(plan.activations, memory_log_sd, Provenance::assumed);
   m.runtime_overhead = with_log_sd(plan.runtime_overhead, memory_log_sd, Provenance::assumed);
   const Estimate reserved = sum(m.activations, m.runtime_overhead);
+  if (of_free) {
+    m.capacity = {plan.capacity, plan.capacity - (1 - share) * (reserved.value - reserved.low),
+                  plan.capacity + (1 - share) * (reserved.high - reserved.value),
+                  Provenance::assumed};
+  }
   const double free = std::max(0.0, plan.for_sequences - plan.per_sequence() * per_group);
-  m.free = {free, std::max(0.0, free + reserved.value - reserved.high),
-            free + reserved.value - reserved.low, Provenance::assumed};
+  m.free = {free, std::max(0.0, free + share * (reserved.value - reserved.high)),
+            free + share * (reserved.value - reserved.low), Provenance::assumed};
   largest_batch = exactly(plan.largest_batch);
   if (plan.per_sequence() <= 0) return;
   const auto batch = [&](double room) {
@@ -101,11 +109,12 @@ void PoolStudy::fill_memory(const MemoryPlan& plan, double sequences, const Depl
     const double cap = candidate_.deployment.max_batch;
     return std::min({in_memory, plan.scheduler_batch, cap > 0 ? cap : in_memory});
   };
-  largest_batch = {
-      plan.largest_batch,
-      std::min(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.high)),
-      std::max(plan.largest_batch, batch(plan.for_sequences + reserved.value - reserved.low)),
-      Provenance::assumed};
+  largest_batch = {plan.largest_batch,
+                   std::min(plan.largest_batch,
+                            batch(plan.for_sequences + share * (reserved.value - reserved.high))),
+                   std::max(plan.largest_batch,
+                            batch(plan.for_sequences + share * (reserved.value - reserved.low))),
+                   Provenance::assumed};
 }
 
 }  // namespace tollgate

@@ -72,6 +72,7 @@ struct CandidateResult {
   // The deployment as chosen.
   int gpus = 0;  ///< per replica
   int tensor = 1, pipeline = 1, expert = 1, data_attention = 1;
+  bool two_batches = false;  ///< steps overlap the exchange of one batch with another's work
   std::optional<DisaggregationResult> disaggregation;  ///< a replica is two pools
   int replicas = 1;
   std::string precision;  ///< for example "fp8 weights, bf16 KV"

@@ -32,8 +32,13 @@ BenchSizes trtllm_bench_sizes(const LlmSpec& model, const HardwareSpec& hardware
                               const Deployment& ranks, const PrecisionMap& precision, double input,
                               double output, double memory_share) {
   const Precision format = model.has_experts() ? precision.experts : precision.dense_ffn;
-  const bool tuned =
-      format == Precision::nvfp4 || format == Precision::fp8 || format == Precision::bf16;
+  // Hybrids have branches of their own, which are left out.
+  const bool hybrid =
+      model.attentions.empty() ||
+      std::any_of(model.attentions.begin(), model.attentions.end(),
+                  [](const AttentionSpec& a) { return a.kind == AttentionKind::linear; });
+  const bool tuned = !hybrid && (format == Precision::nvfp4 || format == Precision::fp8 ||
+                                 format == Precision::bf16);
   double most = 2048, tokens = 8192;
   if (tuned) {
     // The first attention stands for all; latent attention is counted by its heads.

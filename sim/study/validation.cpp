@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include "sim/base/quantile.h"
 #include "sim/base/text.h"
@@ -14,16 +15,22 @@
 namespace tollgate {
 namespace {
 
-/// Routing tables by model and expert-parallel size.
+/// Benchmarks, which a row names as its source, send random or invented text: traffic of one kind.
+/// Others serve the mix of the model's family.
+int kinds_of_traffic(const MeasuredRow& row, int of_family) {
+  return row.source.empty() ? of_family : 1;
+}
+
+/// Routing tables by model, expert-parallel size and kinds of traffic.
 class Tables {
  public:
   explicit Tables(const kernels::RoutingBackend& backend) : backend_(backend) {}
 
-  void want(const LlmSpec& model, const FamilyPopularity& popularity, int ranks) {
-    Entry& entry = wanted_[{model.name, ranks}];
+  void want(const LlmSpec& model, const FamilyPopularity& popularity, int ranks, int domains) {
+    Entry& entry = wanted_[{model.name, ranks, domains}];
     entry.model = &model;
     entry.popularity = popularity;
-    entry.popularity.domains = 1;  // benchmarks send random or invented text: one kind of traffic
+    entry.popularity.domains = domains;
   }
 
   void fill() {
@@ -37,19 +44,19 @@ class Tables {
         if (model.ffns[f].kind != FfnKind::moe) continue;
         const auto made = [&](int run) {
           return make_routing_tables(model.ffns[f], entry.popularity, {}, 1,
-                                     {list[i]->first.second}, backend_, run);
+                                     {std::get<1>(list[i]->first)}, backend_, run);
         };
         entry.tables[f] = {made(1), made(1024)};
       }
     });
   }
 
-  const RoutingTables& of(const LlmSpec& model, int ranks) const {
-    return wanted_.at({model.name, ranks}).tables;
+  const RoutingTables& of(const LlmSpec& model, int ranks, int domains) const {
+    return wanted_.at({model.name, ranks, domains}).tables;
   }
 
  private:
-  using Key = std::pair<std::string, int>;
+  using Key = std::tuple<std::string, int, int>;
   struct Entry {
     const LlmSpec* model = nullptr;
     FamilyPopularity popularity;
@@ -152,6 +159,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   Tables tables(backend);
   Curves curves(library);
   std::vector<RowScenario> scenarios;
+  std::vector<int> kinds;  // of traffic, row by row
   for (std::size_t i = 0; i < table.rows(); ++i) {
     if (!std::all_of(where.begin(), where.end(), [&](const auto& condition) {
           const auto& texts = condition.second;
@@ -162,6 +170,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
     }
     RowPrediction p;
     RowScenario s;
+    kinds.push_back(0);
     try {
       p.row = measured_row(table, i);
       if (p.row.throughput == 0) p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
@@ -169,11 +178,14 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       if (s.why.empty()) s.why = beyond_peak(p.row, s);
       if (s.why.empty()) {
         curves.want(*s.hardware, *s.engine);
-        tables.want(*s.model, library.popularity(s.model->family), s.ranks.expert);
+        const FamilyPopularity& popularity = library.popularity(s.model->family);
+        const int domains = kinds_of_traffic(p.row, popularity.domains);
+        tables.want(*s.model, popularity, s.ranks.expert, domains);
         if (p.row.mode == "disagg") {
           for (const Deployment* d : {&s.prefill_ranks, &s.other_ranks})
-            tables.want(*s.model, library.popularity(s.model->family), d->expert);
+            tables.want(*s.model, popularity, d->expert, domains);
         }
+        kinds.back() = domains;
       }
     } catch (const InputError& error) {
       p.row.id = table.text(i, "id");
@@ -186,15 +198,15 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   }
   tables.fill();
   const MethodSpec method;
-  const PredictionShelf shelf{
-      [&](const HardwareSpec& hardware, const EngineSpec& engine) -> const EngineCurves& {
-        return curves.of(hardware, engine);
-      },
-      [&](const LlmSpec& model, int ranks) -> const RoutingTables& {
-        return tables.of(model, ranks);
-      }};
   tbb::parallel_for(std::size_t{0}, v.rows.size(), [&](std::size_t i) {
     if (!scenarios[i].why.empty()) return;
+    const PredictionShelf shelf{
+        [&](const HardwareSpec& hardware, const EngineSpec& engine) -> const EngineCurves& {
+          return curves.of(hardware, engine);
+        },
+        [&](const LlmSpec& model, int ranks) -> const RoutingTables& {
+          return tables.of(model, ranks, kinds[i]);
+        }};
     v.rows[i] = predict_row(v.rows[i].row, scenarios[i], shelf, method);
   });
 

@@ -254,8 +254,13 @@ class Builder {
     std::vector<KernelWish> decode;
     if (!own.empty()) decode.push_back({own, "", ""});
     core.decode = curve("latent decode attention", "mla_decode", cache, decode);
-    core.prefill = curve("latent prefill attention", "mla_prefill",
-                         narrow_cache() ? "w8a16" : "bf16", {}, Data::warm);
+    const std::string_view format = narrow_cache() ? "w8a16" : "bf16";
+    core.prefill = curve("latent prefill attention", "mla_prefill", format, {}, Data::warm);
+    if (engine.absorbs_below == 0) return;
+    // The kernel of the engine's own table, whichever its `kernels` name for other prompts.
+    const std::vector<KernelWish> table{{"", "flash_attention", ""}, {"", "triton", ""}};
+    core.absorbed_prefill = &c_.curves.of("mla_prefill", format, table, Data::warm);
+    core.absorbed_below = engine.absorbs_below;
   }
 
   /// Curves of a whole module, if they were measured anywhere near.

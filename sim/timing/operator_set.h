@@ -57,6 +57,9 @@ struct AttentionCore {
   double times = 0;
   const StepCurve* decode = nullptr;
   const StepCurve* prefill = nullptr;
+  /// latent: of prompts behind 1 to `absorbed_below` cached positions, absorbed; null: as `prefill`
+  const StepCurve* absorbed_prefill = nullptr;
+  double absorbed_below = 0;
   const StepCurve* dense_prefill = nullptr;       ///< sparse: of prompts up to top-k; null: none
   double dense_hidden = 0;                        ///< as `prefill_hidden`
   const StepCurve* decode_convolution = nullptr;  ///< linear; null: none

@@ -105,12 +105,17 @@ struct DetailSink {
     const auto i = static_cast<std::size_t>(OperatorClass::collective);
     const double all = time.by_class[i].seconds();
     if (seconds <= 0 || all <= 0) return;
-    const double shown = std::max(0.0, 1 - seconds / all);
-    LimitTimes& at = time.by_class[i].at;
+    scale(i, std::max(0.0, 1 - seconds / all));
+    // Half a batch may pad to a smaller graph: what that saves is everybody's.
+    const double left = total(), more = seconds - all;
+    for (std::size_t c = 0; more > 0 && c < operator_classes; ++c) scale(c, 1 - more / left);
+  }
+  void scale(std::size_t c, double share) {
+    LimitTimes& at = time.by_class[c].at;
     for (double* part : {&at.compute, &at.hbm, &at.interconnect, &at.imbalance, &at.host})
-      *part *= shown;
-    spread[i] *= shown;
-    for (double& of : known[i]) of *= shown;
+      *part *= share;
+    spread[c] *= share;
+    for (double& of : known[c]) of *= share;
   }
   void finish() {
     for (std::size_t i = 0; i < operator_classes; ++i) {
@@ -216,7 +221,8 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
   }
   if (spec.two_batch_overlap) {
     for (const ExpertLayer& layer : main_.experts) exchange_layers_ += layer.out ? layer.layers : 0;
-    if (hw.processors > 0) exchange_share_ = std::min(1.0, exchange_processors / hw.processors);
+    if (hw.processors > 0 && engine.expert_exchange == ExpertExchange::deepep)
+      exchange_share_ = std::min(1.0, exchange_processors / hw.processors);
   }
   if (d.pipeline > 1) {
     // What leaves one rank for another is half of what both have after an all-gather of two.
@@ -285,7 +291,10 @@ void StepModel::attend(const AttentionCore& core, const Rows& rows, double times
         break;
       case Kind::latent: {
         const Prompts seen(rows.prompt_rows, core.seen(rows.prompt_context) * core.prefill_shrink);
-        call(core.prefill, {seen.batch, seen.seq, seen.past, core.kv_heads}, true);
+        const bool absorbed =
+            core.absorbed_prefill && seen.past >= 1 && seen.batch * seen.past < core.absorbed_below;
+        call(absorbed ? core.absorbed_prefill : core.prefill,
+             {seen.batch, seen.seq, seen.past, core.kv_heads}, true);
         break;
       }
       case Kind::sparse: {
@@ -437,8 +446,8 @@ Launches StepModel::launches(const StepLoad& load) const {
 }
 
 /// Two batches of half the load each: one computes while the tokens of the other are on their way.
-/// The longer of both decides, what is shorter shows once. Weights are read twice. Kernels that send
-/// prompts to their experts hold `exchange_processors` all the while.
+/// The longer of both decides, what is shorter shows once. Weights are read twice. Kernels that
+/// send prompts to their experts hold `exchange_processors` all the while.
 double StepModel::two_batches(const StepLoad& load) const {
   StepLoad half = load;
   half.prefill_tokens /= 2;
@@ -449,8 +458,11 @@ double StepModel::two_batches(const StepLoad& load) const {
   walk(half, sink);
   const double held = load.prefill_tokens > 0 ? exchange_share_ : 0;
   const double work = 2 * sink.work, exchange = 2 * sink.exchange;
-  return 2 * sink.on_host - host_per_step_ + std::max(exchange, work + held * exchange) +
-         std::min(sink.work, sink.exchange) / exchange_layers_;
+  const double took = 2 * sink.on_host - host_per_step_ +
+                      std::max(exchange, work + held * exchange) +
+                      std::min(sink.work, sink.exchange) / exchange_layers_;
+  // Both launch every kernel.
+  return std::max(took, 2 * launches(half).waited_for());
 }
 
 double StepModel::unhindered(const StepLoad& load) const {

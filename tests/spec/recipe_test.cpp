@@ -6,6 +6,7 @@
 #include "sim/spec/library.h"
 #include "sim/spec/money.h"
 #include "sim/spec/recipe_spec.h"
+#include "sim/spec/yaml_tree.h"
 
 namespace tollgate {
 namespace {
@@ -88,6 +89,19 @@ TEST(Recipe, RulesHoldForADayAndASize) {
   EXPECT_FALSE(options_for(book, q).attention_by_rank);
   q.tensor = 8;
   EXPECT_TRUE(options_for(book, q).attention_by_rank);
+}
+
+TEST(Recipe, OnlyTensorRtLlmIsSizedByItsBenchmark) {
+  const auto file =
+      parse_yaml("name: x\nsources: []\nrules:\n  - {engine: vllm, bench_sizes: true}\n", "x.yaml");
+  try {
+    recipe_schema().read(*file, "");
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(),
+                 "x.yaml:4:33: rules[0].bench_sizes goes with engine trtllm, whose benchmark "
+                 "chooses them.");
+  }
 }
 
 /// With drafts a step feeds more tokens, and those of one data-parallel rank count.

@@ -45,6 +45,22 @@ TEST(scenario, an_inline_part_on_a_base_changes_only_what_it_names) {
   EXPECT_DOUBLE_EQ(s.candidates[0].hardware.memory_bandwidth, 4.8e12);
 }
 
+TEST(scenario, two_batches_need_an_exchange_to_overlap) {
+  const auto candidate = [](const std::string& model, const std::string& engine) {
+    return "  - {model: " + model + ", hardware: H200-SXM, engine: " + engine +
+           ", deployment: {two_batch_overlap: true}}\n";
+  };
+  EXPECT_EQ(error_of(candidate("DeepSeek-V3", "{base: sglang, expert_exchange: deepep}")),
+            "no error");
+  EXPECT_EQ(error_of(candidate("Llama-3.1-70B", "{base: sglang, expert_exchange: deepep}")),
+            "test.yaml:7:129: deployment.two_batch_overlap has nothing to overlap: Llama-3.1-70B "
+            "has no experts.");
+  EXPECT_EQ(error_of(candidate("DeepSeek-V3", "trtllm")),
+            "test.yaml:7:94: deployment.two_batch_overlap has nothing to overlap: trtllm gathers "
+            "all tokens on every rank of H200-SXM; 'expert_exchange: deepep' of the engine sends "
+            "them.");
+}
+
 TEST(scenario, a_device_can_be_written_inline) {
   const Scenario s = parse(
       "  - model: Llama-3.1-8B\n    pricing: {usd_per_gpu_hour: 2 USD/h}\n    hardware:\n      "

@@ -281,6 +281,22 @@ TEST(step_model, two_batches_hide_the_exchange_at_best) {
     }
   }
   EXPECT_TRUE(hidden) << "large batches hide at least half of it";
+  // Prompts are launched kernel by kernel, for both batches.
+  Case slow = c;
+  slow.engine.host_per_call = 1e-3;
+  const StepLoad load = prefill(524288, 2048);
+  slow.spec.two_batch_overlap = false;
+  const double serial = slow.step_model().seconds(load);
+  ASSERT_GT(2 * slow.step_model().launches(load).waited_for(), serial);
+  slow.spec.two_batch_overlap = true;
+  EXPECT_DOUBLE_EQ(slow.step_model().seconds(load), serial);
+  // Half a batch pads to a smaller graph; the breakdown still adds up.
+  Case padded = c;
+  padded.engine.graphs = {{64, 1, {}}, {1024, 960, {}}};
+  padded.spec.max_num_seqs = 1024;
+  const StepModel steps = padded.step_model();
+  const double took = steps.seconds(decode(3200, 3000));
+  EXPECT_NEAR(steps.detail(decode(3200, 3000)).seconds(), took, 1e-6 * took);
   // Nothing passes between ranks by an exchange: nothing to hide.
   for (const auto& [ranks, how] : {std::pair(Deployment{8, 1, 8, 1}, deepep),
                                    std::pair(Deployment{1, 1, 8, 8}, allgather_reducescatter)}) {
@@ -289,6 +305,20 @@ TEST(step_model, two_batches_hide_the_exchange_at_best) {
     none.spec.two_batch_overlap = true;
     EXPECT_DOUBLE_EQ(none.step_model().seconds(decode(512, 3000)), before);
   }
+}
+
+/// SGLang's own table is of the absorbed form, several times as slow per position.
+TEST(step_model, sglang_expands_prompts_unless_little_is_cached) {
+  Case c("DeepSeek-V3", "H200-SXM", {1, 1, 8, 8});
+  c.engine = Library(TOLLGATE_REPOSITORY "/models").engine("sglang", {});
+  c.curves = c.with(c.engine);
+  const StepModel model = c.step_model();
+  const auto attention = [&](double past) {
+    StepLoad load = prefill(8 * 4096, 4096 / 2.0 + past);
+    return model.detail(load).of(OperatorClass::attention).seconds();
+  };
+  EXPECT_GT(attention(512), 2 * attention(0));
+  EXPECT_LT(attention(8192), 0.75 * attention(8191) * 8192 / 8191);
 }
 
 /// NVFP4 halves a byte and adds a scale to sixteen, where the engine narrows rows before; fp8 with
