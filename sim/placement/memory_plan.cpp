@@ -79,6 +79,13 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
   return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
 }
 
+/// NCCL's buffers on a rank of so many, bytes (aiconfigurator 095f58a5, systems/h100_sxm.yaml,
+/// nccl_mem, "by observation"; the same for every system).
+double communication_buffers(int ranks) {
+  constexpr double MiB = 1 << 20;
+  return ranks == 1 ? 0 : ranks == 2 ? 342 * MiB : 392 * MiB;
+}
+
 /// What an engine may use of a device's memory of which `rest` bytes are not for sequences.
 double engine_memory(double memory, double rest, const DeploymentSpec& spec) {
   if (spec.memory_utilisation_of == MemoryBase::device) return memory * spec.memory_utilisation;
@@ -97,7 +104,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                        const PrecisionMap& precision, const DeploymentSpec& spec,
                        const MethodSpec& method, double context, int resident_tokens) {
   MemoryPlan plan;
-  plan.runtime_overhead = method.runtime_overhead;
+  plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus());
   plan.activations = method.activation_factor * workspace(model, d.tensor, resident_tokens);
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
