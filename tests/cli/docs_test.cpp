@@ -46,6 +46,52 @@ TEST(GeneratedDocs, OutputInReadme) {
       << "tools/regenerate-docs replaces it";
 }
 
+/// A line as a shell splits it: at blanks, but not in single quotes, up to a #.
+std::vector<std::string> words_of(const std::string& line) {
+  std::vector<std::string> words(1);
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '#' && !quoted) break;
+    if (c == '\'') {
+      quoted = !quoted;
+    } else if (c == ' ' && !quoted) {
+      if (!words.back().empty()) words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  if (words.back().empty()) words.pop_back();
+  return words;
+}
+
+/// What the README tells a newcomer to type, with its own scenario: all of it works, only that the
+/// user's measurements and model are not there.
+TEST(Readme, EveryCommandRuns) {
+  const std::string readme = read(repository("README.md"));
+  const Folder folder;
+  const std::size_t yaml = readme.find("```yaml\n") + 8;
+  const std::string mine =
+      folder.write("my-chat.yaml", readme.substr(yaml, readme.find("```", yaml) - yaml));
+  std::istringstream lines(readme);
+  int commands = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("tollgate ")) continue;
+    std::vector<std::string> words = words_of(line);
+    words.erase(words.begin());
+    bool theirs = false;
+    for (std::string& word : words) {
+      if (word == "my-chat.yaml") word = mine;
+      if (word.starts_with("scenarios/")) word = repository(word);
+      theirs |= word == "measured.csv" || word == "config.json";
+    }
+    const auto r = run(words);
+    EXPECT_EQ(r.code, theirs ? 2 : 0) << line << "\n" << r.err;
+    if (theirs) EXPECT_THAT(r.err, HasSubstr("there is no such file"));
+    ++commands;
+  }
+  EXPECT_GE(commands, 8);
+}
+
 TEST(Schema, EveryKindIsDraft7AndClosed) {
   for (const std::string kind : {"scenario", "model", "hardware", "prices", "traffic", "routing"}) {
     const Json json = Json::parse(run({"schema", kind}).out);
