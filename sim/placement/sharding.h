@@ -17,6 +17,8 @@ struct Deployment {
   int stage_ranks() const { return tensor * data_attention; }
   /// Ranks that share one expert, each holding a slice of its hidden width.
   int expert_tensor() const { return stage_ranks() / expert; }
+  /// Tokens of one group meet experts on ranks of another.
+  bool exchanges_tokens() const { return data_attention > 1 && expert > 1; }
   bool operator==(const Deployment&) const = default;
 };
 

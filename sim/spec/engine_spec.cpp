@@ -18,6 +18,11 @@ int EngineSpec::chunk_of_group(int budget, int groups) const {
   return policy == SchedulingPolicy::prefill_first ? std::max(1, budget / groups) : budget;
 }
 
+bool EngineSpec::sends_to_experts(const HardwareSpec& hardware) const {
+  return expert_exchange == ExpertExchange::deepep ||
+         (expert_exchange == ExpertExchange::nvlink && hardware.per_domain > hardware.per_node);
+}
+
 std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most) {
   std::vector<GraphRange> out;
   for (const GraphRange& range : graphs) {

@@ -113,6 +113,9 @@ struct EngineSpec {
   /// Prompt tokens that one of `groups` data-parallel groups computes in a step at most: SGLang
   /// shares its chunk out among them (server_args.py), the others give each the whole budget.
   int chunk_of_group(int budget, int groups) const;
+
+  /// Whether ranks send tokens to their experts instead of gathering all of them on every rank.
+  bool sends_to_experts(const HardwareSpec& hardware) const;
 };
 
 /// The graphs of an engine that runs `most` sequences at most: none is larger, and what a larger

@@ -308,14 +308,11 @@ void check_sizes(const CandidateSpec& c, const DeploymentSpec& d, const std::str
                      path + ".mtp_draft_tokens is " + std::to_string(d.mtp_draft_tokens) +
                          ", but " + c.model.name + " has no multi-token-prediction module.");
   }
-  const ExpertExchange how = c.engine.expert_exchange;
-  const bool sends = how == ExpertExchange::deepep ||
-                     (how == ExpertExchange::nvlink && c.hardware.per_domain > c.hardware.per_node);
   if (d.two_batch_overlap && !c.model.has_experts()) {
     throw InputError(at("two_batch_overlap"), path + ".two_batch_overlap has nothing to overlap: " +
                                                   c.model.name + " has no experts.");
   }
-  if (d.two_batch_overlap && !sends) {
+  if (d.two_batch_overlap && !c.engine.sends_to_experts(c.hardware)) {
     throw InputError(at("two_batch_overlap"),
                      path + ".two_batch_overlap has nothing to overlap: " + c.engine.name +
                          " gathers all tokens on every rank of " + c.hardware.name +

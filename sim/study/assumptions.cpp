@@ -100,8 +100,7 @@ std::vector<std::string> assumptions_of(const CandidateSpec& candidate,
         (plan > 0 ? std::to_string(plan) + " kinds of traffic" : std::string("the same traffic")) +
         "; moving experts costs nothing (assumed).");
   }
-  if (candidate.deployment.two_batch_overlap && deployment.data_attention > 1 &&
-      deployment.expert > 1) {
+  if (candidate.deployment.two_batch_overlap && deployment.exchanges_tokens()) {
     out.push_back(
         "Steps run as two batches where that is quicker: the exchange with experts passes beside "
         "the other batch's computing, of which DeepEP's kernels for prompts hold 20 processors; "

@@ -173,7 +173,7 @@ void CandidateStudy::fill_deployment(const DeploymentTrial& best, CandidateResul
   r.pipeline = d.pipeline;
   r.expert = d.expert;
   r.data_attention = d.data_attention;
-  r.two_batches = candidate_.deployment.two_batch_overlap && d.data_attention > 1 && d.expert > 1;
+  r.two_batches = candidate_.deployment.two_batch_overlap && d.exchanges_tokens();
   r.replicas = best.point.replicas;
   const SteadyState& state = best.point.state;
   if (!best.main.memory.fits()) return;

@@ -213,6 +213,8 @@ TEST(MoeCurve, BlindTilesAreAsHighAsTheChoicesOfAllRanks) {
                             experts, padded(16), padded(64), padded(128), experts,    0};
     return curve.seconds(shape, context("mxfp4"), with.data());
   };
+  EXPECT_DOUBLE_EQ(took(32, 128, p), took(32, 128, seeing)) << "16 choices an expert fill one tile";
+  EXPECT_GT(took(32, 256, p), 1.7 * took(32, 128, p)) << "17 to 64 choices: tiles of 64";
   EXPECT_GT(took(32, 1024, p), 1.7 * took(32, 512, p));
   EXPECT_LT(took(32, 4096, p), 1.05 * took(32, 1024, p)) << "one tile of 128 until it is full";
   EXPECT_GT(took(32, 1024, p), 2 * took(32, 1024, seeing));
