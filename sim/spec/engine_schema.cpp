@@ -97,6 +97,9 @@ const Schema<EngineSpec>& engine_schema() {
     s.quantity("draft_host_per_sequence", &EngineSpec::draft_host_per_sequence, Dimension::seconds,
                optional, not_negative,
                "Time per sequence and step with drafts, beside host_per_sequence.");
+    s.quantity("host_per_prompt_step", &EngineSpec::host_per_prompt_step, Dimension::seconds,
+               optional, not_negative,
+               "Time of the host for a step with prompt tokens, beside launching its kernels.");
     s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
     s.integer("prompt_graph_rows", &EngineSpec::prompt_graph_rows, optional, Range{0, 1e6},
@@ -124,6 +127,9 @@ const Schema<EngineSpec>& engine_schema() {
            "Scheduler defaults by device memory.");
     s.list("graphs", &EngineSpec::graphs, graph_schema(), optional,
            "Decode batches captured as CUDA graphs, rising.");
+    s.boolean("sorted_sampling", &EngineSpec::sorted_sampling, optional,
+              "Tokens are drawn from sorted logits, as top-k and top-p do without a kernel of "
+              "their own.");
     s.list("kernels", &EngineSpec::kernels, kernel_schema(), optional,
            "Kernels picked where operator tables know several.");
     s.list("sources", &EngineSpec::sources, source_schema(), optional,

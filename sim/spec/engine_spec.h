@@ -75,6 +75,7 @@ struct EngineSpec {
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;
+  double host_per_prompt_step = 0;  ///< seconds of such a step beside its launches
   /// Steps with prompt tokens of at most so many rows, those of decoding sequences included, run in
   /// graphs too (vLLM captures everything but attention piece by piece): nothing waits there.
   int prompt_graph_rows = 0;
@@ -97,6 +98,8 @@ struct EngineSpec {
   int kv_block = 16;  ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
   std::vector<GraphRange> graphs;
+  /// Tokens are drawn from sorted logits, as top-k and top-p do without a kernel of their own.
+  bool sorted_sampling = false;
   std::vector<KernelChoice> kernels;
   std::vector<Source> sources;
   std::vector<std::string> notes;

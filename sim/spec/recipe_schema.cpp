@@ -27,8 +27,11 @@ const Schema<RecipeRule>& rule_schema() {
           .text_list("models", &R::models, "Only these entries of models/llm.")
           .text_list("devices", &R::devices, "Only these entries of models/hardware.")
           .text("precision", &R::precision, optional, "Only weights in this format.")
+          .text("version", &R::version, optional, "Only runs of this release of the engine.")
           .integer("input", &R::input, optional, count, "Only this nominal prompt length.")
           .integer("output", &R::output, optional, count, "Only this nominal answer length.")
+          .integer("input_multiple_of", &R::input_multiple_of, optional, count,
+                   "Only nominal prompts of a multiple of this length.")
           .integer("concurrency_from", &R::concurrency_from, optional, count,
                    "Only from this concurrency on.")
           .integer("concurrency_below", &R::concurrency_below, optional, count,
@@ -80,6 +83,16 @@ const Schema<RecipeRule>& rule_schema() {
                 "Kernels instead of the engine's own.")
           .boolean("prompts_without_graphs", &R::prompts_without_graphs, optional,
                    "Every step with prompt tokens is launched kernel by kernel.")
+          .boolean("unpadded_graphs", &R::unpadded_graphs, optional,
+                   "Decode batches that are no graph's size are launched kernel by kernel.")
+          .boolean("sorted_sampling", &R::sorted_sampling, optional,
+                   "Tokens are drawn from sorted logits.")
+          .boolean("reads_at_once", &R::reads_at_once, optional,
+                   "A front end reads and tokenises many prompts at once.")
+          .integer("requests_per_user", &R::requests_per_user, optional, count,
+                   "Requests that the client sends for every user.")
+          .integer("distinct_prompts", &R::distinct_prompts, optional, count,
+                   "The client draws from so many prompts, which the engine caches.")
           .list("graphs", &R::graphs, graph_schema(), optional,
                 "Captured decode batches instead of the engine's own, rising.")
           .check([](const RecipeRule& r, const std::string& path) {
@@ -147,7 +160,9 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     const bool applies =
         r.engine == q.engine && one_of(r.models, q.model) && one_of(r.devices, q.device) &&
         (r.precision.empty() || r.precision == q.precision) &&
-        (r.input == 0 || r.input == q.input) && (r.output == 0 || r.output == q.output) &&
+        (r.version.empty() || r.version == q.version) && (r.input == 0 || r.input == q.input) &&
+        (r.output == 0 || r.output == q.output) &&
+        (r.input_multiple_of == 0 || std::fmod(q.input, r.input_multiple_of) == 0) &&
         q.concurrency >= r.concurrency_from &&
         (r.concurrency_below == 0 || q.concurrency < r.concurrency_below) &&
         q.tensor >= r.tensor_from && (r.tensor_below == 0 || q.tensor < r.tensor_below) &&
@@ -174,6 +189,11 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::expert_parallel);
     take(&RecipeRule::attention_by_rank);
     take(&RecipeRule::prompts_without_graphs);
+    take(&RecipeRule::unpadded_graphs);
+    take(&RecipeRule::sorted_sampling);
+    take(&RecipeRule::reads_at_once);
+    take(&RecipeRule::requests_per_user);
+    take(&RecipeRule::distinct_prompts);
     if (!r.kernels.empty()) out.kernels = r.kernels;
     if (!r.graphs.empty()) out.graphs = r.graphs;
   }

@@ -17,7 +17,10 @@ struct RecipeRule {
   std::string engine;
   std::vector<std::string> models, devices;
   std::string precision;  ///< of the experts, else of the projections
+  std::string version;    ///< of the engine, as a run states it
   int input = 0, output = 0;
+  int input_multiple_of =
+      0;  ///< nominal prompts of so many tokens, twice or three times as many ...
   int concurrency_from = 0, concurrency_below = 0, tensor_from = 0, tensor_below = 0;
   std::string measured_from, measured_before;  ///< day of the run, ISO 8601; never if it has none
   bool data_parallel_attention = false;        ///< only with it
@@ -44,6 +47,11 @@ struct RecipeRule {
   std::vector<KernelChoice> kernels;    ///< instead of the engine's own
   bool prompts_without_graphs = false;  ///< EngineSpec::prompt_graph_rows is 0
   std::vector<GraphRange> graphs;       ///< captured decode batches, instead of the engine's own
+  bool unpadded_graphs = false;         ///< StepTableRange::pads_to_graphs is false
+  bool sorted_sampling = false;         ///< EngineSpec::sorted_sampling
+  bool reads_at_once = false;           ///< a front end reads and tokenises many prompts at once
+  int requests_per_user = 0;            ///< that the client sends
+  int distinct_prompts = 0;             ///< that the client sends again and again, cached
   Places places;
 };
 
@@ -69,7 +77,7 @@ const Schema<RecipeBook>& recipe_schema();
 
 /// What a deployment is asked by: the conditions of a rule with its own values.
 struct RecipeQuestion {
-  std::string engine, model, device, precision;
+  std::string engine, model, device, precision, version;
   double input = 0, output = 0, concurrency = 0;
   int tensor = 1, data_attention = 1;
   std::string measured;  ///< day of the run, ISO 8601; "" = not stated

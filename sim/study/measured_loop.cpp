@@ -60,7 +60,13 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
         kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, length_key, seed);
     table.input.push_back(std::max(1, length_at(loop.request.input, words.w[0])));
     table.output.push_back(std::max(1, length_at(loop.request.output, words.w[1])));
+    if (loop.distinct_prompts > 0) {
+      table.stream.push_back(static_cast<std::int32_t>(loop.distinct_prompts * words.w[2] >> 32));
+      table.shared.push_back(table.input.back());
+    }
   }
+  if (loop.distinct_prompts > 0)
+    table.streams.resize(static_cast<std::size_t>(loop.distinct_prompts));
   ServingSystem system = loop.system;
   ClosedLoop users;
   users.users = loop.users;

@@ -13,8 +13,10 @@ struct MeasuredLoop {
   RequestClass request;  ///< fixed or uniform lengths
   std::int64_t users = 1;
   std::int64_t requests = 0;  ///< in all; 0 = requests_per_user for every user
-  double reading = 0;         ///< seconds to read and tokenise a request, one after the other
-  double ingest = 0;  ///< mean of the other seconds from sending a request to the engine's queue
+  /// So many prompts are drawn from, and a prefix cache finds them; 0 = every prompt is new.
+  std::int64_t distinct_prompts = 0;
+  double reading = 0;  ///< seconds to read and tokenise a request, one after the other
+  double ingest = 0;   ///< mean of the other seconds from sending a request to the engine's queue
 };
 
 /// Means over all requests and the whole run, seconds, by the client's clock.

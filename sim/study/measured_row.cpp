@@ -209,6 +209,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
   const std::vector<KernelChoice>& kernels = options.kernels;
   std::string name = engine.name;
   if (options.prompts_without_graphs) name += "+eager prompts";
+  if (options.sorted_sampling) name += "+sorted";
   for (const GraphRange& g : options.graphs)
     name += "+" + std::to_string(g.to) + "/" + std::to_string(g.step);
   for (const KernelChoice& k : kernels) {
@@ -221,6 +222,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
     if (!options.graphs.empty()) at->second.graphs = options.graphs;
     if (options.prompts_without_graphs) at->second.prompt_graph_rows = 0;
+    if (options.sorted_sampling) at->second.sorted_sampling = true;
   }
   return at->second;
 }
@@ -298,6 +300,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
     question.output = row.output;
     question.concurrency = row.concurrency;
     question.measured = row.measured;
+    question.version = row.version;
     question.tensor = s.ranks.tensor;
     question.data_attention = s.ranks.data_attention;
     question.drafts = row.multi_token;
@@ -308,7 +311,8 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
       s.options = options_for(recipes_[row.source], question);
     }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
-    if (!s.options.kernels.empty() || !s.options.graphs.empty() || s.options.prompts_without_graphs)
+    if (!s.options.kernels.empty() || !s.options.graphs.empty() ||
+        s.options.prompts_without_graphs || s.options.sorted_sampling)
       s.engine = &with_options(*s.engine, s.options);
   }
   DeploymentSpec deployment;

@@ -123,7 +123,7 @@ class RowPredictor {
     EngineSpec engine = *s_.engine;
     engine.limits = {{0, s_.deployment.max_num_seqs, s_.deployment.batched_tokens, {}}};
     SchedulerConfig c = scheduler_for(engine, s_.hardware->memory, ranks.data_attention);
-    c.prefix_cache = false;
+    c.prefix_cache = s_.options.distinct_prompts > 0;
     if (c.policy == SchedulerPolicy::sglang) {
       c.mixed_chunk = s_.options.mixed_chunk;
       c.receive_interval = std::max(1, s_.options.receive_interval);
@@ -155,6 +155,7 @@ class RowPredictor {
     range.batched_tokens = c.batched_tokens;
     range.context = static_cast<std::int64_t>(row_.input + row_.output) + 1;
     range.graphs = graphs_up_to(s_.engine->graphs, s_.deployment.max_num_seqs);
+    range.pads_to_graphs = !s_.options.unpadded_graphs;
     return StepTable(model, range);
   }
 
@@ -164,10 +165,12 @@ class RowPredictor {
     l.request = s_.request;
     l.users = static_cast<std::int64_t>(row_.concurrency);
     l.requests = static_cast<std::int64_t>(row_.requests);
+    if (l.requests == 0) l.requests = l.users * s_.options.requests_per_user;
+    l.distinct_prompts = s_.options.distinct_prompts;
     l.ingest = s_.engine->host_per_request;
     const double reading = s_.engine->host_per_prompt_token * mix_.input;
     // In front of two pools stands a router that reads many requests at once.
-    (l.system.decode ? l.ingest : l.reading) += reading;
+    (l.system.decode || s_.options.reads_at_once ? l.ingest : l.reading) += reading;
     return simulate_loop(l, 1);
   }
 

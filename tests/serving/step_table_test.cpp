@@ -176,5 +176,30 @@ TEST(step_table, pads_batches_to_the_captured_sizes) {
   for (const auto& [batch, size] : sizes) EXPECT_EQ(table.padded(batch), size) << batch;
 }
 
+/// Without padding a captured size is replayed; any other batch, those beyond the largest graph
+/// included, has its own rows and takes at least the launches of its kernels.
+TEST(step_table, batches_that_were_not_captured_are_launched) {
+  const Engine e("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  StepTableRange range;
+  range.graphs = {{2, 1, {}}, {4, 2, {}}, {64, 4, {}}};
+  const StepTable padded(e.step, range);
+  range.pads_to_graphs = false;
+  const StepTable exact(e.step, range);
+  const auto at = [](const StepTable& table, std::int64_t sequences) {
+    RankBatch b;
+    b.decode_sequences = sequences;
+    b.decode_context = 1000 * sequences;
+    return table.step(std::span(&b, 1));
+  };
+  const double launches = e.step.launch_pace().of(1);
+  for (const int captured : {1, 2, 4, 8, 60, 64})
+    EXPECT_EQ(at(exact, captured), at(padded, captured)) << captured;
+  for (const int other : {3, 5, 63, 65, 80}) {
+    EXPECT_EQ(exact.padded(other), other);
+    EXPECT_GE(to_seconds(at(exact, other)), launches) << other;
+    EXPECT_GT(at(exact, other), at(padded, other)) << "70 billion parameters on eight devices";
+  }
+}
+
 }  // namespace
 }  // namespace tollgate

@@ -91,6 +91,29 @@ TEST(Recipe, RulesHoldForADayAndASize) {
   EXPECT_TRUE(options_for(book, q).attention_by_rank);
 }
 
+TEST(Recipe, RulesHoldForAReleaseAndForRoundLengths) {
+  RecipeBook book;
+  book.rules = {rule("a"), rule("a")};
+  book.rules[0].version = "1.3.0rc1";
+  book.rules[0].unpadded_graphs = true;
+  book.rules[1].input_multiple_of = 1000;
+  book.rules[1].requests_per_user = 50;
+  book.rules[1].distinct_prompts = 100;
+  RecipeQuestion q;
+  q.engine = "a";
+  q.input = 1024;
+  EXPECT_FALSE(options_for(book, q).unpadded_graphs) << "no release is not that release";
+  q.version = "1.3.0rc5";
+  EXPECT_FALSE(options_for(book, q).unpadded_graphs);
+  q.version = "1.3.0rc1";
+  EXPECT_TRUE(options_for(book, q).unpadded_graphs);
+  EXPECT_EQ(options_for(book, q).requests_per_user, 0);
+  q.input = 8000;
+  EXPECT_EQ(options_for(book, q).requests_per_user, 50);
+  EXPECT_EQ(options_for(book, q).distinct_prompts, 100);
+  EXPECT_TRUE(options_for(book, q).unpadded_graphs) << "both hold";
+}
+
 TEST(Recipe, OnlyTensorRtLlmIsSizedByItsBenchmark) {
   const auto file =
       parse_yaml("name: x\nsources: []\nrules:\n  - {engine: vllm, bench_sizes: true}\n", "x.yaml");

@@ -146,6 +146,40 @@ TEST(MeasuredLoop, AStatedNumberOfRequestsFillsAndDrains) {
   EXPECT_GT(once, 0.3 * full);
 }
 
+/// A client that sends the same few prompts again and again finds them in the prefix cache, as long
+/// as they fit: but for the first of each, prompts cost what one block costs, so that a run takes
+/// what its decode steps take.
+TEST(MeasuredLoop, FewPromptsAreFoundInTheCacheWhereTheyFit) {
+  Client c;
+  c.loop.users = 16;
+  c.loop.requests = 800;
+  c.loop.request.input.tokens = 8000;
+  SchedulerConfig& scheduler = c.loop.system.engines.scheduler;
+  const MeasuredTimes fresh = simulate_loop(c.loop, 1);
+  c.loop.distinct_prompts = 100;
+  const MeasuredTimes without = simulate_loop(c.loop, 1);
+  EXPECT_EQ(without.duration, fresh.duration) << "no cache, nothing to find";
+  scheduler.prefix_cache = true;
+  const MeasuredTimes found = simulate_loop(c.loop, 1);
+  c.loop.requests = 100;
+  c.loop.distinct_prompts = 0;
+  const double first = simulate_loop(c.loop, 1).duration;  // of each prompt, computed whole
+  StepLoad decode;
+  decode.decode_sequences = 16;
+  decode.decode_context = 8100;
+  const double decoding = 800 / 16 * 200 * c.step.seconds(decode);
+  EXPECT_LT(found.duration, 1.15 * (decoding + first));
+  EXPECT_GT(found.duration, decoding);
+  EXPECT_LT(found.duration, 0.6 * fresh.duration);
+  // A cache of the running requests and a tenth of the prompts.
+  c.loop.requests = 800;
+  c.loop.distinct_prompts = 100;
+  scheduler.blocks = (16 * 8200 + 10 * 8000) / scheduler.block_tokens;
+  const MeasuredTimes scarce = simulate_loop(c.loop, 1);
+  EXPECT_GT(scarce.duration, 0.7 * fresh.duration);
+  EXPECT_LT(scarce.duration, fresh.duration);
+}
+
 TEST(MeasuredLoop, SameSeedSameTimes) {
   Client c;
   c.loop.users = 16;

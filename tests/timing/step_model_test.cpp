@@ -418,6 +418,45 @@ TEST(step_model, steps_within_the_graphs_do_not_wait_for_launches) {
   EXPECT_EQ(c.step_model().seconds(load), model.seconds(load));
 }
 
+/// Against what vllm-project/vllm pull request 33538 measured for masking by top-k and top-p with
+/// PyTorch: milliseconds by sequences, 32768 logits each. Greedy sampling pays nothing.
+TEST(step_model, sorting_logits_takes_what_was_measured) {
+  Case c("Llama-3.1-8B", "H100-SXM", {1, 1, 1, 1});
+  c.model.vocab = 32768;
+  c.engine.graphs.clear();
+  const StepModel greedy = c.step_model();
+  c.engine.sorted_sampling = true;
+  const StepModel sorted = c.step_model();
+  for (const auto& [sequences, measured] :
+       {std::pair(48.0, 0.481e-3), {512.0, 2.572e-3}, {1024.0, 5.04e-3}}) {
+    const StepLoad load = decode(sequences, 100);
+    const double took = sorted.seconds(load) - greedy.seconds(load);
+    EXPECT_NEAR(took / measured, 1, 0.2) << sequences;
+    const double shown = sorted.detail(load).of(OperatorClass::elementwise).seconds() -
+                         greedy.detail(load).of(OperatorClass::elementwise).seconds();
+    EXPECT_NEAR(shown, took, 1e-9);
+  }
+  const StepLoad prompt = prefill(1000, 500);
+  EXPECT_NEAR(sorted.unhindered(prompt) - greedy.unhindered(prompt), 0.2e-3 + 32768 * 150e-12, 1e-9)
+      << "a finished prompt draws one token";
+  EXPECT_EQ(sorted.launch_pace().seconds, greedy.launch_pace().seconds);
+}
+
+/// What the host does for a step with prompts beside launching it comes once, whatever the step.
+TEST(step_model, a_prompt_keeps_the_host_busy_beside_its_launches) {
+  Case c("Llama-3.1-8B", "H100-SXM", {1, 1, 1, 1});
+  c.engine.prompt_graph_rows = 0;
+  const StepModel before = c.step_model();
+  c.engine.host_per_prompt_step = 0.014;
+  const StepModel model = c.step_model();
+  EXPECT_NEAR(model.launch_pace().seconds - before.launch_pace().seconds, 0.014, 1e-12);
+  EXPECT_NEAR(model.seconds(prefill(2, 1)) - before.seconds(prefill(2, 1)), 0.014, 1e-12)
+      << "launches bound a short prompt";
+  EXPECT_EQ(model.seconds(prefill(8000, 4000)), before.seconds(prefill(8000, 4000)))
+      << "a long one takes longer than they do";
+  EXPECT_EQ(model.seconds(decode(8, 100)), before.seconds(decode(8, 100)));
+}
+
 TEST(step_model, drafts_cost_the_host_what_the_engine_says) {
   Case c("DeepSeek-R1", "B200-SXM", {8, 1, 8, 1});
   c.spec.mtp_draft_tokens = 2;

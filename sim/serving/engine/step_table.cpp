@@ -53,13 +53,17 @@ std::int64_t graph_size(std::int64_t n, const std::vector<GraphRange>& graphs) {
   return (n + 15) / 16 * 16;
 }
 
+bool is_captured(std::int64_t n, const std::vector<GraphRange>& graphs) {
+  return graphs.empty() || (n <= graphs.back().to && graph_size(n, graphs) == n);
+}
+
 }  // namespace
 
 StepTable::StepTable(const StepModel& model, const StepTableRange& range)
     : ranks_(range.ranks), pipeline_(range.pipeline), launch_(model.launch_pace()) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
-    const std::int64_t size = graph_size(n, range.graphs);
+    const std::int64_t size = range.pads_to_graphs ? graph_size(n, range.graphs) : n;
     if (sizes_.empty() || size > sizes_.back()) sizes_.push_back(size);
     row_of_.push_back(static_cast<std::int32_t>(sizes_.size()) - 1);
   }
@@ -73,11 +77,15 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
   for (const std::int64_t size : sizes_) {
     // A row of no sequences is a step in which this rank only keeps the others company.
     const auto n = static_cast<double>(std::max<std::int64_t>(size, 1));
-    Ticks at = in_ticks(model.seconds(decode_load(n, 0)));
+    const bool launched = !range.pads_to_graphs && !is_captured(size, range.graphs);
+    const double launches = launched ? launch_.of(n) : 0;
+    const auto seconds = [&](double context) {
+      return std::max(launches, model.seconds(decode_load(n, context)));
+    };
+    Ticks at = in_ticks(seconds(0));
     for (std::size_t k = 0; k < knots_; ++k) {
       const std::int64_t from = knot_position(k), to = knot_position(k + 1);
-      const double rise = model.seconds(decode_load(n, static_cast<double>(to))) -
-                          model.seconds(decode_load(n, static_cast<double>(from)));
+      const double rise = seconds(static_cast<double>(to)) - seconds(static_cast<double>(from));
       const Ticks slope = std::max<Ticks>(0, in_ticks(rise / (n * static_cast<double>(to - from))));
       decode_.push_back({at, slope});
       at += slope * std::max<std::int64_t>(size, 1) * (to - from);

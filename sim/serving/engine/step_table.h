@@ -22,6 +22,8 @@ struct StepTableRange {
   /// captured, for the size of the table alone). Empty: no padding. The StepModel must then have
   /// been made for an engine without graphs, because it adds the average padding itself.
   std::vector<GraphRange> graphs;
+  /// Without, batches that are no graph's size are launched kernel by kernel.
+  bool pads_to_graphs = true;
 };
 
 /// A StepModel sampled into integer tables: a step costs tens of nanoseconds instead of hundreds,
