@@ -97,9 +97,9 @@ const Schema<EngineSpec>& engine_schema() {
     s.quantity("draft_host_per_sequence", &EngineSpec::draft_host_per_sequence, Dimension::seconds,
                optional, not_negative,
                "Time per sequence and step with drafts, beside host_per_sequence.");
-    s.quantity("host_per_prompt_step", &EngineSpec::host_per_prompt_step, Dimension::seconds,
+    s.quantity("host_per_eager_step", &EngineSpec::host_per_eager_step, Dimension::seconds,
                optional, not_negative,
-               "Time of the host for a step with prompt tokens, beside launching its kernels.");
+               "Time of the host for a step that no graph covers, beside launching its kernels.");
     s.quantity("host_per_call", &EngineSpec::host_per_call, Dimension::seconds, optional,
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
     s.integer("prompt_graph_rows", &EngineSpec::prompt_graph_rows, optional, Range{0, 1e6},

@@ -75,7 +75,7 @@ struct EngineSpec {
   /// Seconds the host takes to launch one kernel of a step that no graph covers, which are those
   /// with prompt tokens: the device waits where its kernels are shorter.
   double host_per_call = 0;
-  double host_per_prompt_step = 0;  ///< seconds of such a step beside its launches
+  double host_per_eager_step = 0;  ///< seconds of such a step beside its launches
   /// Steps with prompt tokens of at most so many rows, those of decoding sequences included, run in
   /// graphs too (vLLM captures everything but attention piece by piece): nothing waits there.
   int prompt_graph_rows = 0;

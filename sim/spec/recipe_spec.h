@@ -19,8 +19,8 @@ struct RecipeRule {
   std::string precision;  ///< of the experts, else of the projections
   std::string version;    ///< of the engine, as a run states it
   int input = 0, output = 0;
-  int input_multiple_of =
-      0;  ///< nominal prompts of so many tokens, twice or three times as many ...
+  /// Nominal prompts of so many tokens, twice as many, three times as many and so on.
+  int input_multiple_of = 0;
   int concurrency_from = 0, concurrency_below = 0, tensor_from = 0, tensor_below = 0;
   std::string measured_from, measured_before;  ///< day of the run, ISO 8601; never if it has none
   bool data_parallel_attention = false;        ///< only with it
@@ -47,7 +47,7 @@ struct RecipeRule {
   std::vector<KernelChoice> kernels;    ///< instead of the engine's own
   bool prompts_without_graphs = false;  ///< EngineSpec::prompt_graph_rows is 0
   std::vector<GraphRange> graphs;       ///< captured decode batches, instead of the engine's own
-  bool unpadded_graphs = false;         ///< StepTableRange::pads_to_graphs is false
+  bool unpadded_graphs = false;         ///< StepTableRange::unpadded
   bool sorted_sampling = false;         ///< EngineSpec::sorted_sampling
   bool reads_at_once = false;           ///< a front end reads and tokenises many prompts at once
   int requests_per_user = 0;            ///< that the client sends

@@ -52,9 +52,11 @@ bool ttft_decides(const Scenario& scenario, double ttft) {
 constexpr const char* prompts_queue =
     "TTFT is near its target, and how prompts queue there is known roughly";
 
-/// The many kernels of a mixture take the host longer than short prompts take the device.
+/// The many kernels of a mixture, or what comes once a step, take the host longer than short
+/// prompts take the device.
 bool launch_bound(const CandidateSpec& candidate) {
-  return candidate.engine.host_per_call > 0 && candidate.model.has_experts();
+  return candidate.engine.host_per_eager_step > 0 ||
+         (candidate.engine.host_per_call > 0 && candidate.model.has_experts());
 }
 
 /// Whether some steps with prompts run in graphs and others do not, and each kind breeds its own: a

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/core/philox.h"
 
@@ -10,7 +11,7 @@ namespace tollgate {
 namespace {
 
 constexpr Ticks ticks_per_nanosecond = ticks_per_second / 1'000'000'000;
-constexpr std::uint32_t length_key = 0x4C4F4F50, ingest_key = 0x494E4745;
+constexpr std::uint32_t length_key = 0x4C4F4F50, ingest_key = 0x494E4745, prompt_key = 0x50524F4D;
 
 /// A length of the class at a 32-bit draw.
 std::int32_t length_at(const LengthSpec& length, std::uint32_t word) {
@@ -37,6 +38,19 @@ const std::array<std::int64_t, 1024>& exponential_quantiles() {
   return table;
 }
 
+/// The numbers below `count` in an order of their own for every `round` (Fisher and Yates).
+std::vector<std::int32_t> shuffled(std::int64_t count, std::int64_t round, std::uint64_t seed) {
+  std::vector<std::int32_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  for (std::int64_t left = count; left > 1; --left) {
+    const kernels::Words4 words = kernels::philox4x32(
+        static_cast<std::uint32_t>(round), static_cast<std::uint32_t>(left), 0, prompt_key, seed);
+    std::swap(order[static_cast<std::size_t>(left - 1)],
+              order[static_cast<std::size_t>(left * words.w[0] >> 32)]);
+  }
+  return order;
+}
+
 }  // namespace
 
 std::vector<Ticks> ingest_times(double mean, std::size_t count, std::uint64_t seed) {
@@ -60,13 +74,16 @@ MeasuredTimes simulate_loop(const MeasuredLoop& loop, std::uint64_t seed) {
         kernels::philox4x32(static_cast<std::uint32_t>(i), 0, 0, length_key, seed);
     table.input.push_back(std::max(1, length_at(loop.request.input, words.w[0])));
     table.output.push_back(std::max(1, length_at(loop.request.output, words.w[1])));
-    if (loop.distinct_prompts > 0) {
-      table.stream.push_back(static_cast<std::int32_t>(loop.distinct_prompts * words.w[2] >> 32));
-      table.shared.push_back(table.input.back());
+  }
+  if (loop.distinct_prompts > 0) {
+    table.streams.resize(static_cast<std::size_t>(loop.distinct_prompts));
+    table.shared = table.input;
+    for (std::int64_t round = 0; table.stream.size() < table.input.size(); ++round) {
+      for (const std::int32_t prompt : shuffled(loop.distinct_prompts, round, seed)) {
+        if (table.stream.size() < table.input.size()) table.stream.push_back(prompt);
+      }
     }
   }
-  if (loop.distinct_prompts > 0)
-    table.streams.resize(static_cast<std::size_t>(loop.distinct_prompts));
   ServingSystem system = loop.system;
   ClosedLoop users;
   users.users = loop.users;

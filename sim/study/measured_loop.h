@@ -13,7 +13,8 @@ struct MeasuredLoop {
   RequestClass request;  ///< fixed or uniform lengths
   std::int64_t users = 1;
   std::int64_t requests = 0;  ///< in all; 0 = requests_per_user for every user
-  /// So many prompts are drawn from, and a prefix cache finds them; 0 = every prompt is new.
+  /// So many prompts are sent again and again, each time in another order, as aiperf does; a prefix
+  /// cache finds them. 0 = every prompt is new.
   std::int64_t distinct_prompts = 0;
   double reading = 0;  ///< seconds to read and tokenise a request, one after the other
   double ingest = 0;   ///< mean of the other seconds from sending a request to the engine's queue
@@ -26,7 +27,7 @@ struct MeasuredTimes {
   double output_tokens = 0;  ///< of all requests
 };
 
-/// Requests that a client sends per user: vLLM's and InferenceX's benchmark scripts send ten times
+/// Requests that a client sends per user unless a recipe says otherwise: vLLM's and InferenceX's benchmark scripts send ten times
 /// the concurrency, the first of every user at once.
 inline constexpr int requests_per_user = 10;
 

@@ -155,7 +155,7 @@ class RowPredictor {
     range.batched_tokens = c.batched_tokens;
     range.context = static_cast<std::int64_t>(row_.input + row_.output) + 1;
     range.graphs = graphs_up_to(s_.engine->graphs, s_.deployment.max_num_seqs);
-    range.pads_to_graphs = !s_.options.unpadded_graphs;
+    range.unpadded = s_.options.unpadded_graphs;
     return StepTable(model, range);
   }
 

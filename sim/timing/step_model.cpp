@@ -211,7 +211,7 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       host_per_step_(engine.host_per_step),
       host_per_sequence_(engine.host_per_sequence),
       host_per_call_(engine.host_per_call),
-      host_per_prompt_step_(engine.host_per_prompt_step),
+      host_per_eager_step_(engine.host_per_eager_step),
       prompt_graph_rows_(engine.prompt_graph_rows),
       graphs_(spec.max_num_seqs > 0
                   ? graphs_up_to(engine.graphs, spec.max_num_seqs * (1 + spec.mtp_draft_tokens))
@@ -434,14 +434,14 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
   if (deployment_.pipeline > 1) {
     sink.rows(pipeline_, rows.prompt_rows + rows.decode_rows, 1);
   }
-  if (sorting_per_row_ > 0) sink.sorting(sorting_step + sorting_per_row_ * rows.logits);
+  if (sorting_per_row_ > 0) sink.sorting(stages * (sorting_step + sorting_per_row_ * rows.logits));
   sink.host(host_per_step_ + host_per_sequence_ * (sequences + finished));
 }
 
 LaunchPace StepModel::launch_pace() const {
   LaunchPace pace;
-  if (host_per_call_ == 0) return pace;
-  pace.seconds = host_per_prompt_step_ + host_per_call_ * (main_.calls + drafts_ * draft_.calls) +
+  if (host_per_call_ == 0 && host_per_eager_step_ == 0) return pace;
+  pace.seconds = host_per_eager_step_ + host_per_call_ * (main_.calls + drafts_ * draft_.calls) +
                  host_per_step_;
   pace.per_sequence = host_per_sequence_;
   pace.graph_rows = prompt_graph_rows_;

@@ -177,28 +177,67 @@ TEST(step_table, pads_batches_to_the_captured_sizes) {
 }
 
 /// Without padding a captured size is replayed; any other batch, those beyond the largest graph
-/// included, has its own rows and takes at least the launches of its kernels.
+/// included, has its own rows and takes at least what the host does for it. Beside prompts, which
+/// no graph holds anyway, nothing changes: the launches are waited for once.
 TEST(step_table, batches_that_were_not_captured_are_launched) {
-  const Engine e("Llama-3.1-70B", "H200-SXM", {8, 1, 1, 1});
+  Library library(TOLLGATE_REPOSITORY "/models");
+  EngineSpec engine = without_graphs(library.engine("trtllm", {}));
+  ASSERT_GT(engine.host_per_eager_step, 0.01);
+  const LlmSpec model = library.model("Llama-3.1-8B", {});
+  const EngineCurves curves(std::make_shared<CurveFiles>(library), library.hardware("H100-SXM", {}),
+                            engine);
+  const StepModel step(model, curves, {1, 1, 1, 1}, model.precision, DeploymentSpec{}, engine,
+                       RoutingTables(model.ffns.size()));
   StepTableRange range;
   range.graphs = {{2, 1, {}}, {4, 2, {}}, {64, 4, {}}};
-  const StepTable padded(e.step, range);
-  range.pads_to_graphs = false;
-  const StepTable exact(e.step, range);
-  const auto at = [](const StepTable& table, std::int64_t sequences) {
+  const StepTable padded(step, range);
+  range.unpadded = true;
+  const StepTable exact(step, range);
+  const auto batch = [](std::int64_t sequences, std::int64_t context) {
     RankBatch b;
     b.decode_sequences = sequences;
-    b.decode_context = 1000 * sequences;
+    b.decode_context = context * sequences;
+    return b;
+  };
+  const auto of = [](const StepTable& table, const RankBatch& b) {
     return table.step(std::span(&b, 1));
   };
-  const double launches = e.step.launch_pace().of(1);
   for (const int captured : {1, 2, 4, 8, 60, 64})
-    EXPECT_EQ(at(exact, captured), at(padded, captured)) << captured;
+    EXPECT_EQ(of(exact, batch(captured, 1000)), of(padded, batch(captured, 1000))) << captured;
   for (const int other : {3, 5, 63, 65, 80}) {
     EXPECT_EQ(exact.padded(other), other);
-    EXPECT_GE(to_seconds(at(exact, other)), launches) << other;
-    EXPECT_GT(at(exact, other), at(padded, other)) << "70 billion parameters on eight devices";
+    EXPECT_EQ(of(exact, batch(other, 1000)), in_ticks(step.launch_pace().of(other))) << other;
+    EXPECT_GT(of(exact, batch(other, 1000)), of(padded, batch(other, 1000)));
+    RankBatch mixed = batch(other, 1000);
+    mixed.prefill_tokens = 4000;
+    mixed.prefill_context = 4000 * 2000;
+    mixed.prefill_requests = mixed.prompts_finished = 1;
+    StepLoad load;
+    load.decode_sequences = other;
+    load.decode_context = 1000;
+    load.prefill_tokens = load.busiest_prompt_rows = 4000;
+    load.prefill_context = 2000;
+    load.prompts_finished = 1;
+    EXPECT_NEAR(to_seconds(of(exact, mixed)) / step.seconds(load), 1, 0.03)
+        << "the kernels of so long a prompt take longer than their launches";
   }
+  // Where the kernels of a batch that was not captured outlast its launches, and a line across.
+  const RankBatch longest = batch(63, 60000);
+  EXPECT_GT(of(exact, longest), in_ticks(step.launch_pace().of(63)));
+  RankBatch rising = batch(63, 20000);
+  int lines = 0;
+  for (std::int64_t at = 0; at < 20000; ++lines) {
+    const DecodeLine line = exact.decode(std::span(&rising, 1));
+    ASSERT_GE(line.valid, 0);
+    for (const std::int64_t v : {std::int64_t{0}, line.valid / 2, line.valid}) {
+      RankBatch later = rising;
+      later.decode_context += v * later.decode_sequences;
+      ASSERT_EQ(of(exact, later), line.first + line.growth * v) << at << " and " << v;
+    }
+    at += line.valid + 1;
+    rising.decode_context += (line.valid + 1) * rising.decode_sequences;
+  }
+  EXPECT_GT(lines, 2);
 }
 
 }  // namespace

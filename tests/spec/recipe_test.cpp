@@ -92,13 +92,13 @@ TEST(Recipe, RulesHoldForADayAndASize) {
 }
 
 TEST(Recipe, RulesHoldForAReleaseAndForRoundLengths) {
-  RecipeBook book;
-  book.rules = {rule("a"), rule("a")};
-  book.rules[0].version = "1.3.0rc1";
-  book.rules[0].unpadded_graphs = true;
-  book.rules[1].input_multiple_of = 1000;
-  book.rules[1].requests_per_user = 50;
-  book.rules[1].distinct_prompts = 100;
+  const auto file = parse_yaml(
+      "name: x\nsources: []\nrules:\n"
+      "  - {engine: a, version: 1.3.0rc1, unpadded_graphs: true, sorted_sampling: true}\n"
+      "  - {engine: a, input_multiple_of: 1000, requests_per_user: 50, distinct_prompts: 100,\n"
+      "     reads_at_once: true}\n",
+      "x.yaml");
+  const RecipeBook book = recipe_schema().read(*file, "");
   RecipeQuestion q;
   q.engine = "a";
   q.input = 1024;
@@ -107,10 +107,13 @@ TEST(Recipe, RulesHoldForAReleaseAndForRoundLengths) {
   EXPECT_FALSE(options_for(book, q).unpadded_graphs);
   q.version = "1.3.0rc1";
   EXPECT_TRUE(options_for(book, q).unpadded_graphs);
+  EXPECT_TRUE(options_for(book, q).sorted_sampling);
+  EXPECT_FALSE(options_for(book, q).reads_at_once);
   EXPECT_EQ(options_for(book, q).requests_per_user, 0);
   q.input = 8000;
   EXPECT_EQ(options_for(book, q).requests_per_user, 50);
   EXPECT_EQ(options_for(book, q).distinct_prompts, 100);
+  EXPECT_TRUE(options_for(book, q).reads_at_once);
   EXPECT_TRUE(options_for(book, q).unpadded_graphs) << "both hold";
 }
 

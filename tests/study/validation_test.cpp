@@ -165,6 +165,38 @@ TEST(Validation, AStatedRateIsHeldAgainstTheWholeRun) {
   EXPECT_LT(v.rows[0].throughput.value, v.rows[1].throughput.value);
 }
 
+/// Which options of models/recipes/nvidia_internal.yaml a row gets: by its release and by its
+/// lengths, and only from its source.
+TEST(Validation, ARecipeKnowsTheReleaseAndTheClient) {
+  Library books = library();
+  const std::string head =
+      "model,system,backend,backend_version,isl,osl,concurrency,source_class\nLlama-3.1-8B,h100_"
+      "sxm,";
+  const auto predict = [&](const std::string& row) {
+    const CsvTable table = CsvTable::parse(head + row + "\n", "m.csv");
+    return validate(table, {}, {}, books, kernels::find_backend("tbb")).rows.at(0);
+  };
+  // 24 users are no captured batch of 1.3.0rc1, 32 are one.
+  const auto tpot = [&](const char* version, int users) {
+    return predict("trtllm," + std::string(version) + ",1024,256," + std::to_string(users) +
+                   ",nvidia_internal")
+        .tpot.value;
+  };
+  EXPECT_GT(tpot("1.3.0rc1", 24), 1.5 * tpot("1.3.0rc5", 24));
+  EXPECT_LT(tpot("1.3.0rc1", 32), 1.4 * tpot("1.3.0rc5", 32));
+  EXPECT_GT(tpot("1.3.0rc1", 24), tpot("1.3.0rc1", 32));
+  // Prompts of thousands of tokens come from the client that repeats them; sampling is of both.
+  const RowPrediction repeated = predict("vllm,0.12.0,4000,256,32,nvidia_internal"),
+                      fresh = predict("vllm,0.12.0,4096,256,32,nvidia_internal"),
+                      elsewhere = predict("vllm,0.12.0,4096,256,32,inferencex"),
+                      plain = predict("vllm,0.12.0,4000,256,32,");
+  EXPECT_LT(repeated.ttft.value, 0.5 * fresh.ttft.value);
+  EXPECT_LT(repeated.tpot.value, 0.8 * fresh.tpot.value);
+  EXPECT_GT(plain.ttft.value, 2 * repeated.ttft.value) << "no source, no recipe";
+  EXPECT_GT(fresh.tpot.value, elsewhere.tpot.value + 1e-3 * 32 * 128256 * 150e-9)
+      << "sorting 32 rows of 128256 logits, and a smaller token budget";
+}
+
 // 1536 / 8 = 192 is one and a half blocks of 128, 1536 / 4 = 384 three.
 TEST(Validation, ExpertsAreSplitByRankWhereASliceHoldsNoWholeBlocks) {
   Library books = library();

@@ -442,12 +442,13 @@ TEST(step_model, sorting_logits_takes_what_was_measured) {
   EXPECT_EQ(sorted.launch_pace().seconds, greedy.launch_pace().seconds);
 }
 
-/// What the host does for a step with prompts beside launching it comes once, whatever the step.
-TEST(step_model, a_prompt_keeps_the_host_busy_beside_its_launches) {
+/// What the host does for an eager step beside launching it comes once, whatever the step, and also
+/// where launches cost nothing.
+TEST(step_model, an_eager_step_keeps_the_host_busy_beside_its_launches) {
   Case c("Llama-3.1-8B", "H100-SXM", {1, 1, 1, 1});
   c.engine.prompt_graph_rows = 0;
   const StepModel before = c.step_model();
-  c.engine.host_per_prompt_step = 0.014;
+  c.engine.host_per_eager_step = 0.014;
   const StepModel model = c.step_model();
   EXPECT_NEAR(model.launch_pace().seconds - before.launch_pace().seconds, 0.014, 1e-12);
   EXPECT_NEAR(model.seconds(prefill(2, 1)) - before.seconds(prefill(2, 1)), 0.014, 1e-12)
@@ -455,6 +456,8 @@ TEST(step_model, a_prompt_keeps_the_host_busy_beside_its_launches) {
   EXPECT_EQ(model.seconds(prefill(8000, 4000)), before.seconds(prefill(8000, 4000)))
       << "a long one takes longer than they do";
   EXPECT_EQ(model.seconds(decode(8, 100)), before.seconds(decode(8, 100)));
+  c.engine.host_per_call = 0;
+  EXPECT_NEAR(c.step_model().launch_pace().seconds, 0.014 + c.engine.host_per_step, 1e-12);
 }
 
 TEST(step_model, drafts_cost_the_host_what_the_engine_says) {

@@ -63,7 +63,7 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
     : ranks_(range.ranks), pipeline_(range.pipeline), launch_(model.launch_pace()) {
   const double ranks = range.ranks;
   for (std::int64_t n = 0; n <= range.max_sequences; ++n) {
-    const std::int64_t size = range.pads_to_graphs ? graph_size(n, range.graphs) : n;
+    const std::int64_t size = range.unpadded ? n : graph_size(n, range.graphs);
     if (sizes_.empty() || size > sizes_.back()) sizes_.push_back(size);
     row_of_.push_back(static_cast<std::int32_t>(sizes_.size()) - 1);
   }
@@ -77,15 +77,13 @@ StepTable::StepTable(const StepModel& model, const StepTableRange& range)
   for (const std::int64_t size : sizes_) {
     // A row of no sequences is a step in which this rank only keeps the others company.
     const auto n = static_cast<double>(std::max<std::int64_t>(size, 1));
-    const bool launched = !range.pads_to_graphs && !is_captured(size, range.graphs);
-    const double launches = launched ? launch_.of(n) : 0;
-    const auto seconds = [&](double context) {
-      return std::max(launches, model.seconds(decode_load(n, context)));
-    };
-    Ticks at = in_ticks(seconds(0));
+    const bool captured = !range.unpadded || is_captured(size, range.graphs);
+    floor_.push_back(captured ? 0 : in_ticks(launch_.of(n)));
+    Ticks at = in_ticks(model.seconds(decode_load(n, 0)));
     for (std::size_t k = 0; k < knots_; ++k) {
       const std::int64_t from = knot_position(k), to = knot_position(k + 1);
-      const double rise = seconds(static_cast<double>(to)) - seconds(static_cast<double>(from));
+      const double rise = model.seconds(decode_load(n, static_cast<double>(to))) -
+                          model.seconds(decode_load(n, static_cast<double>(from)));
       const Ticks slope = std::max<Ticks>(0, in_ticks(rise / (n * static_cast<double>(to - from))));
       decode_.push_back({at, slope});
       at += slope * std::max<std::int64_t>(size, 1) * (to - from);
@@ -194,7 +192,11 @@ Ticks StepTable::step(std::span<const RankBatch> ranks) const {
   }
   const Ticks batch =
       most.decode_sequences > 0 ? decode_time(most.decode_sequences, most.decode_context) : 0;
-  if (tokens == 0) return batch;
+  if (tokens == 0) {
+    return std::max(
+        batch,
+        floor_[static_cast<std::size_t>(row_of_[static_cast<std::size_t>(most.decode_sequences)])]);
+  }
   const std::int64_t p = most.prefill_tokens;
   double extra = beside(single_, p, most.decode_sequences);
   if (ranks_ > 1) {
@@ -236,6 +238,11 @@ DecodeLine StepTable::decode(std::span<const RankBatch> ranks) const {
   for (const RankBatch& r : ranks) {
     if (r.decode_sequences <= n) continue;
     line.valid = std::min(line.valid, (context - r.decode_context) / (r.decode_sequences - n));
+  }
+  if (const Ticks above = floor_[row] - line.first; above > 0) {
+    if (line.growth > 0) line.valid = std::min(line.valid, above / line.growth);
+    line.first = floor_[row];
+    line.growth = 0;
   }
   return line;
 }

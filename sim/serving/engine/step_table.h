@@ -22,8 +22,8 @@ struct StepTableRange {
   /// captured, for the size of the table alone). Empty: no padding. The StepModel must then have
   /// been made for an engine without graphs, because it adds the average padding itself.
   std::vector<GraphRange> graphs;
-  /// Without, batches that are no graph's size are launched kernel by kernel.
-  bool pads_to_graphs = true;
+  /// Batches that are no graph's size are not padded but launched kernel by kernel.
+  bool unpadded = false;
 };
 
 /// A StepModel sampled into integer tables: a step costs tens of nanoseconds instead of hundreds,
@@ -63,6 +63,7 @@ class StepTable : public StepTimer {
   std::vector<std::int64_t> sizes_;   ///< padded batch of each row
   std::size_t knots_;
   std::vector<Piece> decode_;
+  std::vector<Ticks> floor_;  ///< of each row: launches of a batch that only decodes, 0 in a graph
 
   std::vector<std::int32_t> token_cell_, sequence_cell_;  ///< grid cell by number
   std::vector<std::int64_t> token_grid_, sequence_grid_;
@@ -70,7 +71,7 @@ class StepTable : public StepTimer {
   /// Ticks of prompt tokens at the mean position of each knot over those of one fresh prompt:
   /// [token grid][knot].
   std::vector<double> attention_;
-  LaunchPace launch_;        ///< no step with prompt tokens is quicker
+  LaunchPace launch_;        ///< no step outside the graphs is quicker
   double per_finished_ = 0;  ///< ticks of each prompt that ends beyond the first
 };
 
