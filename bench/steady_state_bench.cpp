@@ -77,10 +77,11 @@ void steady_state(benchmark::State& state, const char* name, Deployment deployme
 void placement_and_steady_state(benchmark::State& state, const char* name, Deployment deployment) {
   const Prepared prepared(name, deployment);
   for (auto _ : state) {
-    const MemoryPlan memory =
-        plan_memory(prepared.candidate.model, prepared.candidate.hardware, deployment,
-                    prepared.precision, prepared.candidate.deployment, prepared.question.method,
-                    prepared.mix.decode_context, prepared.candidate.deployment.batched_tokens);
+    const MemoryPlan memory = plan_memory(
+        prepared.candidate.model, prepared.candidate.hardware, deployment, prepared.precision,
+        prepared.candidate.deployment, prepared.question.method, prepared.mix.decode_context,
+        {prepared.candidate.deployment.batched_tokens,
+         prepared.candidate.deployment.batched_tokens});
     const StepModel model = prepared.model();
     benchmark::DoNotOptimize(
         solve_steady_state(model, prepared.mix, prepared.limits, memory.largest_batch));

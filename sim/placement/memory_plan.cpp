@@ -79,6 +79,24 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
   return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
 }
 
+/// Buffers of the routed experts on a rank, bytes, for the choices of so many tokens: rows as they
+/// are gathered for their experts, gate and up, their product, and what is to be summed, of which
+/// two are alive at a time, in elements of 2 bytes. Engines make room for every choice of every
+/// token a rank gathers, whichever expert it falls on. Source: NVIDIA/TensorRT-LLM,
+/// cutlass_kernels/moe_gemm/moe_kernels.cu, overlapped_gemm1_gemm2_inputs and _outputs; vLLM's
+/// fused_moe.py shares its three caches in the same way.
+double expert_buffers(const LlmSpec& model, const Deployment& d, int tokens) {
+  double most = 0;
+  for (const FfnSpec& ffn : model.ffns) {
+    if (ffn.kind == FfnKind::dense) continue;
+    const double width = static_cast<double>(ffn.intermediate) / d.expert_tensor();
+    const double rows = ffn.latent > 0 ? ffn.latent : model.hidden;
+    const double up = (ffn.gated ? 2 : 1) * width;
+    most = std::max(most, ffn.top_k * 2.0 * (std::max(rows, width) + std::max(up, rows)));
+  }
+  return tokens * most;
+}
+
 /// NCCL's buffers on a rank of so many, bytes (aiconfigurator 095f58a5, systems/h100_sxm.yaml,
 /// nccl_mem, "by observation"; the same for every system).
 double communication_buffers(int ranks) {
@@ -102,10 +120,12 @@ PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec
 
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& d,
                        const PrecisionMap& precision, const DeploymentSpec& spec,
-                       const MethodSpec& method, double context, int resident_tokens) {
+                       const MethodSpec& method, double context, ResidentTokens resident) {
   MemoryPlan plan;
   plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus());
-  plan.activations = method.activation_factor * workspace(model, d.tensor, resident_tokens);
+  plan.activations =
+      method.activation_factor * std::max(workspace(model, d.tensor, resident.of_group),
+                                          expert_buffers(model, d, resident.of_experts));
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);

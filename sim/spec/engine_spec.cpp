@@ -23,6 +23,12 @@ bool EngineSpec::sends_to_experts(const HardwareSpec& hardware) const {
          (expert_exchange == ExpertExchange::nvlink && hardware.per_domain > hardware.per_node);
 }
 
+ResidentTokens EngineSpec::resident_tokens(int budget, int groups,
+                                           const HardwareSpec& hardware) const {
+  const int chunk = chunk_of_group(budget, groups);
+  return {chunk, sends_to_experts(hardware) ? chunk : chunk * groups};
+}
+
 std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most) {
   std::vector<GraphRange> out;
   for (const GraphRange& range : graphs) {

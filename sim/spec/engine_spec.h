@@ -50,6 +50,12 @@ struct KernelChoice {
   Places places;
 };
 
+/// Tokens whose activations a rank holds at once.
+struct ResidentTokens {
+  int of_group = 0;    ///< outside the routed experts
+  int of_experts = 0;  ///< whose choices the routed experts make room for
+};
+
 /// A serving engine at one version: every constant of it that the simulator uses.
 struct EngineSpec {
   std::string name;
@@ -119,6 +125,10 @@ struct EngineSpec {
 
   /// Whether ranks send tokens to their experts instead of gathering all of them on every rank.
   bool sends_to_experts(const HardwareSpec& hardware) const;
+
+  /// Of a step that spends the whole token budget in each of `groups` data-parallel groups. Sent
+  /// tokens are taken as spread evenly over the ranks.
+  ResidentTokens resident_tokens(int budget, int groups, const HardwareSpec& hardware) const;
 };
 
 /// The graphs of an engine that runs `most` sequences at most: none is larger, and what a larger

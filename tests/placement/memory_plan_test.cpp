@@ -21,7 +21,7 @@ struct Case {
   }
   MemoryPlan plan(Deployment d, double context) const {
     return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context,
-                       spec.batched_tokens);
+                       {spec.batched_tokens, spec.batched_tokens});
   }
 };
 
@@ -83,6 +83,39 @@ TEST(memory_plan, data_parallel_attention_multiplies_the_room_for_a_latent_cache
   const MemoryPlan data = c.plan({1, 1, 8, 8}, 4000);
   EXPECT_GT(data.largest_batch, 2 * tensor.largest_batch);
   EXPECT_GT(data.weights, tensor.weights) << "attention weights are on every rank";
+}
+
+// 4 choices of a token, hidden and expert width 2880, gate and up together 5760, 2 bytes each.
+TEST(memory_plan, experts_make_room_for_every_choice_of_every_token_gathered) {
+  const Case c("gpt-oss-120b", "H100-SXM");
+  const auto activations = [&](Deployment d, ResidentTokens resident) {
+    return plan_memory(c.model, c.hardware, d, deployed_precision(c.model, c.spec), c.spec,
+                       c.method, 2000, resident)
+        .activations;
+  };
+  const double of_token = 4 * 2.0 * (2880 + 5760);
+  EXPECT_DOUBLE_EQ(activations({1, 1, 4, 4}, {8192, 4 * 8192}), 4 * 8192 * of_token);
+  // 64 heads of 64 at 22 x 2 bytes a token are more than the choices of one group's tokens.
+  EXPECT_DOUBLE_EQ(activations({1, 1, 4, 4}, {8192, 8192}), 8192 * 2.0 * 64 * 64 * 22);
+  // Experts cut over four ranks: 720 wide, gate and up 1440, rows still 2880.
+  EXPECT_DOUBLE_EQ(activations({1, 1, 1, 4}, {8192, 4 * 8192}), 4 * 8192 * 4 * 2.0 * (2880 + 2880));
+}
+
+// A rank gathers the prompts of all groups, or is sent its share of their choices.
+TEST(memory_plan, tokens_a_rank_makes_room_for) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const HardwareSpec h100 = library.hardware("H100-SXM", {});
+  EngineSpec engine = library.engine("trtllm", {});
+  engine.expert_exchange = ExpertExchange::allgather_reducescatter;
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_group, 8192);
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 4 * 8192);
+  engine.expert_exchange = ExpertExchange::deepep;
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 8192);
+  // SGLang shares its chunk among the groups: all of them together have one.
+  engine = library.engine("sglang", {});
+  engine.expert_exchange = ExpertExchange::allgather_reducescatter;
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_group, 2048);
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 8192);
 }
 
 TEST(memory_plan, pipeline_stages_split_weights_and_cache) {
