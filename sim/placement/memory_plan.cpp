@@ -80,21 +80,23 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
 }
 
 /// Buffers of the routed experts on a rank, bytes, for the choices of so many tokens: rows as they
-/// are gathered for their experts, gate and up, their product, and what is to be summed, of which
-/// two are alive at a time, in elements of 2 bytes. Engines make room for every choice of every
-/// token a rank gathers, whichever expert it falls on. Source: NVIDIA/TensorRT-LLM,
-/// cutlass_kernels/moe_gemm/moe_kernels.cu, overlapped_gemm1_gemm2_inputs and _outputs; vLLM's
-/// fused_moe.py shares its three caches in the same way.
-double expert_buffers(const LlmSpec& model, const Deployment& d, int tokens) {
+/// are laid out for their experts, gate and up, their product, and what is to be summed, of which
+/// two are alive at a time, in elements of 2 bytes. Engines make room for every choice that can
+/// fall on the rank. Sources: vllm-project/vllm pull request 57270, workspace of a pair 2 B x
+/// (max(I, K) + max(2 I, K)); NVIDIA/TensorRT-LLM, cutlass_kernels/moe_gemm/moe_kernels.cu,
+/// overlapped_gemm1_gemm2_inputs and _outputs.
+double expert_buffers(const LlmSpec& model, const Deployment& d, int redundant, int tokens) {
   double most = 0;
   for (const FfnSpec& ffn : model.ffns) {
     if (ffn.kind == FfnKind::dense) continue;
+    const double per_rank = std::ceil(static_cast<double>(ffn.experts + redundant) / d.expert);
+    const double pairs = tokens * std::min<double>(ffn.top_k, per_rank);
     const double width = static_cast<double>(ffn.intermediate) / d.expert_tensor();
     const double rows = ffn.latent > 0 ? ffn.latent : model.hidden;
     const double up = (ffn.gated ? 2 : 1) * width;
-    most = std::max(most, ffn.top_k * 2.0 * (std::max(rows, width) + std::max(up, rows)));
+    most = std::max(most, pairs * 2.0 * (std::max(rows, width) + std::max(up, rows)));
   }
-  return tokens * most;
+  return most;
 }
 
 /// NCCL's buffers on a rank of so many, bytes (aiconfigurator 095f58a5, systems/h100_sxm.yaml,
@@ -124,8 +126,9 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
   MemoryPlan plan;
   plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus());
   plan.activations =
-      method.activation_factor * std::max(workspace(model, d.tensor, resident.of_group),
-                                          expert_buffers(model, d, resident.of_experts));
+      method.activation_factor *
+      std::max(workspace(model, d.tensor, resident.of_group),
+               expert_buffers(model, d, spec.redundant_experts, resident.of_experts));
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);

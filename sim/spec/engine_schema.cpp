@@ -88,6 +88,8 @@ const Schema<EngineSpec>& engine_schema() {
         "by TensorRT-LLM's kernels where NVLink reaches across nodes and gathered elsewhere.");
     s.boolean("gathers_quantised", &EngineSpec::gathers_quantised, optional,
               "Rows gathered for experts are quantised to NVFP4, MXFP8 or per-tensor fp8 before.");
+    s.integer("expert_chunk", &EngineSpec::expert_chunk, optional, Range{0, 1e7},
+              "Tokens whose choices the experts' kernels take at once; 0: all of a step.");
     s.quantity("host_per_step", &EngineSpec::host_per_step, Dimension::seconds, required,
                not_negative, "Time per engine step outside the device's kernels.");
     s.quantity("host_per_sequence", &EngineSpec::host_per_sequence, Dimension::seconds, required,

@@ -26,7 +26,8 @@ bool EngineSpec::sends_to_experts(const HardwareSpec& hardware) const {
 ResidentTokens EngineSpec::resident_tokens(int budget, int groups,
                                            const HardwareSpec& hardware) const {
   const int chunk = chunk_of_group(budget, groups);
-  return {chunk, sends_to_experts(hardware) ? chunk : chunk * groups};
+  const int met = sends_to_experts(hardware) ? chunk : chunk * groups;
+  return {chunk, expert_chunk > 0 ? std::min(met, expert_chunk) : met};
 }
 
 std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most) {

@@ -87,6 +87,8 @@ struct EngineSpec {
   int prompt_graph_rows = 0;
   /// Rows that are gathered for experts are quantised to the experts' format before.
   bool gathers_quantised = false;
+  /// Tokens whose choices the experts' kernels take at once; 0: all of a step.
+  int expert_chunk = 0;
   /// Kernels of a prompt in latent attention beside the products: attention itself and what copies
   /// the parts of keys and values together. The default is assumed: between SGLang's and
   /// TensorRT-LLM's.

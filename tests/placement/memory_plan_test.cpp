@@ -101,6 +101,31 @@ TEST(memory_plan, experts_make_room_for_every_choice_of_every_token_gathered) {
   EXPECT_DOUBLE_EQ(activations({1, 1, 1, 4}, {8192, 4 * 8192}), 4 * 8192 * 4 * 2.0 * (2880 + 2880));
 }
 
+// vllm-project/vllm pull request 57270, estimates of its author for worst routing: ranks, tokens of
+// each, GiB in two figures. On 32 ranks GLM-4.6 has 5 experts each, fewer than its 8 choices.
+TEST(memory_plan, experts_buffers_are_what_vllm_reserves_for_the_worst_routing) {
+  struct Published {
+    const char* model;
+    int ranks, tokens;
+    double GiB;
+  };
+  for (const Published& p : {Published{"GLM-4.6", 16, 8192, 20},
+                             {"GLM-4.6", 16, 16384, 40},
+                             {"GLM-4.6", 32, 8192, 25},
+                             {"GLM-4.6", 32, 16384, 50},
+                             {"GLM-5", 16, 8192, 24},
+                             {"GLM-5", 16, 16384, 48},
+                             {"GLM-5", 32, 8192, 48},
+                             {"GLM-5", 32, 16384, 96}}) {
+    const Case c(p.model, "H200-SXM");
+    const EngineSpec vllm = Library(TOLLGATE_REPOSITORY "/models").engine("vllm", {});
+    const MemoryPlan plan = plan_memory(c.model, c.hardware, {1, 1, p.ranks, p.ranks},
+                                        deployed_precision(c.model, c.spec), c.spec, c.method, 2000,
+                                        vllm.resident_tokens(p.tokens, p.ranks, c.hardware));
+    EXPECT_NEAR(plan.activations / (1 << 30) / p.GiB, 1, 0.025) << p.model << " on " << p.ranks;
+  }
+}
+
 // A rank gathers the prompts of all groups, or is sent its share of their choices.
 TEST(memory_plan, tokens_a_rank_makes_room_for) {
   Library library(TOLLGATE_REPOSITORY "/models");
@@ -111,6 +136,10 @@ TEST(memory_plan, tokens_a_rank_makes_room_for) {
   EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 4 * 8192);
   engine.expert_exchange = ExpertExchange::deepep;
   EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 8192);
+  engine.expert_exchange = ExpertExchange::allgather_reducescatter;
+  engine.expert_chunk = 16384;
+  EXPECT_EQ(engine.resident_tokens(8192, 4, h100).of_experts, 16384);
+  EXPECT_EQ(engine.resident_tokens(8192, 1, h100).of_experts, 8192);
   // SGLang shares its chunk among the groups: all of them together have one.
   engine = library.engine("sglang", {});
   engine.expert_exchange = ExpertExchange::allgather_reducescatter;
