@@ -70,10 +70,18 @@ Misfit PoolStudy::misfit() const {
   const std::string on =
       "on " + std::to_string(roomiest.gpus()) + " x " + candidate_.hardware.name + " ";
   if (plan.for_sequences <= 0) {
-    return {on + "weights, workspace and runtime need " +
-                gigabytes(plan.weights + plan.activations + plan.runtime_overhead) +
-                " per GPU, of " + gigabytes(plan.capacity) + " usable.",
-            "memory", roomiest};
+    const double others = plan.weights + plan.runtime_overhead;
+    std::string reason = on + "weights, workspace and runtime need " +
+                         gigabytes(others + plan.activations) + " per GPU, of " +
+                         gigabytes(plan.capacity) + " usable.";
+    if (others < plan.capacity) {
+      reason += " Workspace takes " + gigabytes(plan.activations) +
+                " of it, and less with a smaller deployment.batched_tokens";
+      if (roomiest.exchanges_tokens() && !candidate_.engine.sends_to_experts(candidate_.hardware))
+        reason += " or where tokens are sent to their experts (engine.expert_exchange: deepep)";
+      reason += ".";
+    }
+    return {reason, "memory", roomiest};
   }
   return {on + gigabytes(plan.for_sequences) +
               " per GPU are left after weights, but one sequence of " + fixed(resident_, 0) +

@@ -142,6 +142,38 @@ TEST(run, a_model_that_does_not_fit_says_what_it_needs) {
   EXPECT_EQ(r.cheapest, 0);
 }
 
+// 32 ranks of 8192 tokens that all gather what all have: 60 GB beside 40 GB of weights.
+TEST(run, workspace_that_does_not_fit_names_its_remedies_and_they_help) {
+  const char* const wide = R"(schema_version: 1
+name: wide
+workload:
+  - {name: chat, input: 2000, output: 500, prefix_hit_rate: 0}
+load: {kind: saturate}
+slo: {ttft: 5 s, tpot: 100 ms}
+routing: {layers: 2, tokens: 4096}
+engine: {base: vllm}
+deployment: {gpus: 32, tensor: 1, pipeline: 1, expert: 32, data_attention: 32}
+candidates:
+  - {name: moe, model: DeepSeek-V3.2, hardware: H100-SXM}
+)";
+  const auto candidate = [&](const std::vector<std::string>& overrides) {
+    return run(scenario(overrides, wide)).candidates.front();
+  };
+  const CandidateResult c = candidate({});
+  ASSERT_FALSE(c.fits);
+  EXPECT_NE(c.reason.find("smaller deployment.batched_tokens or where tokens are sent"),
+            std::string::npos)
+      << c.reason;
+  EXPECT_TRUE(candidate({"deployment.batched_tokens=2048"}).fits);
+  const CandidateResult sent = candidate({"engine.expert_exchange=deepep"});
+  EXPECT_TRUE(sent.fits) << sent.reason;
+  // Weights alone are too much for eight: a smaller step would not help, and is not named.
+  const CandidateResult heavy =
+      candidate({"deployment.gpus=8", "deployment.expert=8", "deployment.data_attention=8"});
+  ASSERT_FALSE(heavy.fits);
+  EXPECT_EQ(heavy.reason.find("batched_tokens"), std::string::npos) << heavy.reason;
+}
+
 TEST(run, results_do_not_depend_on_threads_or_backend) {
   const Scenario s = scenario();
   const auto figures = [&](const RunResult& r) {
