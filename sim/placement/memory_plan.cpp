@@ -66,7 +66,7 @@ void add_sequence(const LlmSpec& model, const LayerSpec& layer, const Deployment
 
 /// Workspace of one step, bytes per rank: 2 x tokens x heads x head width x a coefficient that
 /// falls from 1 to 4 ranks (aiconfigurator 095f58a5, `_get_memory_usage`, vLLM and TensorRT-LLM).
-double workspace(const LlmSpec& model, int tensor, int tokens) {
+double workspace(const LlmSpec& model, int tensor, double tokens) {
   double width = 0;
   for (const AttentionSpec& a : model.attentions) {
     const double heads = a.kind == AttentionKind::linear ? a.v_heads : a.heads;
@@ -79,24 +79,27 @@ double workspace(const LlmSpec& model, int tensor, int tokens) {
   return 2.0 * tokens * width * (mixture ? 2 : 1) * coefficient;
 }
 
-/// Buffers of the routed experts on a rank, bytes, for the choices of so many tokens: rows as they
-/// are laid out for their experts, gate and up, their product, and what is to be summed, of which
-/// two are alive at a time, in elements of 2 bytes. Engines make room for every choice that can
-/// fall on the rank. Sources: vllm-project/vllm pull request 57270, workspace of a pair 2 B x
-/// (max(I, K) + max(2 I, K)); NVIDIA/TensorRT-LLM, cutlass_kernels/moe_gemm/moe_kernels.cu,
-/// overlapped_gemm1_gemm2_inputs and _outputs.
-double expert_buffers(const LlmSpec& model, const Deployment& d, int redundant, int tokens) {
+/// Buffers of the routed experts on a rank, bytes: rows as they are laid out for their experts,
+/// gate and up, their product, and what is to be summed, of which two are alive at a time, in
+/// elements of 2 bytes. Ranks that gather make room for every choice that can fall on them; of
+/// tokens that are sent they get an even share. Sources: vllm-project/vllm pull request 57270,
+/// workspace of a pair of token and expert 2 B x (max(I, K) + max(2 I, K)), balanced and worst;
+/// NVIDIA/TensorRT-LLM, cutlass_kernels/moe_gemm/moe_kernels.cu, overlapped_gemm1_gemm2_inputs and
+/// _outputs, for top-k choices of each token.
+double expert_buffers(const LlmSpec& model, const Deployment& d, int redundant,
+                      const StepTokens& tokens) {
   double most = 0;
   for (const FfnSpec& ffn : model.ffns) {
     if (ffn.kind == FfnKind::dense) continue;
     const double per_rank = std::ceil(static_cast<double>(ffn.experts + redundant) / d.expert);
-    const double pairs = tokens * std::min<double>(ffn.top_k, per_rank);
+    const double choices = tokens.sent ? static_cast<double>(ffn.top_k) / d.expert
+                                       : std::min<double>(ffn.top_k, per_rank);
     const double width = static_cast<double>(ffn.intermediate) / d.expert_tensor();
     const double rows = ffn.latent > 0 ? ffn.latent : model.hidden;
     const double up = (ffn.gated ? 2 : 1) * width;
-    most = std::max(most, pairs * 2.0 * (std::max(rows, width) + std::max(up, rows)));
+    most = std::max(most, choices * 2.0 * (std::max(rows, width) + std::max(up, rows)));
   }
-  return most;
+  return tokens.at_experts * most;
 }
 
 /// NCCL's buffers on a rank of so many, bytes (aiconfigurator 095f58a5, systems/h100_sxm.yaml,
@@ -122,13 +125,12 @@ PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec
 
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const Deployment& d,
                        const PrecisionMap& precision, const DeploymentSpec& spec,
-                       const MethodSpec& method, double context, ResidentTokens resident) {
+                       const MethodSpec& method, double context, const StepTokens& tokens) {
   MemoryPlan plan;
   plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus());
   plan.activations =
-      method.activation_factor *
-      std::max(workspace(model, d.tensor, resident.of_group),
-               expert_buffers(model, d, spec.redundant_experts, resident.of_experts));
+      method.activation_factor * std::max(workspace(model, d.tensor, tokens.of_group),
+                                          expert_buffers(model, d, spec.redundant_experts, tokens));
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);

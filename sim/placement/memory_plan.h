@@ -36,12 +36,11 @@ struct MemoryPlan {
 /// Places a model. `context` is the mean context of a resident sequence in tokens; blocks of 16
 /// tokens are half empty at the end on average (vLLM, SGLang page size 16 to 64: 8 tokens are
 /// added). Layers are dealt to stages contiguously, as evenly as their number allows.
-/// `resident`: of a step with as many prompt tokens as the budget allows
-/// (EngineSpec::resident_tokens).
+/// `tokens`: EngineSpec::step_tokens.
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware,
                        const Deployment& deployment, const PrecisionMap& precision,
                        const DeploymentSpec& spec, const MethodSpec& method, double context,
-                       ResidentTokens resident);
+                       const StepTokens& tokens);
 
 /// The precision a deployment runs in: the model's own, with the overrides of the spec (`weights`:
 /// precision_in).

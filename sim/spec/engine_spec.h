@@ -50,10 +50,12 @@ struct KernelChoice {
   Places places;
 };
 
-/// Tokens whose activations a rank holds at once.
-struct ResidentTokens {
-  int of_group = 0;    ///< outside the routed experts
-  int of_experts = 0;  ///< whose choices the routed experts make room for
+/// Tokens of a step that spends the whole token budget.
+struct StepTokens {
+  double of_group = 0;  ///< that a data-parallel group computes
+  /// Those of all groups, which meet at the routed experts; no more than these take at once.
+  double at_experts = 0;
+  bool sent = false;  ///< there, each to its experts; otherwise every rank gathers all of them
 };
 
 /// A serving engine at one version: every constant of it that the simulator uses.
@@ -128,9 +130,13 @@ struct EngineSpec {
   /// Whether ranks send tokens to their experts instead of gathering all of them on every rank.
   bool sends_to_experts(const HardwareSpec& hardware) const;
 
-  /// Of a step that spends the whole token budget in each of `groups` data-parallel groups. Sent
-  /// tokens are taken as spread evenly over the ranks.
-  ResidentTokens resident_tokens(int budget, int groups, const HardwareSpec& hardware) const;
+  /// The same where experts lie on so many ranks: slices on one need every token.
+  bool sends_to_experts(int expert_ranks, const HardwareSpec& hardware) const {
+    return expert_ranks > 1 && sends_to_experts(hardware);
+  }
+
+  StepTokens step_tokens(int budget, int groups, int expert_ranks,
+                         const HardwareSpec& hardware) const;
 };
 
 /// The graphs of an engine that runs `most` sequences at most: none is larger, and what a larger

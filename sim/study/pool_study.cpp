@@ -45,8 +45,8 @@ PoolStudy::PoolStudy(CandidateSpec candidate, const MethodSpec& method, const Wo
 MemoryPlan PoolStudy::memory(const Deployment& d, double context) const {
   const DeploymentSpec& spec = candidate_.deployment;
   return plan_memory(candidate_.model, candidate_.hardware, d, precision_, spec, method_, context,
-                     candidate_.engine.resident_tokens(spec.batched_tokens, d.data_attention,
-                                                       candidate_.hardware));
+                     candidate_.engine.step_tokens(spec.batched_tokens, d.data_attention, d.expert,
+                                                   candidate_.hardware));
 }
 
 StepModel PoolStudy::step_model(const Deployment& d, const RoutingTables& routing) const {
@@ -75,11 +75,8 @@ Misfit PoolStudy::misfit() const {
                          gigabytes(others + plan.activations) + " per GPU, of " +
                          gigabytes(plan.capacity) + " usable.";
     if (others < plan.capacity) {
-      reason += " Workspace takes " + gigabytes(plan.activations) +
-                " of it, and less with a smaller deployment.batched_tokens";
-      if (roomiest.exchanges_tokens() && !candidate_.engine.sends_to_experts(candidate_.hardware))
-        reason += " or where tokens are sent to their experts (engine.expert_exchange: deepep)";
-      reason += ".";
+      reason += " Workspace is " + gigabytes(plan.activations) +
+                " of it and grows with the token budget of a step (batched_tokens).";
     }
     return {reason, "memory", roomiest};
   }

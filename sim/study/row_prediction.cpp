@@ -86,9 +86,9 @@ class RowPredictor {
   MemoryPlan plan(const Deployment& ranks, double utilisation, double context) const {
     DeploymentSpec spec = s_.deployment;
     spec.memory_utilisation = utilisation;
-    return plan_memory(
-        *s_.model, *s_.hardware, ranks, s_.precision, spec, method_, context,
-        s_.engine->resident_tokens(spec.batched_tokens, ranks.data_attention, *s_.hardware));
+    return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_, context,
+                       s_.engine->step_tokens(spec.batched_tokens, ranks.data_attention,
+                                              ranks.expert, *s_.hardware));
   }
 
   /// Sending the cache of a prompt from one worker to another.

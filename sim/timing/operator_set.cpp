@@ -435,7 +435,7 @@ class Builder {
   /// Whether data-parallel groups gather every token on every rank and scatter the sums: experts
   /// are sliced over all ranks, or each rank computes its own and masks the others.
   bool gathers() const {
-    return c_.deployment.expert == 1 || !c_.curves.engine().sends_to_experts(hardware_);
+    return !c_.curves.engine().sends_to_experts(c_.deployment.expert, hardware_);
   }
   /// Bytes of an element on its way to the experts: rows are gathered as they are, or quantised
   /// first where that needs no search for scales per block of fp8.

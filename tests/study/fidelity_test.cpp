@@ -78,7 +78,7 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
       c.engine.policy == SchedulingPolicy::no_evict ? mix.reserved_context : mix.decode_context;
   const MemoryPlan plan = plan_memory(
       c.model, c.hardware, d, precision, c.deployment, s.method, resident,
-      c.engine.resident_tokens(c.deployment.batched_tokens, d.data_attention, c.hardware));
+      c.engine.step_tokens(c.deployment.batched_tokens, d.data_attention, d.expert, c.hardware));
   const StepModel model(c.model, curves, d, precision, c.deployment, c.engine, routing,
                         mix.contexts);
   const SchedulerLimits limits = scheduler_limits(c.engine, c.deployment, mix);

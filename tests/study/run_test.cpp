@@ -143,7 +143,7 @@ TEST(run, a_model_that_does_not_fit_says_what_it_needs) {
 }
 
 // 32 ranks of 8192 tokens that all gather what all have: 60 GB beside 40 GB of weights.
-TEST(run, workspace_that_does_not_fit_names_its_remedies_and_they_help) {
+TEST(run, workspace_that_does_not_fit_names_its_remedy_and_it_helps) {
   const char* const wide = R"(schema_version: 1
 name: wide
 workload:
@@ -161,12 +161,8 @@ candidates:
   };
   const CandidateResult c = candidate({});
   ASSERT_FALSE(c.fits);
-  EXPECT_NE(c.reason.find("smaller deployment.batched_tokens or where tokens are sent"),
-            std::string::npos)
-      << c.reason;
+  EXPECT_NE(c.reason.find("(batched_tokens)"), std::string::npos) << c.reason;
   EXPECT_TRUE(candidate({"deployment.batched_tokens=2048"}).fits);
-  const CandidateResult sent = candidate({"engine.expert_exchange=deepep"});
-  EXPECT_TRUE(sent.fits) << sent.reason;
   // Weights alone are too much for eight: a smaller step would not help, and is not named.
   const CandidateResult heavy =
       candidate({"deployment.gpus=8", "deployment.expert=8", "deployment.data_attention=8"});
