@@ -206,7 +206,8 @@ Command validate_command() {
       "osl and concurrency; where known backend_version, tp, attn_dp, moe_ep, precision (or "
       "gemm_quant and moe_quant), len_factor, mode (agg or disagg, the latter with "
       "prefill_workers, prefill_gpus, decode_workers and decode_gpus), measured (the day, "
-      "2026-01-31), requests (in all, else ten for each in flight or what the recipe of its source_class says), and what was measured: "
+      "2026-01-31), requests (in all, else ten for each in flight or what the recipe of its "
+      "source_class says), and what was measured: "
       "mean_ttft_ms, mean_tpot_ms, output_tok_s_gpu. Other columns can be used by --where and "
       "--by.",
       "Errors are |predicted / measured - 1|; bias is the median of predicted / measured - 1; in "

@@ -27,8 +27,8 @@ struct MeasuredTimes {
   double output_tokens = 0;  ///< of all requests
 };
 
-/// Requests that a client sends per user unless a recipe says otherwise: vLLM's and InferenceX's benchmark scripts send ten times
-/// the concurrency, the first of every user at once.
+/// Requests that a client sends per user unless a recipe says otherwise: vLLM's and InferenceX's
+/// benchmark scripts send ten times the concurrency, the first of every user at once.
 inline constexpr int requests_per_user = 10;
 
 /// `count` waits of an exponential distribution of that mean, seconds, by Philox from `seed`. Times

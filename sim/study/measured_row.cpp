@@ -203,8 +203,8 @@ RowResolver::RowResolver(Library& library) : library_(library) {
     engines_[name] = library.engine(name, {});
 }
 
-/// The engine with kernels that go before its own and graphs instead of its own, under a name that
-/// tells which.
+/// The engine with what the recipe changes of it, under a name that tells what: kernels go before
+/// its own, graphs instead of them.
 const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const RecipeRule& options) {
   const std::vector<KernelChoice>& kernels = options.kernels;
   std::string name = engine.name;
@@ -216,6 +216,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format +
             "." + k.architecture + "." + std::to_string(static_cast<int>(k.experts));
   }
+  if (name == engine.name) return engine;
   const auto [at, fresh] = variants_.try_emplace(name, engine);
   if (fresh) {
     at->second.name = name;
@@ -311,9 +312,7 @@ RowScenario RowResolver::resolve(const MeasuredRow& row) {
       s.options = options_for(recipes_[row.source], question);
     }
     if (mixture && s.options.expert_parallel) s.ranks.expert = s.ranks.stage_ranks();
-    if (!s.options.kernels.empty() || !s.options.graphs.empty() ||
-        s.options.prompts_without_graphs || s.options.sorted_sampling)
-      s.engine = &with_options(*s.engine, s.options);
+    s.engine = &with_options(*s.engine, s.options);
   }
   DeploymentSpec deployment;
   if (row.multi_token) {

@@ -53,6 +53,7 @@ struct RowScenario {
   Deployment prefill_ranks;  ///< disagg: of a prefill worker
   RecipeRule options;        ///< of the benchmark, where its recipe is known
   RequestClass request;
+  int domains = 0;   ///< kinds of traffic that it routes
   std::string note;  ///< what was assumed
   std::string why;
 };

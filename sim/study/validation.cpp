@@ -159,7 +159,6 @@ Validation validate(const CsvTable& table, const RowFilter& where,
   Tables tables(backend);
   Curves curves(library);
   std::vector<RowScenario> scenarios;
-  std::vector<int> kinds;  // of traffic, row by row
   for (std::size_t i = 0; i < table.rows(); ++i) {
     if (!std::all_of(where.begin(), where.end(), [&](const auto& condition) {
           const auto& texts = condition.second;
@@ -170,7 +169,6 @@ Validation validate(const CsvTable& table, const RowFilter& where,
     }
     RowPrediction p;
     RowScenario s;
-    kinds.push_back(0);
     try {
       p.row = measured_row(table, i);
       if (p.row.throughput == 0) p.row.throughput = output_rate(p.row, p.row.ttft, p.row.tpot);
@@ -179,13 +177,12 @@ Validation validate(const CsvTable& table, const RowFilter& where,
       if (s.why.empty()) {
         curves.want(*s.hardware, *s.engine);
         const FamilyPopularity& popularity = library.popularity(s.model->family);
-        const int domains = kinds_of_traffic(p.row, popularity.domains);
-        tables.want(*s.model, popularity, s.ranks.expert, domains);
+        s.domains = kinds_of_traffic(p.row, popularity.domains);
+        tables.want(*s.model, popularity, s.ranks.expert, s.domains);
         if (p.row.mode == "disagg") {
           for (const Deployment* d : {&s.prefill_ranks, &s.other_ranks})
-            tables.want(*s.model, popularity, d->expert, domains);
+            tables.want(*s.model, popularity, d->expert, s.domains);
         }
-        kinds.back() = domains;
       }
     } catch (const InputError& error) {
       p.row.id = table.text(i, "id");
@@ -205,7 +202,7 @@ Validation validate(const CsvTable& table, const RowFilter& where,
           return curves.of(hardware, engine);
         },
         [&](const LlmSpec& model, int ranks) -> const RoutingTables& {
-          return tables.of(model, ranks, kinds[i]);
+          return tables.of(model, ranks, scenarios[i].domains);
         }};
     v.rows[i] = predict_row(v.rows[i].row, scenarios[i], shelf, method);
   });

@@ -144,28 +144,22 @@ TEST(run, a_model_that_does_not_fit_says_what_it_needs) {
 
 // 32 ranks of 8192 tokens that all gather what all have: 60 GB beside 40 GB of weights.
 TEST(run, workspace_that_does_not_fit_names_its_remedy_and_it_helps) {
-  const char* const wide = R"(schema_version: 1
-name: wide
-workload:
-  - {name: chat, input: 2000, output: 500, prefix_hit_rate: 0}
-load: {kind: saturate}
-slo: {ttft: 5 s, tpot: 100 ms}
-routing: {layers: 2, tokens: 4096}
-engine: {base: vllm}
-deployment: {gpus: 32, tensor: 1, pipeline: 1, expert: 32, data_attention: 32}
-candidates:
-  - {name: moe, model: DeepSeek-V3.2, hardware: H100-SXM}
-)";
   const auto candidate = [&](const std::vector<std::string>& overrides) {
-    return run(scenario(overrides, wide)).candidates.front();
+    std::vector<std::string> wide{
+        "candidates.moe.model=DeepSeek-V3.2", "candidates.moe.hardware=H100-SXM",
+        "candidates.moe.deployment={gpus: 32, tensor: 1, pipeline: 1, expert: 32, "
+        "data_attention: 32}"};
+    wide.insert(wide.end(), overrides.begin(), overrides.end());
+    return run(scenario(wide)).candidates.front();
   };
   const CandidateResult c = candidate({});
   ASSERT_FALSE(c.fits);
   EXPECT_NE(c.reason.find("(batched_tokens)"), std::string::npos) << c.reason;
-  EXPECT_TRUE(candidate({"deployment.batched_tokens=2048"}).fits);
+  EXPECT_TRUE(candidate({"candidates.moe.deployment.batched_tokens=2048"}).fits);
   // Weights alone are too much for eight: a smaller step would not help, and is not named.
   const CandidateResult heavy =
-      candidate({"deployment.gpus=8", "deployment.expert=8", "deployment.data_attention=8"});
+      candidate({"candidates.moe.deployment={gpus: 8, tensor: 1, pipeline: 1, expert: 8, "
+                 "data_attention: 8}"});
   ASSERT_FALSE(heavy.fits);
   EXPECT_EQ(heavy.reason.find("batched_tokens"), std::string::npos) << heavy.reason;
 }
