@@ -80,9 +80,8 @@ void placement_and_steady_state(benchmark::State& state, const char* name, Deplo
     const MemoryPlan memory = plan_memory(
         prepared.candidate.model, prepared.candidate.hardware, deployment, prepared.precision,
         prepared.candidate.deployment, prepared.question.method, prepared.mix.decode_context,
-        prepared.candidate.engine.step_tokens(prepared.candidate.deployment.batched_tokens,
-                                              deployment.data_attention, deployment.expert,
-                                              prepared.candidate.hardware));
+        step_tokens(prepared.candidate.engine, prepared.candidate.deployment, deployment,
+                    prepared.candidate.hardware));
     const StepModel model = prepared.model();
     benchmark::DoNotOptimize(
         solve_steady_state(model, prepared.mix, prepared.limits, memory.largest_batch));

@@ -102,11 +102,32 @@ double expert_buffers(const LlmSpec& model, const Deployment& d, int redundant,
   return tokens.at_experts * most;
 }
 
+/// What a step needs beside weights and cache on a rank, bytes.
+double step_buffers(const LlmSpec& model, const Deployment& d, const DeploymentSpec& spec,
+                    const StepTokens& tokens) {
+  return std::max(workspace(model, d.tensor, tokens.of_group),
+                  expert_buffers(model, d, spec.redundant_experts, tokens));
+}
+
 /// NCCL's buffers on a rank of so many, bytes (aiconfigurator 095f58a5, systems/h100_sxm.yaml,
 /// nccl_mem, "by observation"; the same for every system).
 double communication_buffers(int ranks) {
   constexpr double MiB = 1 << 20;
   return ranks == 1 ? 0 : ranks == 2 ? 342 * MiB : 392 * MiB;
+}
+
+/// What the graph of a decode step keeps on a rank of so many rows, bytes: its pool is its own, and
+/// holds the buffers of the step and its logits, in bf16 as a slice and gathered, and in fp32
+/// (NVIDIA/TensorRT-LLM, _torch/pyexecutor/cuda_graph_runner.py and model_engine.py, one pool for
+/// the graphs of all batches; modules/logits_processor.py). Counted as of the last pipeline stage,
+/// which is the fullest.
+double graph_pool(const LlmSpec& model, const Deployment& d, const DeploymentSpec& spec,
+                  const StepTokens& tokens) {
+  StepTokens graph = tokens;
+  graph.of_group = tokens.captured;
+  graph.at_experts = tokens.captured * d.data_attention;
+  const double of_logit = (d.tensor > 1 ? 2.0 / d.tensor : 0) + 2 + 4;
+  return step_buffers(model, d, spec, graph) + tokens.captured * model.vocab * of_logit;
 }
 
 /// What an engine may use of a device's memory of which `rest` bytes are not for sequences.
@@ -116,6 +137,22 @@ double engine_memory(double memory, double rest, const DeploymentSpec& spec) {
 }
 
 }  // namespace
+
+StepTokens step_tokens(const EngineSpec& engine, const DeploymentSpec& spec, const Deployment& d,
+                       const HardwareSpec& hardware) {
+  StepTokens tokens;
+  tokens.of_group = engine.chunk_of_group(spec.batched_tokens, d.data_attention);
+  tokens.at_experts = tokens.of_group * d.data_attention;
+  tokens.sent = d.data_attention > 1 && engine.sends_to_experts(d.expert, hardware);
+  if (engine.expert_chunk > 0 && !tokens.sent)
+    tokens.at_experts = std::min<double>(tokens.at_experts, engine.expert_chunk);
+  if (engine.graphs_before_cache) {
+    const auto graphs =
+        graphs_up_to(engine.graphs, spec.max_num_seqs * (1 + spec.mtp_draft_tokens));
+    if (!graphs.empty()) tokens.captured = graphs.back().to;
+  }
+  return tokens;
+}
 
 PrecisionMap deployed_precision(const LlmSpec& model, const DeploymentSpec& spec) {
   PrecisionMap p = spec.weights ? precision_in(model, *spec.weights) : model.precision;
@@ -127,10 +164,9 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                        const PrecisionMap& precision, const DeploymentSpec& spec,
                        const MethodSpec& method, double context, const StepTokens& tokens) {
   MemoryPlan plan;
-  plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus());
-  plan.activations =
-      method.activation_factor * std::max(workspace(model, d.tensor, tokens.of_group),
-                                          expert_buffers(model, d, spec.redundant_experts, tokens));
+  plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus()) +
+                          graph_pool(model, d, spec, tokens);
+  plan.activations = method.activation_factor * step_buffers(model, d, spec, tokens);
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);

@@ -33,10 +33,23 @@ struct MemoryPlan {
   }
 };
 
+/// Tokens of a step that spends the whole token budget, and of the largest one in a graph.
+struct StepTokens {
+  double of_group = 0;  ///< that a data-parallel group computes
+  /// Those of all groups, which meet at the routed experts; no more than these take at once.
+  double at_experts = 0;
+  bool sent = false;  ///< there, each to its experts; otherwise every rank gathers all of them
+  /// Rows of a group in the largest decode step captured as a CUDA graph, if the cache leaves room
+  /// for graphs (EngineSpec::graphs_before_cache).
+  double captured = 0;
+};
+
+StepTokens step_tokens(const EngineSpec& engine, const DeploymentSpec& spec, const Deployment& d,
+                       const HardwareSpec& hardware);
+
 /// Places a model. `context` is the mean context of a resident sequence in tokens; blocks of 16
 /// tokens are half empty at the end on average (vLLM, SGLang page size 16 to 64: 8 tokens are
 /// added). Layers are dealt to stages contiguously, as evenly as their number allows.
-/// `tokens`: EngineSpec::step_tokens.
 MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware,
                        const Deployment& deployment, const PrecisionMap& precision,
                        const DeploymentSpec& spec, const MethodSpec& method, double context,

@@ -129,6 +129,9 @@ const Schema<EngineSpec>& engine_schema() {
            "Scheduler defaults by device memory.");
     s.list("graphs", &EngineSpec::graphs, graph_schema(), optional,
            "Decode batches captured as CUDA graphs, rising.");
+    s.boolean("graphs_before_cache", &EngineSpec::graphs_before_cache, optional,
+              "Graphs are captured before the cache is sized, which leaves room for their buffers "
+              "and logits.");
     s.boolean("sorted_sampling", &EngineSpec::sorted_sampling, optional,
               "Tokens are drawn from sorted logits, as top-k and top-p do without a kernel of "
               "their own.");

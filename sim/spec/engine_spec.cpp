@@ -23,17 +23,6 @@ bool EngineSpec::sends_to_experts(const HardwareSpec& hardware) const {
          (expert_exchange == ExpertExchange::nvlink && hardware.per_domain > hardware.per_node);
 }
 
-StepTokens EngineSpec::step_tokens(int budget, int groups, int expert_ranks,
-                                   const HardwareSpec& hardware) const {
-  StepTokens tokens;
-  tokens.of_group = chunk_of_group(budget, groups);
-  tokens.at_experts = tokens.of_group * groups;
-  tokens.sent = groups > 1 && sends_to_experts(expert_ranks, hardware);
-  if (expert_chunk > 0 && !tokens.sent)
-    tokens.at_experts = std::min<double>(tokens.at_experts, expert_chunk);
-  return tokens;
-}
-
 std::vector<GraphRange> graphs_up_to(const std::vector<GraphRange>& graphs, int most) {
   std::vector<GraphRange> out;
   for (const GraphRange& range : graphs) {

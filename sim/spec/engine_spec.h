@@ -50,14 +50,6 @@ struct KernelChoice {
   Places places;
 };
 
-/// Tokens of a step that spends the whole token budget.
-struct StepTokens {
-  double of_group = 0;  ///< that a data-parallel group computes
-  /// Those of all groups, which meet at the routed experts; no more than these take at once.
-  double at_experts = 0;
-  bool sent = false;  ///< there, each to its experts; otherwise every rank gathers all of them
-};
-
 /// A serving engine at one version: every constant of it that the simulator uses.
 struct EngineSpec {
   std::string name;
@@ -108,6 +100,8 @@ struct EngineSpec {
   int kv_block = 16;  ///< tokens of a KV cache block
   std::vector<EngineLimits> limits;
   std::vector<GraphRange> graphs;
+  /// Graphs are captured before the cache is sized, which leaves room for what they hold.
+  bool graphs_before_cache = false;
   /// Tokens are drawn from sorted logits, as top-k and top-p do without a kernel of their own.
   bool sorted_sampling = false;
   std::vector<KernelChoice> kernels;
@@ -134,9 +128,6 @@ struct EngineSpec {
   bool sends_to_experts(int expert_ranks, const HardwareSpec& hardware) const {
     return expert_ranks > 1 && sends_to_experts(hardware);
   }
-
-  StepTokens step_tokens(int budget, int groups, int expert_ranks,
-                         const HardwareSpec& hardware) const;
 };
 
 /// The graphs of an engine that runs `most` sequences at most: none is larger, and what a larger

@@ -45,8 +45,7 @@ PoolStudy::PoolStudy(CandidateSpec candidate, const MethodSpec& method, const Wo
 MemoryPlan PoolStudy::memory(const Deployment& d, double context) const {
   const DeploymentSpec& spec = candidate_.deployment;
   return plan_memory(candidate_.model, candidate_.hardware, d, precision_, spec, method_, context,
-                     candidate_.engine.step_tokens(spec.batched_tokens, d.data_attention, d.expert,
-                                                   candidate_.hardware));
+                     step_tokens(candidate_.engine, spec, d, candidate_.hardware));
 }
 
 StepModel PoolStudy::step_model(const Deployment& d, const RoutingTables& routing) const {

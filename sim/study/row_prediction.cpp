@@ -87,8 +87,7 @@ class RowPredictor {
     DeploymentSpec spec = s_.deployment;
     spec.memory_utilisation = utilisation;
     return plan_memory(*s_.model, *s_.hardware, ranks, s_.precision, spec, method_, context,
-                       s_.engine->step_tokens(spec.batched_tokens, ranks.data_attention,
-                                              ranks.expert, *s_.hardware));
+                       step_tokens(*s_.engine, spec, ranks, *s_.hardware));
   }
 
   /// Sending the cache of a prompt from one worker to another.

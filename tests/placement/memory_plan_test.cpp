@@ -22,9 +22,8 @@ struct Case {
     spec = with_engine_defaults({}, engine, hardware);
   }
   MemoryPlan plan(Deployment d, double context) const {
-    return plan_memory(
-        model, hardware, d, deployed_precision(model, spec), spec, method, context,
-        engine.step_tokens(spec.batched_tokens, d.data_attention, d.expert, hardware));
+    return plan_memory(model, hardware, d, deployed_precision(model, spec), spec, method, context,
+                       step_tokens(engine, spec, d, hardware));
   }
 };
 
@@ -123,15 +122,16 @@ TEST(memory_plan, experts_buffers_are_what_vllm_reserves) {
                              {"GLM-5", 16, 16384, 3.1, 48},
                              {"GLM-5", 32, 8192, 1.5, 48},
                              {"GLM-5", 32, 16384, 3.0, 96}}) {
-    const Case c(p.model, "H200-SXM");
-    EngineSpec vllm = Library(TOLLGATE_REPOSITORY "/models").engine("vllm", {});
+    Case c(p.model, "H200-SXM");
+    c.spec.batched_tokens = p.tokens;
+    const Deployment ranks{1, 1, p.ranks, p.ranks};
     const auto of_experts = [&] {
-      StepTokens tokens = vllm.step_tokens(p.tokens, p.ranks, p.ranks, c.hardware);
+      StepTokens tokens = step_tokens(c.engine, c.spec, ranks, c.hardware);
       tokens.of_group = 0;  // leaves the experts' part alone
-      return activations(c, {1, 1, p.ranks, p.ranks}, tokens) / (1 << 30);
+      return activations(c, ranks, tokens) / (1 << 30);
     };
     EXPECT_NEAR(of_experts() / p.worst, 1, 0.025) << p.model << " on " << p.ranks;
-    vllm.expert_exchange = ExpertExchange::deepep;
+    c.engine.expert_exchange = ExpertExchange::deepep;
     EXPECT_NEAR(of_experts() / p.balanced, 1, 0.07) << p.model << " on " << p.ranks;
   }
 }
@@ -140,20 +140,61 @@ TEST(memory_plan, tokens_of_a_step_meet_at_the_experts) {
   Library library(TOLLGATE_REPOSITORY "/models");
   const HardwareSpec h100 = library.hardware("H100-SXM", {});
   EngineSpec engine = library.engine("vllm", {});
-  EXPECT_EQ(engine.step_tokens(8192, 4, 4, h100).of_group, 8192);
-  EXPECT_EQ(engine.step_tokens(8192, 4, 4, h100).at_experts, 4 * 8192);
-  EXPECT_FALSE(engine.step_tokens(8192, 4, 4, h100).sent);
+  const auto tokens = [&](int groups, int expert_ranks) {
+    DeploymentSpec spec;
+    spec.batched_tokens = 8192;
+    return step_tokens(engine, spec, {1, 1, expert_ranks, groups}, h100);
+  };
+  EXPECT_EQ(tokens(4, 4).of_group, 8192);
+  EXPECT_EQ(tokens(4, 4).at_experts, 4 * 8192);
+  EXPECT_FALSE(tokens(4, 4).sent);
   engine.expert_chunk = 16384;
-  EXPECT_EQ(engine.step_tokens(8192, 4, 4, h100).at_experts, 16384);
-  EXPECT_EQ(engine.step_tokens(8192, 1, 1, h100).at_experts, 8192);
+  EXPECT_EQ(tokens(4, 4).at_experts, 16384);
+  EXPECT_EQ(tokens(1, 1).at_experts, 8192);
   engine.expert_exchange = ExpertExchange::deepep;
-  EXPECT_TRUE(engine.step_tokens(8192, 4, 4, h100).sent);
-  EXPECT_FALSE(engine.step_tokens(8192, 4, 1, h100).sent) << "slices of experts need every token";
-  EXPECT_FALSE(engine.step_tokens(8192, 1, 4, h100).sent) << "one group has nobody to send to";
+  EXPECT_TRUE(tokens(4, 4).sent);
+  EXPECT_FALSE(tokens(4, 1).sent) << "slices of experts need every token";
+  EXPECT_FALSE(tokens(1, 4).sent) << "one group has nobody to send to";
   // SGLang shares its chunk among the groups: all of them together have one.
   engine = library.engine("sglang", {});
-  EXPECT_EQ(engine.step_tokens(8192, 4, 4, h100).of_group, 2048);
-  EXPECT_EQ(engine.step_tokens(8192, 4, 4, h100).at_experts, 8192);
+  EXPECT_EQ(tokens(4, 4).of_group, 2048);
+  EXPECT_EQ(tokens(4, 4).at_experts, 8192);
+}
+
+TEST(memory_plan, the_largest_captured_batch_is_the_one_that_can_run) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const HardwareSpec h100 = library.hardware("H100-SXM", {});
+  EngineSpec engine = library.engine("trtllm", {});
+  DeploymentSpec spec;
+  const auto captured = [&] { return step_tokens(engine, spec, {1, 1, 1, 1}, h100).captured; };
+  spec.max_num_seqs = 2048;
+  EXPECT_EQ(captured(), 128) << "the default graphs end there";
+  spec.max_num_seqs = 20;
+  EXPECT_EQ(captured(), 20);
+  spec.mtp_draft_tokens = 3;
+  EXPECT_EQ(captured(), 80) << "every draft is a row";
+  engine.graphs_before_cache = false;
+  EXPECT_EQ(captured(), 0);
+  EXPECT_EQ(step_tokens(library.engine("vllm", {}), spec, {1, 1, 1, 1}, h100).captured, 0);
+}
+
+// gpt-oss-120b: 201,088 logits of a row, 2 bytes and as much again twice as fp32; 4 choices of
+// 8640 elements of 2 bytes at the experts, where four groups meet.
+TEST(memory_plan, graphs_keep_their_buffers_and_logits_from_the_cache) {
+  const Case c("gpt-oss-120b", "H100-SXM");
+  const auto runtime = [&](Deployment d, double captured) {
+    StepTokens tokens = step_tokens(c.engine, c.spec, d, c.hardware);
+    tokens.captured = captured;
+    return plan_memory(c.model, c.hardware, d, deployed_precision(c.model, c.spec), c.spec,
+                       c.method, 2000, tokens)
+        .runtime_overhead;
+  };
+  const auto pool = [&](Deployment d) { return runtime(d, 2048) - runtime(d, 0); };
+  const double logits = 2048.0 * 201088;
+  EXPECT_NEAR(pool({1, 1, 4, 4}), 4 * 2048 * 4 * 2.0 * 8640 + logits * 6, 1);
+  // A slice of the vocabulary, gathered; experts 720 wide and of one group's tokens, fewer than
+  // 64 heads of 64 at 10 x 2 bytes.
+  EXPECT_NEAR(pool({4, 1, 1, 1}), 2048 * 2.0 * 64 * 64 * 10 + logits * 6.5, 1);
 }
 
 TEST(memory_plan, pipeline_stages_split_weights_and_cache) {

@@ -110,8 +110,7 @@ TEST(expert_imbalance, redundant_experts_take_memory) {
       if (c.name != name) continue;
       return plan_memory(c.model, c.hardware, {1, 1, 32, 32},
                          deployed_precision(c.model, c.deployment), c.deployment, scenario.method,
-                         2000,
-                         c.engine.step_tokens(c.deployment.batched_tokens, 32, 32, c.hardware))
+                         2000, step_tokens(c.engine, c.deployment, {1, 1, 32, 32}, c.hardware))
           .weights;
     }
     return 0.0;

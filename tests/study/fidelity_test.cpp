@@ -76,9 +76,8 @@ std::vector<Ratios> compare(const Grid& grid, const char* workload,
   const PrecisionMap precision = deployed_precision(c.model, c.deployment);
   const double resident =
       c.engine.policy == SchedulingPolicy::no_evict ? mix.reserved_context : mix.decode_context;
-  const MemoryPlan plan = plan_memory(
-      c.model, c.hardware, d, precision, c.deployment, s.method, resident,
-      c.engine.step_tokens(c.deployment.batched_tokens, d.data_attention, d.expert, c.hardware));
+  const MemoryPlan plan = plan_memory(c.model, c.hardware, d, precision, c.deployment, s.method,
+                                      resident, step_tokens(c.engine, c.deployment, d, c.hardware));
   const StepModel model(c.model, curves, d, precision, c.deployment, c.engine, routing,
                         mix.contexts);
   const SchedulerLimits limits = scheduler_limits(c.engine, c.deployment, mix);
