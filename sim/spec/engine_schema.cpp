@@ -50,7 +50,9 @@ const Schema<KernelChoice>& kernel_schema() {
           .choice<ExpertLayout>(
               "experts", &KernelChoice::experts, optional,
               {{"sliced", ExpertLayout::sliced}, {"whole", ExpertLayout::whole}},
-              "Only where experts are sliced over ranks, or each is whole on one.");
+              "Only where experts are sliced over ranks, or each is whole on one.")
+          .number("launches", &KernelChoice::launches, optional, Range{0, 1000},
+                  "Experts: launches of a call, each host_per_call; 0: the usual number.");
   return schema;
 }
 
@@ -106,6 +108,10 @@ const Schema<EngineSpec>& engine_schema() {
                not_negative, "Time to launch one kernel of a step with prompt tokens.");
     s.integer("prompt_graph_rows", &EngineSpec::prompt_graph_rows, optional, Range{0, 1e6},
               "Rows up to which steps with prompt tokens run in graphs as well.");
+    s.boolean(
+        "piecewise_prompts", &EngineSpec::piecewise_prompts, optional,
+        "Steps with prompt tokens run in graphs but for attention, which is launched kernel by "
+        "kernel.");
     s.number("latent_prompt_calls", &EngineSpec::latent_prompt_calls, optional, Range{1, 100},
              "Kernels of a prompt in latent attention beside the products.");
     s.integer("absorbs_below", &EngineSpec::absorbs_below, optional, Range{0, 1e6},

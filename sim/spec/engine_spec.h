@@ -47,6 +47,7 @@ struct KernelChoice {
   std::string format;        ///< number format it was measured in; empty: `precision`
   std::string architecture;  ///< only on devices of it, such as "hopper"; "" = any
   ExpertLayout experts = ExpertLayout::any;
+  double launches = 0;  ///< in units of EngineSpec::host_per_call, of a call; 0: as usual for `op`
   Places places;
 };
 
@@ -79,6 +80,8 @@ struct EngineSpec {
   /// Steps with prompt tokens of at most so many rows, those of decoding sequences included, run in
   /// graphs too (vLLM captures everything but attention piece by piece): nothing waits there.
   int prompt_graph_rows = 0;
+  /// Steps with prompt tokens run in graphs but for attention, which is launched kernel by kernel.
+  bool piecewise_prompts = false;
   /// Rows that are gathered for experts are quantised to the experts' format before.
   bool gathers_quantised = false;
   /// Tokens whose choices the experts' kernels take at once; 0: all of a step.

@@ -83,6 +83,8 @@ const Schema<RecipeRule>& rule_schema() {
                 "Kernels instead of the engine's own.")
           .boolean("prompts_without_graphs", &R::prompts_without_graphs, optional,
                    "Every step with prompt tokens is launched kernel by kernel.")
+          .boolean("piecewise_prompts", &R::piecewise_prompts, optional,
+                   "Steps with prompt tokens run in graphs but for attention.")
           .boolean("unpadded_graphs", &R::unpadded_graphs, optional,
                    "Decode batches that are no graph's size are launched kernel by kernel.")
           .boolean("sorted_sampling", &R::sorted_sampling, optional,
@@ -189,6 +191,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::expert_parallel);
     take(&RecipeRule::attention_by_rank);
     take(&RecipeRule::prompts_without_graphs);
+    take(&RecipeRule::piecewise_prompts);
     take(&RecipeRule::unpadded_graphs);
     take(&RecipeRule::sorted_sampling);
     take(&RecipeRule::reads_at_once);

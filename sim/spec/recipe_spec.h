@@ -46,6 +46,7 @@ struct RecipeRule {
   bool attention_by_rank = false;       ///< attention is data-parallel, whatever a row says
   std::vector<KernelChoice> kernels;    ///< instead of the engine's own
   bool prompts_without_graphs = false;  ///< EngineSpec::prompt_graph_rows is 0
+  bool piecewise_prompts = false;       ///< EngineSpec::piecewise_prompts
   std::vector<GraphRange> graphs;       ///< captured decode batches, instead of the engine's own
   bool unpadded_graphs = false;         ///< StepTableRange::unpadded
   bool sorted_sampling = false;         ///< EngineSpec::sorted_sampling

@@ -209,12 +209,14 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
   const std::vector<KernelChoice>& kernels = options.kernels;
   std::string name = engine.name;
   if (options.prompts_without_graphs) name += "+eager prompts";
+  if (options.piecewise_prompts) name += "+piecewise prompts";
   if (options.sorted_sampling) name += "+sorted";
   for (const GraphRange& g : options.graphs)
     name += "+" + std::to_string(g.to) + "/" + std::to_string(g.step);
   for (const KernelChoice& k : kernels) {
     name += "+" + k.op + "." + k.precision + "." + k.kernel + "." + k.backend + "." + k.format +
-            "." + k.architecture + "." + std::to_string(static_cast<int>(k.experts));
+            "." + k.architecture + "." + std::to_string(static_cast<int>(k.experts)) + "." +
+            std::to_string(k.launches);
   }
   if (name == engine.name) return engine;
   const auto [at, fresh] = variants_.try_emplace(name, engine);
@@ -223,6 +225,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
     if (!options.graphs.empty()) at->second.graphs = options.graphs;
     if (options.prompts_without_graphs) at->second.prompt_graph_rows = 0;
+    if (options.piecewise_prompts) at->second.piecewise_prompts = true;
     if (options.sorted_sampling) at->second.sorted_sampling = true;
   }
   return at->second;

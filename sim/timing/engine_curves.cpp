@@ -30,6 +30,7 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
   auto& known = known_[name];
   if (known) return *known;
 
+  StepCurve found;
   std::vector<KernelWish> all(wishes.begin(), wishes.end());
   // What an operator needs goes before what the engine prefers.
   const bool particular = !wishes.empty() && !wishes.front().contains.empty();
@@ -40,9 +41,9 @@ const StepCurve& EngineCurves::of(std::string_view op, std::string_view precisio
     all.insert(all.begin(), {"", own.kernel, ""});
     if (!own.backend.empty()) key.backend = own.backend;
     if (!own.format.empty()) key.precision = own.format;
+    found.launches = own.launches;
     break;
   }
-  StepCurve found;
   found.choice = curves_.find(key, all, strict_);
   if (data == Data::cold) found.choice.context.device.l2 = 0;
   found.launch = found.choice.parameter("launch");

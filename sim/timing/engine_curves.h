@@ -18,6 +18,7 @@ struct StepCurve {
   double launch = 0;     ///< seconds of an empty call, the curve's parameter of that name
   double sustained = 0;  ///< slowdown of long products, the curve's parameter of that name; 0: none
   double log_sd = 0;     ///< of its band: ln(high / low) / 2 / 1.2816
+  double launches = 0;   ///< KernelChoice::launches
 
   double seconds(const double* shape) const { return choice.value(shape); }
 };

@@ -164,9 +164,17 @@ class Builder {
     if (core.dense_prefill) split_prompts(core);
     const bool module =
         core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
+    out_.piecewise_calls += times * (1 + core.prefill_launches);
     if (!module) {
+      const std::size_t before = per_token_.size();
       products(attention_matrices(a, c_.model.hidden, tensor), times);
       prepare(a, times);
+      // Latent attention stays outside of graphs with its projections (NVIDIA/TensorRT-LLM,
+      // modules/attention.py, mla_custom_op_inplace), other attention without.
+      if (core.kind == AttentionCore::Kind::latent) {
+        for (std::size_t i = before; i < per_token_.size(); ++i)
+          out_.piecewise_calls += per_token_[i].times * per_token_[i].launches;
+      }
     }
     reduce_hidden(times);
     out_.cores.push_back(core);
@@ -471,8 +479,6 @@ class Builder {
     layer.hidden = width;
     layer.inter = static_cast<double>(f.intermediate) / d.expert_tensor();
     layer.gated = f.gated ? 1 : 0;
-    layer.launches =
-        expert_launches + (path.unit == ComputeClass::bf16 ? 0 : 2 * quantise_launches);
     const std::vector<KernelWish> wishes{
         {"", f.gated ? "" : "nongated", f.gated ? "nongated" : ""}};
     const ExpertLayout layout = d.expert_tensor() > 1 ? ExpertLayout::sliced
@@ -481,6 +487,10 @@ class Builder {
     layer.curve =
         &c_.curves.of("moe", format_of(TensorClass::experts), wishes, Data::cold, {}, layout);
     c_.used.insert({"experts", layer.curve});
+    layer.launches =
+        layer.curve->launches > 0
+            ? layer.curve->launches
+            : expert_launches + (path.unit == ComputeClass::bf16 ? 0 : 2 * quantise_launches);
     layer.compute_per_row = 2 * elements / path.peak;
     layer.weight_seconds =
         elements * bytes_per_element(c_.precision.experts) / hardware_.memory_bandwidth;

@@ -120,6 +120,8 @@ struct OperatorSet {
   std::vector<AttentionCore> cores;
   std::vector<ExpertLayer> experts;
   double calls = 0;  ///< kernels launched by a step with prompts
+  /// What is left to launch where everything but attention is in graphs, those included.
+  double piecewise_calls = 0;
 };
 
 /// Curves used under the names that a reader knows them by, such as "experts".

@@ -213,6 +213,7 @@ StepModel::StepModel(const LlmSpec& model, const EngineCurves& curves, const Dep
       host_per_call_(engine.host_per_call),
       host_per_eager_step_(engine.host_per_eager_step),
       prompt_graph_rows_(engine.prompt_graph_rows),
+      piecewise_prompts_(engine.piecewise_prompts),
       graphs_(spec.max_num_seqs > 0
                   ? graphs_up_to(engine.graphs, spec.max_num_seqs * (1 + spec.mtp_draft_tokens))
                   : engine.graphs) {
@@ -441,7 +442,8 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
 LaunchPace StepModel::launch_pace() const {
   LaunchPace pace;
   if (host_per_call_ == 0 && host_per_eager_step_ == 0) return pace;
-  pace.seconds = host_per_eager_step_ + host_per_call_ * (main_.calls + drafts_ * draft_.calls) +
+  const auto calls = piecewise_prompts_ ? &OperatorSet::piecewise_calls : &OperatorSet::calls;
+  pace.seconds = host_per_eager_step_ + host_per_call_ * (main_.*calls + drafts_ * draft_.*calls) +
                  host_per_step_;
   pace.per_sequence = host_per_sequence_;
   pace.graph_rows = prompt_graph_rows_;

@@ -125,6 +125,7 @@ class StepModel {
   double host_per_step_ = 0, host_per_sequence_ = 0, host_per_call_ = 0;  // drafts included
   double host_per_eager_step_ = 0;
   double prompt_graph_rows_ = 0;
+  bool piecewise_prompts_ = false;
   double sorting_per_row_ = 0;  ///< seconds to sort the logits of a sequence; 0 = not sorted
   double exchange_layers_ = 0;  ///< whose exchange two overlapped batches hide; 0 = none does
   double exchange_share_ = 0;   ///< of the processors that kernels of the exchange of prompts hold

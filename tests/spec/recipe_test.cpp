@@ -55,7 +55,7 @@ TEST(Recipe, BudgetsFollowTheLengths) {
 TEST(Recipe, KernelsAndRulesOfDrafts) {
   RecipeBook book;
   book.rules = {rule("a"), rule("a")};
-  book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}, ExpertLayout::any, {}}};
+  book.rules[0].kernels = {{"moe", "mxfp4", "marlin", "b", "int4", {}, ExpertLayout::any, 0, {}}};
   book.rules[1].drafts = true;
   book.rules[1].max_num_seqs = 7;
   book.rules[1].expert_parallel = true;
@@ -115,6 +115,41 @@ TEST(Recipe, RulesHoldForAReleaseAndForRoundLengths) {
   EXPECT_EQ(options_for(book, q).distinct_prompts, 100);
   EXPECT_TRUE(options_for(book, q).reads_at_once);
   EXPECT_TRUE(options_for(book, q).unpadded_graphs) << "both hold";
+}
+
+// dsr1_fp8_b200_trt.sh and dsr1_fp8_b200_trt_mtp.sh of January 2026.
+TEST(Recipe, PromptsOfDeepSeekRunInPiecewiseGraphsWhereTheScriptsSaySo) {
+  const RecipeBook book = Library(TOLLGATE_REPOSITORY "/models").recipes("inferencex");
+  RecipeQuestion q;
+  q.engine = "trtllm";
+  q.model = "DeepSeek-V3";
+  q.device = "B200-SXM";
+  q.precision = "fp8";
+  q.tensor = 8;
+  q.measured = "2026-01-29";
+  const auto piecewise = [&](double input, double output, double users) {
+    q.input = input;
+    q.output = output;
+    q.concurrency = users;
+    return options_for(book, q).piecewise_prompts;
+  };
+  EXPECT_FALSE(piecewise(1024, 1024, 32));
+  EXPECT_TRUE(piecewise(1024, 1024, 64));
+  EXPECT_FALSE(piecewise(1024, 8192, 64));
+  EXPECT_TRUE(piecewise(1024, 8192, 128));
+  EXPECT_FALSE(piecewise(1024, 8192, 256));
+  EXPECT_TRUE(piecewise(8192, 1024, 64));
+  q.measured = "2025-12-15";
+  EXPECT_FALSE(piecewise(8192, 1024, 64)) << "the script before had none";
+  q.measured = "2026-02-05";
+  q.drafts = true;
+  EXPECT_FALSE(piecewise(1024, 1024, 4));
+  EXPECT_TRUE(piecewise(1024, 1024, 8));
+  EXPECT_FALSE(piecewise(1024, 8192, 8));
+  EXPECT_TRUE(piecewise(8192, 1024, 32));
+  q.tensor = 1;
+  q.data_attention = 8;
+  EXPECT_FALSE(piecewise(8192, 1024, 32)) << "not with data-parallel attention";
 }
 
 TEST(Recipe, OnlyTensorRtLlmIsSizedByItsBenchmark) {

@@ -60,7 +60,7 @@ TEST(EngineCurves, AnotherEngineOnTheDeviceStandsInAndSaysSo) {
 
 TEST(EngineCurves, AKernelCanComeFromTheTableThatMeasuredIt) {
   EngineSpec engine = library().engine("vllm", {});
-  engine.kernels = {{"moe", "mxfp4", "marlin", "sglang", "int4", {}, ExpertLayout::any, {}}};
+  engine.kernels = {{"moe", "mxfp4", "marlin", "sglang", "int4", {}, ExpertLayout::any, 0, {}}};
   const EngineCurves borrowing(std::make_shared<CurveFiles>(library()),
                                library().hardware("H200-SXM", {}), engine);
   const StepCurve& taken = borrowing.of("moe", "mxfp4");

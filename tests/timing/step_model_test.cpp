@@ -460,6 +460,44 @@ TEST(step_model, an_eager_step_keeps_the_host_busy_beside_its_launches) {
   EXPECT_NEAR(c.step_model().launch_pace().seconds, 0.014 + c.engine.host_per_step, 1e-12);
 }
 
+double launch_seconds(const Case& c) { return c.step_model().launch_pace().seconds; }
+
+/// A layer of Llama: attention, and the graph of what is between it and the next. Latent attention
+/// takes its projections along, five products that quantise their inputs.
+TEST(step_model, piecewise_graphs_leave_attention_to_launch) {
+  Case llama("Llama-3.1-8B", "H100-SXM", {1, 1, 1, 1});
+  llama.engine.piecewise_prompts = true;
+  EXPECT_NEAR(launch_seconds(llama) - llama.engine.host_per_step,
+              32 * 2 * llama.engine.host_per_call, 1e-12);
+  Case latent("DeepSeek-V3", "B200-SXM", {8, 1, 1, 1});
+  const double all = launch_seconds(latent);
+  latent.engine.piecewise_prompts = true;
+  const double calls =
+      (launch_seconds(latent) - latent.engine.host_per_step) / latent.engine.host_per_call;
+  EXPECT_GE(calls, 61 * (1 + latent.engine.latent_prompt_calls + 5));
+  EXPECT_LE(calls, 61 * (1 + latent.engine.latent_prompt_calls + 5 * 2 + 5))
+      << "and at most five kernels of norms, positions and the cache";
+  EXPECT_LT(launch_seconds(latent), 0.8 * all) << "experts are in graphs";
+}
+
+/// gpt-oss-120b has 36 layers of experts, which OpenAI's Triton kernels compute on Hopper.
+TEST(step_model, kernels_of_experts_cost_the_launches_their_engine_says) {
+  Library library(TOLLGATE_REPOSITORY "/models");
+  const auto added = [&](const char* device, Deployment d) {
+    Case c("gpt-oss-120b", device, d);
+    c.engine = library.engine("trtllm", {});
+    c.curves = c.with(c.engine);
+    const double stated = launch_seconds(c);
+    for (KernelChoice& kernel : c.engine.kernels) kernel.launches = 0;
+    c.curves = c.with(c.engine);
+    return (stated - launch_seconds(c)) / (36 * c.engine.host_per_call);
+  };
+  EXPECT_NEAR(added("H100-SXM", {1, 1, 1, 1}), 16 - 8, 1e-9);
+  EXPECT_NEAR(added("H100-SXM", {4, 1, 1, 1}), 16 - 8, 1e-9);
+  EXPECT_NEAR(added("H100-SXM", {1, 1, 4, 4}), 22 - 8, 1e-9) << "each pruned to the rank's";
+  EXPECT_NEAR(added("B200-SXM", {1, 1, 1, 1}), 0, 1e-9) << "Blackwell runs other kernels";
+}
+
 TEST(step_model, drafts_cost_the_host_what_the_engine_says) {
   Case c("DeepSeek-R1", "B200-SXM", {8, 1, 8, 1});
   c.spec.mtp_draft_tokens = 2;
