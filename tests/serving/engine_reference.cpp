@@ -243,9 +243,9 @@ struct Engine {
     return sum;
   }
   std::int64_t rank_load(std::size_t i) const {
-    return c.policy == SchedulerPolicy::sglang
-               ? waits(i) + static_cast<std::int64_t>(ranks[i].running.size())
-               : load(i);
+    return c.policy == SchedulerPolicy::vllm
+               ? load(i)
+               : waits(i) + static_cast<std::int64_t>(ranks[i].running.size());
   }
   void wake(Ticks at) {
     if (next == never) {

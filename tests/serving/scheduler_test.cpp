@@ -116,6 +116,24 @@ TEST(scheduler, sglang_deals_requests_out_in_turn) {
   EXPECT_EQ(Bench::ms(simulate(b.system, b.t).last[2]), 100);
 }
 
+/// TensorRT-LLM counts a waiting request as one that runs: new ones go to the rank where others
+/// ended, and balance has to wait for a prompt on the other rank. (vLLM, which counts it four
+/// times, would send the second there.)
+TEST(scheduler, tensorrt_llm_fills_ranks_up_evenly) {
+  Bench b;
+  b.scheduler().policy = SchedulerPolicy::trtllm;
+  b.scheduler().ranks = 2;
+  b.scheduler().balance_steps = 1000;
+  for (int i = 0; i < 6; ++i) b.add(0, 10, i == 3 || i == 5 ? 10 : 200);  // ranks 0 and 1 in turn
+  b.add(20, 10, 2);
+  b.add(21, 10, 2);
+  b.add(30, 10, 2);
+  const Outcome o = simulate(b.system, b.t);
+  EXPECT_EQ(Bench::ms(o.first[8]), 31);
+  EXPECT_EQ(Bench::ms(o.first[7]), 31) << "waited for a prompt on rank 0";
+  EXPECT_EQ(Bench::ms(o.first[6]), 31);
+}
+
 /// Disaggregated by hand, a prompt of one step, 2 ms on the link and four more tokens: SGLang sends
 /// the first token along, vLLM computes the last prompt token again.
 TEST(scheduler, sglang_sends_the_first_token_along) {

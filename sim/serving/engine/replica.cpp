@@ -65,7 +65,7 @@ RankScheduler& Replica::rank_of(std::int32_t request) {
 
 std::size_t Replica::pick_rank(Ticks at) {
   if (config_.rank_router == RankRouter::round_robin) return next_rank_++ % ranks_.size();
-  const std::int64_t weight = config_.policy == SchedulerPolicy::sglang ? 1 : 4;
+  const std::int64_t weight = config_.policy == SchedulerPolicy::vllm ? 4 : 1;
   const auto load = [&](const RankScheduler& r) { return weight * r.waiting() + running(r, at); };
   std::size_t best = 0;
   std::int64_t least = load(ranks_[0]);

@@ -25,7 +25,9 @@ enum class EngineRole {
 /// Which rank of an engine takes a request.
 enum class RankRouter {
   least_loaded,  ///< smallest 4 x waiting + running (vLLM), waiting + running (SGLang's
-                 ///< total_requests); the first of equals
+                 ///< total_requests; TensorRT-LLM's active requests, executor_request_queue.py,
+                 ///< _balance_requests_across_ranks, which breaks ties by prompt tokens); the first
+                 ///< of equals
   round_robin,   ///< in turn; what SGLang's data parallel controller does by default
 };
 
