@@ -116,18 +116,23 @@ double communication_buffers(int ranks) {
   return ranks == 1 ? 0 : ranks == 2 ? 342 * MiB : 392 * MiB;
 }
 
-/// What the graph of a decode step keeps on a rank of so many rows, bytes: its pool is its own, and
-/// holds the buffers of the step and its logits, in bf16 as a slice and gathered, and in fp32
-/// (NVIDIA/TensorRT-LLM, _torch/pyexecutor/cuda_graph_runner.py and model_engine.py, one pool for
-/// the graphs of all batches; modules/logits_processor.py). Counted as of the last pipeline stage,
-/// which is the fullest.
-double graph_pool(const LlmSpec& model, const Deployment& d, const DeploymentSpec& spec,
-                  const StepTokens& tokens) {
+/// Bytes of the buffers of a captured decode step on a rank: graphs have a pool of their own, one
+/// for those of all batches (NVIDIA/TensorRT-LLM, _torch/pyexecutor/cuda_graph_runner.py and
+/// model_engine.py).
+double graph_buffers(const LlmSpec& model, const Deployment& d, const DeploymentSpec& spec,
+                     const StepTokens& tokens) {
   StepTokens graph = tokens;
   graph.of_group = tokens.captured;
   graph.at_experts = tokens.captured * d.data_attention;
+  return step_buffers(model, d, spec, graph);
+}
+
+/// Bytes of its logits, on the last pipeline stage: in bf16 as a slice and gathered, and in fp32
+/// (modules/logits_processor.py). That all of them stay in the pool beside the buffers is assumed:
+/// blocks of such different sizes are not reused for each other.
+double graph_logits(const LlmSpec& model, const Deployment& d, const StepTokens& tokens) {
   const double of_logit = (d.tensor > 1 ? 2.0 / d.tensor : 0) + 2 + 4;
-  return step_buffers(model, d, spec, graph) + tokens.captured * model.vocab * of_logit;
+  return tokens.captured * model.vocab * of_logit;
 }
 
 /// What an engine may use of a device's memory of which `rest` bytes are not for sequences.
@@ -147,9 +152,10 @@ StepTokens step_tokens(const EngineSpec& engine, const DeploymentSpec& spec, con
   if (engine.expert_chunk > 0 && !tokens.sent)
     tokens.at_experts = std::min<double>(tokens.at_experts, engine.expert_chunk);
   if (engine.graphs_before_cache) {
+    const int rows = 1 + spec.mtp_draft_tokens;
     const auto graphs =
-        graphs_up_to(engine.graphs, spec.max_num_seqs * (1 + spec.mtp_draft_tokens));
-    if (!graphs.empty()) tokens.captured = graphs.back().to;
+        graphs_up_to(engine.graphs, std::min(spec.max_num_seqs, spec.batched_tokens / rows));
+    if (!graphs.empty()) tokens.captured = static_cast<double>(rows) * graphs.back().to;
   }
   return tokens;
 }
@@ -164,8 +170,6 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                        const PrecisionMap& precision, const DeploymentSpec& spec,
                        const MethodSpec& method, double context, const StepTokens& tokens) {
   MemoryPlan plan;
-  plan.runtime_overhead = method.runtime_overhead + communication_buffers(d.gpus()) +
-                          graph_pool(model, d, spec, tokens);
   plan.activations = method.activation_factor * step_buffers(model, d, spec, tokens);
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
@@ -194,7 +198,10 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                    state);
     }
     // The fullest stage is the one with least room per sequence.
-    const double rest = plan.runtime_overhead + plan.activations + weights;
+    const double runtime = method.runtime_overhead + communication_buffers(d.gpus()) +
+                           method.activation_factor * graph_buffers(model, d, spec, tokens) +
+                           (stage + 1 == stages ? graph_logits(model, d, tokens) : 0);
+    const double rest = runtime + plan.activations + weights;
     const double capacity = engine_memory(hardware.memory, rest, spec);
     const double room = capacity - rest;
     const double batch = kv + state > 0 ? room / (kv + state) : room;
@@ -202,6 +209,7 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
       first_stage = false;
       plan.capacity = capacity;
       plan.weights = weights;
+      plan.runtime_overhead = runtime;
       plan.kv_per_sequence = kv;
       plan.state_per_sequence = state;
       plan.for_sequences = room;

@@ -44,6 +44,8 @@ struct StepTokens {
   double captured = 0;
 };
 
+/// What plan_memory makes room for. Graphs are of so many sequences, each a row and one for every
+/// draft, and none is larger than what can run.
 StepTokens step_tokens(const EngineSpec& engine, const DeploymentSpec& spec, const Deployment& d,
                        const HardwareSpec& hardware);
 

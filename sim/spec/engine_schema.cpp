@@ -52,7 +52,12 @@ const Schema<KernelChoice>& kernel_schema() {
               {{"sliced", ExpertLayout::sliced}, {"whole", ExpertLayout::whole}},
               "Only where experts are sliced over ranks, or each is whole on one.")
           .number("launches", &KernelChoice::launches, optional, Range{0, 1000},
-                  "Experts: launches of a call, each host_per_call; 0: the usual number.");
+                  "Experts: launches of a call, each host_per_call; 0: the usual number.")
+          .check([](const KernelChoice& k, const std::string& path) {
+            if (k.launches > 0 && k.op != "moe")
+              throw InputError(place_of(k.places, "launches"),
+                               path + ".launches is of experts (op: moe) alone.");
+          });
   return schema;
 }
 

@@ -85,6 +85,8 @@ const Schema<RecipeRule>& rule_schema() {
                    "Every step with prompt tokens is launched kernel by kernel.")
           .boolean("piecewise_prompts", &R::piecewise_prompts, optional,
                    "Steps with prompt tokens run in graphs but for attention.")
+          .boolean("without_graphs", &R::without_graphs, optional,
+                   "No decode batch is captured or padded.")
           .boolean("unpadded_graphs", &R::unpadded_graphs, optional,
                    "Decode batches that are no graph's size are launched kernel by kernel.")
           .boolean("sorted_sampling", &R::sorted_sampling, optional,
@@ -192,6 +194,7 @@ RecipeRule options_for(const RecipeBook& book, const RecipeQuestion& q) {
     take(&RecipeRule::attention_by_rank);
     take(&RecipeRule::prompts_without_graphs);
     take(&RecipeRule::piecewise_prompts);
+    take(&RecipeRule::without_graphs);
     take(&RecipeRule::unpadded_graphs);
     take(&RecipeRule::sorted_sampling);
     take(&RecipeRule::reads_at_once);

@@ -48,6 +48,7 @@ struct RecipeRule {
   bool prompts_without_graphs = false;  ///< EngineSpec::prompt_graph_rows is 0
   bool piecewise_prompts = false;       ///< EngineSpec::piecewise_prompts
   std::vector<GraphRange> graphs;       ///< captured decode batches, instead of the engine's own
+  bool without_graphs = false;          ///< EngineSpec::graphs is empty: nothing is padded
   bool unpadded_graphs = false;         ///< StepTableRange::unpadded
   bool sorted_sampling = false;         ///< EngineSpec::sorted_sampling
   bool reads_at_once = false;           ///< a front end reads and tokenises many prompts at once

@@ -114,8 +114,7 @@ struct CandidateSpec {
 /// overridden. The sources of the defaults stand in docs/method.md.
 struct MethodSpec {
   double activation_factor = 1;  ///< times the engines' workspace (sim/placement/memory_plan.cpp)
-  double runtime_overhead =
-      3.5 * (1 << 30);            ///< bytes per accelerator: context, graphs and the like
+  double runtime_overhead = 3.5 * (1 << 30);  ///< bytes per accelerator: context and the like
   double serving_log_sd = 0.085;  ///< log-sd of steady-state predictions beyond the operators' own
   double draft_log_sd = 0.15;     ///< further, with draft tokens
   double pools_log_sd = 0.08;     ///< further, with prompts and answers in pools of their own

@@ -772,7 +772,8 @@ const Schema<MethodSpec>& method_schema() {
                   "\"Placement\").")
           .quantity("runtime_overhead", &MethodSpec::runtime_overhead, Dimension::bytes, optional,
                     not_negative,
-                    "Memory per accelerator for context and graphs; NCCL's buffers come on top.")
+                    "Memory per accelerator for context and the like; NCCL's buffers and, with "
+                    "`graphs_before_cache`, graphs come on top.")
           .number("serving_log_sd", &MethodSpec::serving_log_sd, optional, Range{0, 3},
                   "Log standard deviation of steady-state predictions beyond the operators' own.")
           .number("draft_log_sd", &MethodSpec::draft_log_sd, optional, Range{0, 3},

@@ -210,6 +210,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
   std::string name = engine.name;
   if (options.prompts_without_graphs) name += "+eager prompts";
   if (options.piecewise_prompts) name += "+piecewise prompts";
+  if (options.without_graphs) name += "+no graphs";
   if (options.sorted_sampling) name += "+sorted";
   for (const GraphRange& g : options.graphs)
     name += "+" + std::to_string(g.to) + "/" + std::to_string(g.step);
@@ -224,6 +225,7 @@ const EngineSpec& RowResolver::with_options(const EngineSpec& engine, const Reci
     at->second.name = name;
     at->second.kernels.insert(at->second.kernels.begin(), kernels.begin(), kernels.end());
     if (!options.graphs.empty()) at->second.graphs = options.graphs;
+    if (options.without_graphs) at->second.graphs.clear();
     if (options.prompts_without_graphs) at->second.prompt_graph_rows = 0;
     if (options.piecewise_prompts) at->second.piecewise_prompts = true;
     if (options.sorted_sampling) at->second.sorted_sampling = true;

@@ -49,8 +49,12 @@ class Builder {
     for (const Operators* list : {&per_token_, &per_logit_}) {
       for (const RowOperator& op : *list) out_.calls += op.times * op.launches;
     }
+    for (const RowOperator& op : per_logit_) out_.piecewise_calls += op.times * op.launches;
     for (const AttentionCore& core : out_.cores) {
-      out_.calls += core.times * (core.prefill_launches + (core.prefill_convolution ? 1 : 0));
+      const double calls =
+          core.times * (core.prefill_launches + (core.prefill_convolution ? 1 : 0));
+      out_.calls += calls;
+      out_.piecewise_calls += calls + core.times;
     }
     for (const ExpertLayer& layer : out_.experts) {
       out_.calls += layer.layers * (layer.launches + (layer.out ? 2 : 0));
@@ -164,17 +168,25 @@ class Builder {
     if (core.dense_prefill) split_prompts(core);
     const bool module =
         core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
-    out_.piecewise_calls += times * (1 + core.prefill_launches);
     if (!module) {
-      const std::size_t before = per_token_.size();
-      products(attention_matrices(a, c_.model.hidden, tensor), times);
-      prepare(a, times);
-      // Latent attention stays outside of graphs with its projections (NVIDIA/TensorRT-LLM,
-      // modules/attention.py, mla_custom_op_inplace), other attention without.
-      if (core.kind == AttentionCore::Kind::latent) {
-        for (std::size_t i = before; i < per_token_.size(); ++i)
+      // Latent attention stays outside of graphs with its projections but the last, which is that
+      // of its output (NVIDIA/TensorRT-LLM, modules/attention.py, mla_custom_op_inplace), other
+      // attention without.
+      const auto launched = [&](std::size_t from) {
+        for (std::size_t i = from;
+             core.kind == AttentionCore::Kind::latent && i < per_token_.size(); ++i)
           out_.piecewise_calls += per_token_[i].times * per_token_[i].launches;
-      }
+      };
+      std::vector<Matrix> matrices = attention_matrices(a, c_.model.hidden, tensor);
+      const Matrix output = matrices.back();
+      matrices.pop_back();
+      const std::size_t first = per_token_.size();
+      products(matrices, times);
+      launched(first);
+      products({output}, times);
+      const std::size_t prepared = per_token_.size();
+      prepare(a, times);
+      launched(prepared);
     }
     reduce_hidden(times);
     out_.cores.push_back(core);

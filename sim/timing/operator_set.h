@@ -98,7 +98,7 @@ struct ExpertLayer {
   double experts = 0;  ///< on a rank
   const StepCurve* curve = nullptr;
   double hidden = 0, inter = 0, gated = 1;
-  double launches = 1;                                                 ///< kernels of `curve`
+  double launches = 1;  ///< of `curve`, each host_per_call
   double compute_per_row = 0, weight_seconds = 0, memory_per_row = 0;  ///< roofline
 
   /// Dispatch and combine between groups of data-parallel attention; null: none, or tokens are
@@ -120,7 +120,7 @@ struct OperatorSet {
   std::vector<AttentionCore> cores;
   std::vector<ExpertLayer> experts;
   double calls = 0;  ///< kernels launched by a step with prompts
-  /// What is left to launch where everything but attention is in graphs, those included.
+  /// What is left to launch where the decoder but for attention is in graphs, those included.
   double piecewise_calls = 0;
 };
 

@@ -442,9 +442,11 @@ void StepModel::walk(const StepLoad& load, Sink& sink) const {
 LaunchPace StepModel::launch_pace() const {
   LaunchPace pace;
   if (host_per_call_ == 0 && host_per_eager_step_ == 0) return pace;
-  const auto calls = piecewise_prompts_ ? &OperatorSet::piecewise_calls : &OperatorSet::calls;
-  pace.seconds = host_per_eager_step_ + host_per_call_ * (main_.*calls + drafts_ * draft_.*calls) +
-                 host_per_step_;
+  // Drafts are made outside of what is compiled (NVIDIA/TensorRT-LLM, model_engine.py: the
+  // decoder).
+  const double calls = piecewise_prompts_ ? main_.piecewise_calls : main_.calls;
+  pace.seconds =
+      host_per_eager_step_ + host_per_call_ * (calls + drafts_ * draft_.calls) + host_per_step_;
   pace.per_sequence = host_per_sequence_;
   pace.graph_rows = prompt_graph_rows_;
   pace.rows_per_sequence = tokens_per_sequence();

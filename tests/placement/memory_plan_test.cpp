@@ -166,6 +166,7 @@ TEST(memory_plan, the_largest_captured_batch_is_the_one_that_can_run) {
   const HardwareSpec h100 = library.hardware("H100-SXM", {});
   EngineSpec engine = library.engine("trtllm", {});
   DeploymentSpec spec;
+  spec.batched_tokens = 8192;
   const auto captured = [&] { return step_tokens(engine, spec, {1, 1, 1, 1}, h100).captured; };
   spec.max_num_seqs = 2048;
   EXPECT_EQ(captured(), 128) << "the default graphs end there";
@@ -173,6 +174,10 @@ TEST(memory_plan, the_largest_captured_batch_is_the_one_that_can_run) {
   EXPECT_EQ(captured(), 20);
   spec.mtp_draft_tokens = 3;
   EXPECT_EQ(captured(), 80) << "every draft is a row";
+  spec.max_num_seqs = 2048;
+  EXPECT_EQ(captured(), 512) << "graphs are of so many sequences";
+  spec.batched_tokens = 64;
+  EXPECT_EQ(captured(), 64) << "and of no more than a step feeds";
   engine.graphs_before_cache = false;
   EXPECT_EQ(captured(), 0);
   EXPECT_EQ(step_tokens(library.engine("vllm", {}), spec, {1, 1, 1, 1}, h100).captured, 0);
@@ -195,6 +200,20 @@ TEST(memory_plan, graphs_keep_their_buffers_and_logits_from_the_cache) {
   // A slice of the vocabulary, gathered; experts 720 wide and of one group's tokens, fewer than
   // 64 heads of 64 at 10 x 2 bytes.
   EXPECT_NEAR(pool({4, 1, 1, 1}), 2048 * 2.0 * 64 * 64 * 10 + logits * 6.5, 1);
+  EXPECT_NEAR(pool({1, 2, 1, 1}), pool({1, 1, 1, 1}), 1) << "the last stage is the fullest";
+}
+
+TEST(memory_plan, graphs_take_their_memory_from_the_cache) {
+  Case c("gpt-oss-120b", "H100-SXM");
+  c.engine = Library(TOLLGATE_REPOSITORY "/models").engine("trtllm", {});
+  c.spec = with_engine_defaults({}, c.engine, c.hardware);
+  c.engine.graphs.push_back({2048, 128, {}});
+  const MemoryPlan with = c.plan({1, 1, 4, 4}, 2000);
+  c.engine.graphs_before_cache = false;
+  const MemoryPlan without = c.plan({1, 1, 4, 4}, 2000);
+  EXPECT_NEAR(without.for_sequences - with.for_sequences,
+              0.9 * (with.runtime_overhead - without.runtime_overhead), 1);
+  EXPECT_LT(with.largest_batch, without.largest_batch);
 }
 
 TEST(memory_plan, pipeline_stages_split_weights_and_cache) {

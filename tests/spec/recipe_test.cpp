@@ -150,6 +150,20 @@ TEST(Recipe, PromptsOfDeepSeekRunInPiecewiseGraphsWhereTheScriptsSaySo) {
   q.tensor = 1;
   q.data_attention = 8;
   EXPECT_FALSE(piecewise(8192, 1024, 32)) << "not with data-parallel attention";
+  // In FP4 with some numbers of users, with data-parallel attention up to 64 of them.
+  q.precision = "nvfp4";
+  EXPECT_TRUE(piecewise(1024, 1024, 64));
+  EXPECT_FALSE(piecewise(1024, 1024, 128));
+  q.tensor = 8;
+  q.data_attention = 1;
+  EXPECT_FALSE(piecewise(1024, 1024, 16));
+  EXPECT_TRUE(piecewise(1024, 1024, 128));
+  EXPECT_FALSE(piecewise(1024, 1024, 256));
+  EXPECT_TRUE(piecewise(1024, 8192, 64));
+  EXPECT_FALSE(piecewise(1024, 8192, 128));
+  q.drafts = false;
+  EXPECT_TRUE(piecewise(1024, 1024, 64));
+  EXPECT_FALSE(piecewise(1024, 8192, 64));
 }
 
 TEST(Recipe, OnlyTensorRtLlmIsSizedByItsBenchmark) {
