@@ -123,7 +123,7 @@ double graph_buffers(const LlmSpec& model, const Deployment& d, const Deployment
                      const StepTokens& tokens) {
   StepTokens graph = tokens;
   graph.of_group = tokens.captured;
-  graph.at_experts = tokens.captured * d.data_attention;
+  graph.at_experts = std::min(tokens.captured * d.data_attention, tokens.at_experts);
   return step_buffers(model, d, spec, graph);
 }
 
@@ -171,6 +171,8 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                        const MethodSpec& method, double context, const StepTokens& tokens) {
   MemoryPlan plan;
   plan.activations = method.activation_factor * step_buffers(model, d, spec, tokens);
+  const double of_every_stage = method.runtime_overhead + communication_buffers(d.gpus()) +
+                                method.activation_factor * graph_buffers(model, d, spec, tokens);
 
   const double vocabulary = static_cast<double>(model.vocab) * model.hidden / d.tensor *
                             bytes_per_element(precision.embedding);
@@ -198,9 +200,8 @@ MemoryPlan plan_memory(const LlmSpec& model, const HardwareSpec& hardware, const
                    state);
     }
     // The fullest stage is the one with least room per sequence.
-    const double runtime = method.runtime_overhead + communication_buffers(d.gpus()) +
-                           method.activation_factor * graph_buffers(model, d, spec, tokens) +
-                           (stage + 1 == stages ? graph_logits(model, d, tokens) : 0);
+    const double runtime =
+        of_every_stage + (stage + 1 == stages ? graph_logits(model, d, tokens) : 0);
     const double rest = runtime + plan.activations + weights;
     const double capacity = engine_memory(hardware.memory, rest, spec);
     const double room = capacity - rest;

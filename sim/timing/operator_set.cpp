@@ -46,10 +46,9 @@ class Builder {
       product(per_token_, {hidden, 2 * hidden, 1, TensorClass::attention}, 1);
     }
     logits();
-    for (const Operators* list : {&per_token_, &per_logit_}) {
-      for (const RowOperator& op : *list) out_.calls += op.times * op.launches;
-    }
-    for (const RowOperator& op : per_logit_) out_.piecewise_calls += op.times * op.launches;
+    const double of_logits = launches_of(per_logit_);
+    out_.calls += launches_of(per_token_) + of_logits;
+    out_.piecewise_calls += of_logits;
     for (const AttentionCore& core : out_.cores) {
       const double calls =
           core.times * (core.prefill_launches + (core.prefill_convolution ? 1 : 0));
@@ -66,6 +65,12 @@ class Builder {
 
  private:
   using Operators = std::vector<RowOperator>;
+
+  static double launches_of(std::span<const RowOperator> operators) {
+    double sum = 0;
+    for (const RowOperator& op : operators) sum += op.times * op.launches;
+    return sum;
+  }
 
   const StepCurve* curve(const char* name, std::string_view op, std::string_view precision,
                          std::span<const KernelWish> wishes = {}, Data data = Data::cold,
@@ -169,24 +174,17 @@ class Builder {
     const bool module =
         core.kind == AttentionCore::Kind::sparse || core.kind == AttentionCore::Kind::compressed;
     if (!module) {
-      // Latent attention stays outside of graphs with its projections but the last, which is that
-      // of its output (NVIDIA/TensorRT-LLM, modules/attention.py, mla_custom_op_inplace), other
-      // attention without.
-      const auto launched = [&](std::size_t from) {
-        for (std::size_t i = from;
-             core.kind == AttentionCore::Kind::latent && i < per_token_.size(); ++i)
-          out_.piecewise_calls += per_token_[i].times * per_token_[i].launches;
-      };
-      std::vector<Matrix> matrices = attention_matrices(a, c_.model.hidden, tensor);
-      const Matrix output = matrices.back();
-      matrices.pop_back();
-      const std::size_t first = per_token_.size();
-      products(matrices, times);
-      launched(first);
-      products({output}, times);
-      const std::size_t prepared = per_token_.size();
+      const std::size_t before = per_token_.size();
+      products(attention_matrices(a, c_.model.hidden, tensor), times);
+      const RowOperator output = per_token_.back();
       prepare(a, times);
-      launched(prepared);
+      // Latent attention stays outside of graphs with its projections but that of its output
+      // (NVIDIA/TensorRT-LLM, modules/attention.py, mla_custom_op_inplace), other attention
+      // without.
+      if (core.kind == AttentionCore::Kind::latent) {
+        out_.piecewise_calls +=
+            launches_of(std::span(per_token_).subspan(before)) - launches_of({&output, 1});
+      }
     }
     reduce_hidden(times);
     out_.cores.push_back(core);
